@@ -1,0 +1,19 @@
+import { z } from 'zod';
+import { operationSchema } from './operation.ts';
+import { diskUsageSchema, profileSchema } from './profile.ts';
+import { targetSchema } from './target.ts';
+
+/**
+ * What `GET /events` sends, one JSON document per `data:` line, the `event:` field naming the type. A new connection first gets
+ * one `hello`; the client then reads the lists once and applies events on top. Slow readers lose events and get `resync`.
+ */
+export const eventSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('hello'), version: z.string(), agentStartedAt: z.iso.datetime() }),
+  z.object({ type: z.literal('target'), target: targetSchema }),
+  z.object({ type: z.literal('operation'), operation: operationSchema }),
+  z.object({ type: z.literal('profile'), profile: profileSchema }),
+  z.object({ type: z.literal('profile-deleted'), profileId: z.string() }),
+  z.object({ type: z.literal('storage'), storage: diskUsageSchema }),
+  z.object({ type: z.literal('resync'), dropped: z.int() }),
+]);
+export type SidescopeEvent = z.infer<typeof eventSchema>;

@@ -1,0 +1,238 @@
+import { z } from 'zod';
+
+interface ProblemKind {
+  /** HTTP status when the error reaches a route. */
+  readonly status: number;
+  /** What happened, for a person. The README's table of codes is generated from these two. */
+  readonly cause: string;
+  readonly remedy: string;
+}
+
+/** Every error code there is. Codes are stable: clients and alerts match on them. */
+export const problemKinds = {
+  // requests
+  'invalid-request': {
+    status: 400,
+    cause: 'A parameter, header or body is not what the contract says.',
+    remedy: 'Read `errors` in the answer: name, limit and value seen of each.',
+  },
+  'body-too-large': {
+    status: 413,
+    cause: 'The request body is over the bound.',
+    remedy: 'Send less; the limit is in the message.',
+  },
+  unauthorized: {
+    status: 401,
+    cause: 'No credential, or one that is unknown, malformed or expired.',
+    remedy: "Send `Authorization: Bearer <token>`; get a token from the agent's terminal or with `sidescope token`.",
+  },
+  'forbidden-scope': {
+    status: 403,
+    cause: 'The credential lacks the scope that the route names.',
+    remedy: 'Use a token with that scope.',
+  },
+  'forbidden-host': {
+    status: 403,
+    cause: 'The Host header names a host that is not allowed (DNS rebinding).',
+    remedy: 'Use localhost, or add the host to `--allowed-hosts`.',
+  },
+  'forbidden-origin': {
+    status: 403,
+    cause: 'The request comes from a page of another origin.',
+    remedy: "Use the agent's own page, or a client that sends no Origin.",
+  },
+  'not-found': { status: 404, cause: 'There is no such route.', remedy: 'See `/api/v1/profiling/openapi.json`.' },
+  'method-not-allowed': {
+    status: 405,
+    cause: 'The route exists, but not with this method.',
+    remedy: 'See the `Allow` header.',
+  },
+  internal: {
+    status: 500,
+    cause: 'A fault of Sidescope itself.',
+    remedy: 'The log has it under the request id; please report it.',
+  },
+  'shutting-down': { status: 503, cause: 'The agent is stopping.', remedy: 'Wait for its next start.' },
+  // targets and threads
+  'unknown-target': { status: 404, cause: 'No target has this id.', remedy: '`GET /targets` lists them.' },
+  'target-required': {
+    status: 400,
+    cause: 'There are several targets and the request names none.',
+    remedy: 'Add `target=<id>`.',
+  },
+  'target-not-attached': {
+    status: 409,
+    cause: 'The agent is not attached to the target now.',
+    remedy: 'The message says why; the agent keeps trying by itself.',
+  },
+  'target-gone': {
+    status: 502,
+    cause: 'The target ended, or its connection was cut, while the agent was using it.',
+    remedy: 'Start again when the target is back.',
+  },
+  'unknown-thread': {
+    status: 404,
+    cause: 'The target has no such thread now.',
+    remedy: '`GET /targets` lists the threads.',
+  },
+  'wrapper-process': {
+    status: 409,
+    cause: 'The inspector belongs to npm, yarn, pnpm, nodemon or pm2, not to the application.',
+    remedy: 'Start the application with `node --inspect=127.0.0.1:0 …` itself, or set `NODE_OPTIONS` only for it.',
+  },
+  'inspector-unreachable': {
+    status: 502,
+    cause: "Nothing listens at the inspector's address, or its name does not resolve.",
+    remedy: 'Start the target with `--inspect`; the agent keeps trying.',
+  },
+  'inspector-timeout': {
+    status: 504,
+    cause: 'The inspector took the connection or the request and did not answer in time.',
+    remedy: 'The target may be stopped or inside a long native call.',
+  },
+  'inspector-http-error': {
+    status: 502,
+    cause:
+      "The inspector's port answered with an HTTP error: another server, or an inspector started with `--inspect-publish-uid=stderr`.",
+    remedy: 'Check the port; use `--inspect-publish-uid=http`.',
+  },
+  'inspector-bad-answer': {
+    status: 502,
+    cause: 'The port answered with something that is not the inspector protocol.',
+    remedy: 'Check that the port is a Node.js inspector.',
+  },
+  'inspector-message-too-large': {
+    status: 502,
+    cause: 'One inspector message was over the bound.',
+    remedy: 'Take a shorter profile, or a longer sampling interval.',
+  },
+  'inspector-refused': { status: 502, cause: 'V8 refused a command.', remedy: "The message holds V8's reason." },
+  // captures
+  'too-many-captures': {
+    status: 429,
+    cause: 'A heavy capture runs on this target and the queue is full.',
+    remedy: 'Wait; `Retry-After` says how long.',
+  },
+  'capture-conflict': {
+    status: 409,
+    cause: 'The operation does not fit what runs now.',
+    remedy: 'The message says what runs.',
+  },
+  'nothing-to-stop': {
+    status: 409,
+    cause: 'No CPU capture runs on this target.',
+    remedy: '`GET /operations` shows what runs.',
+  },
+  'too-many-samples': {
+    status: 400,
+    cause: 'Duration divided by interval gives more samples than one profile can hold.',
+    remedy: 'Shorten the duration or lengthen the interval.',
+  },
+  'snapshot-refused': {
+    status: 409,
+    cause: 'The snapshot would probably kill the target, or pause it longer than `--liveness-budget`.',
+    remedy: 'Use heap sampling, take the safe way in `details`, or `force=true`.',
+  },
+  'empty-profile': {
+    status: 502,
+    cause: "V8's sampler gave no samples.",
+    remedy: 'Take it again; if it stays, restart the target: its sampler is stuck.',
+  },
+  'capture-interrupted': {
+    status: 502,
+    cause: 'The capture ended early and nothing readable could be kept.',
+    remedy: 'The message says what interrupted it.',
+  },
+  'capture-abandoned': { status: 409, cause: 'A person cancelled the operation.', remedy: 'Start a new one.' },
+  'agent-restarted': { status: 409, cause: 'The agent ended while the operation ran.', remedy: 'Start it again.' },
+  'unknown-operation': {
+    status: 404,
+    cause: 'No operation has this id; finished ones expire.',
+    remedy: '`GET /operations` lists them.',
+  },
+  'operation-ended': { status: 409, cause: 'The operation has ended already.', remedy: 'Nothing to do.' },
+  // artifacts
+  'unknown-profile': { status: 404, cause: 'No profile has this id.', remedy: '`GET /profiles` lists them.' },
+  'profile-in-use': {
+    status: 409,
+    cause: 'The profile is being written or downloaded.',
+    remedy: 'Try again when that has ended.',
+  },
+  'profile-pinned': {
+    status: 409,
+    cause: 'The profile is pinned.',
+    remedy: '`PATCH /profiles/:id` with `{"pinned": false}` first.',
+  },
+  'unsupported-format': {
+    status: 400,
+    cause: 'This kind of profile cannot be had in that format.',
+    remedy: 'The message lists the formats.',
+  },
+  'bad-ticket': {
+    status: 401,
+    cause: 'The download ticket is unknown, expired, or of another artifact.',
+    remedy: 'Ask for a new one.',
+  },
+  'range-not-satisfiable': {
+    status: 416,
+    cause: 'The Range starts behind the end of the artifact.',
+    remedy: 'See `Content-Range` for the size.',
+  },
+  'damaged-profile': {
+    status: 500,
+    cause: 'The stored file is not what was written: length or checksum differ.',
+    remedy: 'The disk, or somebody else, changed it. Take a new one.',
+  },
+  'unreadable-profile': {
+    status: 422,
+    cause: 'The bytes are not a profile of that kind.',
+    remedy: 'The message says at which offset and why.',
+  },
+  'disk-budget': {
+    status: 507,
+    cause: 'The artifact does not fit `--disk-budget`, also after removing what may be removed.',
+    remedy: 'Delete or unpin profiles, or raise the budget.',
+  },
+  'disk-full': { status: 507, cause: 'The disk under the data directory is full.', remedy: 'Free space on it.' },
+  'storage-failed': {
+    status: 500,
+    cause: 'The data directory gave an I/O error.',
+    remedy: "The message holds the system's reason.",
+  },
+  // configuration
+  'invalid-option': {
+    status: 500,
+    cause: 'An option is unknown, malformed, or contradicts another one.',
+    remedy: 'See `sidescope --help`.',
+  },
+  'address-in-use': {
+    status: 500,
+    cause: 'A port that the agent should listen on is taken.',
+    remedy: 'Set another address; port 0 picks a free one.',
+  },
+  'data-directory-locked': {
+    status: 500,
+    cause: 'Another agent uses the data directory.',
+    remedy: 'Give each agent its own `--data-dir`.',
+  },
+  'data-directory-unusable': {
+    status: 500,
+    cause: 'The data directory cannot be created, written or read.',
+    remedy: 'Set `--data-dir` to a writable directory.',
+  },
+} as const satisfies Record<string, ProblemKind>;
+
+export type ProblemCode = keyof typeof problemKinds;
+
+/** RFC 9457 body (`application/problem+json`). `errors` is there for `invalid-request`: one entry per bad parameter. */
+export const problemSchema = z.object({
+  type: z.string().describe("A URI reference: the code's heading in the README"),
+  title: z.string(),
+  status: z.int(),
+  code: z.string().describe('Stable, to be matched on'),
+  detail: z.string().describe('What was tried, on what, the limit, the value seen'),
+  requestId: z.string().optional(),
+  errors: z.array(z.object({ parameter: z.string(), message: z.string(), value: z.string().optional() })).optional(),
+  details: z.record(z.string(), z.unknown()).optional(),
+});
+export type Problem = z.infer<typeof problemSchema>;

@@ -1,0 +1,73 @@
+import { z } from 'zod';
+import { profileFormatSchema, profileKindSchema } from './profile.ts';
+
+/** Query values are strings. The forms accepted are the plain decimal ones: "1e3", "0x10", " 5" and "" are refused. */
+function integer(min: number, max: number, unit: string) {
+  return z
+    .string()
+    .regex(/^-?\d{1,20}$/, `must be a whole number of ${unit}`)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `must be between ${min} and ${max} ${unit}`);
+}
+
+const flag = z
+  .enum(['true', 'false', '1', '0'], 'must be true or false')
+  .transform((value) => value === 'true' || value === '1');
+const targetId = z.string().min(1).max(200);
+const threadId = z.string().regex(/^[a-z0-9.-]{1,64}$/, 'must be main, all, or the id of a thread');
+const time = z.iso.datetime({
+  offset: true,
+  message: 'must be an ISO 8601 time with a zone, such as 2026-01-31T12:00:00Z',
+});
+
+export const cpuDurationMs = { default: 30_000, min: 100, max: 3_600_000 } as const;
+/** V8's own floor is lower, but 100 µs already costs 22 % of the target's CPU. */
+export const cpuIntervalUs = { default: 1_000, min: 50, max: 1_000_000 } as const;
+/** One hour at 1 ms is 3.6 M samples: about 40 MB in one message, which V8 builds as one string in the target. */
+export const cpuMaxSamples = 4_000_000;
+
+export const cpuStartQuery = z
+  .object({
+    target: targetId.optional(),
+    duration: integer(cpuDurationMs.min, cpuDurationMs.max, 'milliseconds').optional(),
+    interval: integer(cpuIntervalUs.min, cpuIntervalUs.max, 'microseconds').optional(),
+    thread: threadId.optional(),
+    wait: flag.optional(),
+  })
+  .strict();
+
+export const cpuStopQuery = z.object({ target: targetId.optional(), wait: flag.optional() }).strict();
+
+export const heapSnapshotQuery = z
+  .object({ target: targetId.optional(), thread: threadId.optional(), force: flag.optional(), wait: flag.optional() })
+  .strict();
+
+export const heapForecastQuery = z.object({ target: targetId.optional(), thread: threadId.optional() }).strict();
+
+const cursor = z.string().regex(/^[A-Za-z0-9_-]{1,200}$/, 'must be the `nextCursor` of an earlier answer');
+
+export const profilesQuery = z
+  .object({
+    kind: profileKindSchema.optional(),
+    target: targetId.optional(),
+    since: time.optional().describe('startedAt at or after'),
+    before: time.optional().describe('startedAt before'),
+    trigger: z.enum(['api', 'rule', 'alert']).optional(),
+    limit: integer(1, 500, 'profiles').optional(),
+    cursor: cursor.optional(),
+  })
+  .strict();
+
+/** At least one of the two filters is required: an empty query must not delete everything. */
+export const profilesDeleteQuery = z
+  .object({ before: time.optional(), kind: profileKindSchema.optional(), target: targetId.optional() })
+  .strict()
+  .refine((query) => query.before !== undefined || query.kind !== undefined, 'needs `before` or `kind`');
+
+export const downloadQuery = z
+  .object({ format: profileFormatSchema.optional(), ticket: z.string().max(200).optional() })
+  .strict();
+
+export const operationsQuery = z
+  .object({ target: targetId.optional(), state: z.enum(['active', 'ended']).optional() })
+  .strict();
