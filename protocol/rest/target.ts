@@ -1,12 +1,11 @@
 import { z } from 'zod';
 
-/** `main` or a worker's id: `worker-3`, nested ones `worker-3.1`. */
+/** `main`, or a worker: `worker-3`. Node announces nested workers flat, on the main session (18-26), so there is no parent. */
 export const threadSchema = z.object({
   id: z.string(),
   kind: z.enum(['main', 'worker']),
   title: z.string().describe('What Node calls it: "main", "Worker 3"'),
   url: z.string().describe('The script that it runs'),
-  parentId: z.string().nullable(),
 });
 export type Thread = z.infer<typeof threadSchema>;
 
