@@ -1,0 +1,71 @@
+import type { ExpressionText } from './expressions.ts';
+
+type Empty = Record<string, never>;
+
+/**
+ * The closed list of inspector methods that Sidescope ever sends. A test records every message of a full run and
+ * compares it with this list. `Debugger`, `Runtime.enable` and `Runtime.callFunctionOn` are absent on purpose: the
+ * inspector is remote code execution, and the agent is the boundary.
+ */
+export interface InspectorMethods {
+  /** Main sessions only. Sent to a worker's session it holds `process.exit` for good, on every version (18-26). */
+  'NodeRuntime.notifyWhenWaitingForDisconnect': { params: { enabled: boolean }; result: Empty };
+  'NodeWorker.enable': { params: { waitForDebuggerOnStart: false }; result: Empty };
+  'NodeWorker.disable': { params: Empty; result: Empty };
+  'NodeWorker.sendMessageToWorker': { params: { sessionId: string; message: string }; result: Empty };
+  'Runtime.evaluate': { params: EvaluateParams; result: EvaluateResult };
+  'Profiler.enable': { params: Empty; result: Empty };
+  'Profiler.disable': { params: Empty; result: Empty };
+  /** Fails while a profile runs in the same session. */
+  'Profiler.setSamplingInterval': { params: { interval: number }; result: Empty };
+  /** The expensive call: stalls the target 37-107 ms idle, up to 265 ms under load. */
+  'Profiler.start': { params: Empty; result: Empty };
+  'Profiler.stop': { params: Empty; result: { profile: unknown } };
+  /** Cannot be cancelled: also not by closing the socket. Answers after the last chunk. */
+  'HeapProfiler.takeHeapSnapshot': { params: { reportProgress: true }; result: Empty };
+}
+
+export type InspectorMethod = keyof InspectorMethods;
+
+export const inspectorMethods: readonly InspectorMethod[] = [
+  'NodeRuntime.notifyWhenWaitingForDisconnect',
+  'NodeWorker.enable',
+  'NodeWorker.disable',
+  'NodeWorker.sendMessageToWorker',
+  'Runtime.evaluate',
+  'Profiler.enable',
+  'Profiler.disable',
+  'Profiler.setSamplingInterval',
+  'Profiler.start',
+  'Profiler.stop',
+  'HeapProfiler.takeHeapSnapshot',
+];
+
+/** The events that are read. All others are dropped unparsed. */
+export interface InspectorEvents {
+  'NodeRuntime.waitingForDisconnect': Empty;
+  'NodeWorker.attachedToWorker': {
+    sessionId: string;
+    workerInfo: { workerId: string; type: string; title: string; url: string };
+  };
+  'NodeWorker.detachedFromWorker': { sessionId: string };
+  'NodeWorker.receivedMessageFromWorker': { sessionId: string; message: string };
+  'HeapProfiler.addHeapSnapshotChunk': { chunk: string };
+  'HeapProfiler.reportHeapSnapshotProgress': { done: number; total: number; finished?: boolean };
+}
+
+export type InspectorEvent = keyof InspectorEvents;
+
+/** Every evaluation has exactly these settings. Without `timeout` a patched function of the target would hang it for good. */
+export interface EvaluateParams {
+  expression: ExpressionText;
+  timeout: number;
+  silent: true;
+  returnByValue: true;
+  includeCommandLineAPI: true;
+}
+
+export interface EvaluateResult {
+  result: { type: string; subtype?: string; value?: unknown; description?: string };
+  exceptionDetails?: { text: string; exception?: { description?: string } };
+}
