@@ -1,0 +1,37 @@
+// Three workers, named `alpha`, `beta` and `gamma` (Node >= 18.16 shows names), each burning CPU in a function of its own.
+// On {exit}: process.exit with that code. On {end}: every worker ends, then the process.
+import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
+
+const work = {
+  alpha: function burnAlpha(endMs) {
+    let x = 0;
+    while (performance.now() < endMs) x = (x * 31 + 1) | 0;
+    return x;
+  },
+  beta: function burnBeta(endMs) {
+    let x = 0;
+    while (performance.now() < endMs) x = (x * 33 + 2) | 0;
+    return x;
+  },
+  gamma: function burnGamma(endMs) {
+    let x = 0;
+    while (performance.now() < endMs) x = (x * 37 + 3) | 0;
+    return x;
+  },
+};
+
+if (isMainThread) {
+  await import('./lifeline.cjs');
+  const names = Object.keys(work);
+  const workers = names.map((name) => new Worker(new URL(import.meta.url), { name, workerData: name }));
+  await Promise.all(workers.map((worker) => new Promise((online) => worker.once('message', online))));
+  process.on('message', ({ exit }) => {
+    if (exit !== undefined) process.exit(exit);
+    for (const worker of workers) worker.postMessage('end');
+  });
+  console.log('ready');
+} else {
+  const timer = setInterval(() => work[workerData](performance.now() + 4), 20);
+  parentPort.once('message', () => clearInterval(timer));
+  parentPort.postMessage('online');
+}
