@@ -1,0 +1,342 @@
+import { readConfigFile } from './options/config-file.ts';
+import { quote, readArguments, readEnvironment } from './options/sources.ts';
+import type { OptionProblem, OptionRow, OptionSource, OptionTable, SourceReading } from './options/sources.ts';
+import { formatAddress, isLoopback, valueTypes } from './options/value-types.ts';
+import type { Address, Parsed, ValueLimits } from './options/value-types.ts';
+
+/**
+ * Every option there is. Flags, environment, file, help and the README's table come from it. An option is here only
+ * when it works.
+ */
+export const optionTable = {
+  target: {
+    group: 'Targets',
+    type: 'target',
+    repeatable: true,
+    default: '127.0.0.1:9229',
+    meaning: 'Inspector of a process to profile; the agent waits for one that is not there yet.',
+  },
+  'data-dir': {
+    group: 'Storage',
+    type: 'path',
+    default: './.sidescope',
+    meaning: 'Where profiles and their index are kept. One agent per directory.',
+  },
+  'disk-budget': {
+    group: 'Storage',
+    type: 'size',
+    default: '2GiB',
+    min: '16MiB',
+    meaning: 'Bound on everything that the agent writes; the oldest unpinned profiles make room before a capture.',
+  },
+  'retention-count': {
+    group: 'Storage',
+    type: 'count',
+    default: '200',
+    max: '100000',
+    zero: 'no limit by count',
+    meaning: 'How many profiles are kept.',
+  },
+  'retention-age': {
+    group: 'Storage',
+    type: 'duration',
+    default: '7d',
+    min: '1m',
+    max: '3650d',
+    zero: 'no limit by age',
+    meaning: 'How long profiles are kept.',
+  },
+  'admin-address': {
+    group: 'Listeners and access',
+    type: 'address',
+    default: '127.0.0.1:7777',
+    meaning: 'API and page. Loopback only; reach it from elsewhere by port-forward. Port 0 picks a free one.',
+  },
+  'ops-address': {
+    group: 'Listeners and access',
+    type: 'address-or-off',
+    default: '0.0.0.0:7778',
+    meaning: 'Health and metrics, without credentials. Port 0 picks a free one.',
+  },
+  'allowed-hosts': {
+    group: 'Listeners and access',
+    type: 'host',
+    repeatable: true,
+    default: null,
+    meaning: 'Names, besides localhost and loopback addresses, that the Host header of an API request may carry.',
+  },
+  'token-file': {
+    group: 'Listeners and access',
+    type: 'path',
+    default: null,
+    meaning: 'SHA-256 hashes of the tokens that may use the API; read again when it changes.',
+  },
+  'liveness-budget': {
+    group: 'Captures',
+    type: 'duration',
+    default: '20s',
+    max: '1h',
+    zero: 'every heap snapshot needs `force`',
+    meaning: 'The longest pause that a heap snapshot may impose on its target without `force`.',
+  },
+  'capture-concurrency': {
+    group: 'Captures',
+    type: 'count',
+    default: '1',
+    min: '1',
+    max: '8',
+    meaning: 'Heavy captures that may run on one target at once.',
+  },
+  'capture-queue': {
+    group: 'Captures',
+    type: 'count',
+    default: '4',
+    max: '64',
+    zero: 'a capture that cannot start at once is refused',
+    meaning: 'Captures that may wait for their turn on one target.',
+  },
+  config: {
+    group: 'The agent itself',
+    type: 'path',
+    default: null,
+    from: ['flag', 'environment'],
+    meaning: 'YAML or JSON file with options: `data-dir: /data`.',
+  },
+  strict: {
+    group: 'The agent itself',
+    type: 'flag',
+    default: null,
+    defaultText: 'on with a terminal, else off',
+    meaning: 'Exit when an option is wrong. Otherwise the agent stays up with that option at its default, and says so.',
+  },
+  'log-level': {
+    group: 'The agent itself',
+    type: 'choice',
+    values: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+    default: 'info',
+    meaning: 'The least important lines that are still logged, to stderr.',
+  },
+  help: {
+    group: 'The agent itself',
+    type: 'flag',
+    default: 'false',
+    short: 'h',
+    from: ['flag'],
+    meaning: 'Print this text and exit.',
+  },
+  version: {
+    group: 'The agent itself',
+    type: 'flag',
+    default: 'false',
+    short: 'v',
+    from: ['flag'],
+    meaning: 'Print the version and exit.',
+  },
+} as const satisfies OptionTable;
+
+export type OptionName = keyof typeof optionTable;
+
+/** `disk-budget` is `diskBudgetBytes`, `retention-age` is `retentionAgeMs`; an option that is not set is undefined. */
+export type Options = { readonly [Name in OptionName as FieldName<Name>]: FieldValue<(typeof optionTable)[Name]> };
+
+export interface ResolvedOptions {
+  readonly options: Options;
+  readonly sources: Readonly<Record<OptionName, OptionSource>>;
+  /** In the order of the sources: all of them, also those that another one outvotes. */
+  readonly problems: readonly OptionProblem[];
+}
+
+/**
+ * Flag before environment before file before default. Never rejects: an option with a problem has its default, and the
+ * problem says so. Whether to go on is the caller's decision (`options.strict`).
+ */
+export async function resolveOptions({
+  argv,
+  environment,
+  readFile,
+  isTerminal,
+}: {
+  argv: readonly string[];
+  environment: Readonly<Record<string, string | undefined>>;
+  readFile: (path: string) => Promise<string>;
+  isTerminal: boolean;
+}): Promise<ResolvedOptions> {
+  const readings: [OptionSource, SourceReading][] = [
+    ['flag', readArguments(argv, optionTable)],
+    ['environment', readEnvironment(environment, optionTable)],
+  ];
+  const path = readings.map(([, { given }]) => given.get('config')?.[0]?.text).find((text) => text !== undefined);
+  if (path !== undefined) readings.push(['file', await readConfigFile({ path, table: optionTable, readFile })]);
+
+  const problems = readings.flatMap(([, reading]) => reading.problems);
+  const options: Record<string, unknown> = {};
+  const sources: Record<string, OptionSource> = {};
+  for (const [name, row] of Object.entries<OptionRow>(optionTable)) {
+    const { source, values } = readOption({ name, row, readings, problems });
+    options[fieldName(name, row)] = row.repeatable === true ? values : values[0];
+    sources[name] = source;
+  }
+  options['strict'] ??= isTerminal;
+
+  // The table and the loop above make exactly these fields; test/options holds the two together.
+  const resolved = { options: options as unknown as Options, sources: sources as Record<OptionName, OptionSource> };
+  for (const check of checks) {
+    const message = check.problem(resolved.options);
+    if (message === undefined) continue;
+    problems.push({ severity: 'error', option: check.option, message });
+    resolved.options = { ...resolved.options, ...check.instead(resolved.options) };
+    if (isDefault(check.option, resolved.options)) resolved.sources[check.option] = 'default';
+  }
+  return { ...resolved, problems };
+}
+
+/** The values in force as text, for the log, `/info` and the page. Secrets are hidden. */
+export function describeOptions({
+  options,
+  sources,
+}: ResolvedOptions): { name: OptionName; value: string; source: OptionSource }[] {
+  return (Object.keys(optionTable) as OptionName[]).map((name) => {
+    const text = valueText(name, options);
+    const row: OptionRow = optionTable[name];
+    return { name, value: row.secret === true && text !== '' ? '(hidden)' : text, source: sources[name] };
+  });
+}
+
+/** What must hold between options, or beyond the syntax of one; `instead` is what the agent goes on with. */
+const checks: readonly {
+  readonly option: OptionName;
+  problem(options: Options): string | undefined;
+  instead(options: Options): Partial<Options>;
+}[] = [
+  {
+    option: 'admin-address',
+    problem: ({ adminAddress }) =>
+      isLoopback(adminAddress.host)
+        ? undefined
+        : `admin-address ${formatAddress(adminAddress)} is not a loopback address: the API can read the target's ` +
+          'memory and is not offered to the network; using 127.0.0.1:7777, to be reached by port-forward',
+    instead: () => ({ adminAddress: { host: '127.0.0.1', port: 7777 } }),
+  },
+  {
+    option: 'ops-address',
+    problem: ({ adminAddress, opsAddress }) =>
+      opsAddress === 'off' || !isSameListener(adminAddress, opsAddress)
+        ? undefined
+        : `admin-address ${formatAddress(adminAddress)} and ops-address ${formatAddress(opsAddress)} cannot both ` +
+          'listen on that port; the ops listener is off',
+    instead: () => ({ opsAddress: 'off' }),
+  },
+  {
+    option: 'target',
+    problem: ({ target }) => {
+      const repeated = target.find((one, index) => target.findIndex((other) => isSameAddress(one, other)) < index);
+      return repeated === undefined
+        ? undefined
+        : `target ${formatAddress(repeated)} is given more than once; used once`;
+    },
+    instead: ({ target }) => ({
+      target: target.filter((one, index) => target.findIndex((other) => isSameAddress(one, other)) === index),
+    }),
+  },
+  {
+    option: 'target',
+    problem: ({ target }) =>
+      target.length <= maxTargets
+        ? undefined
+        : `${target.length} targets are more than one agent takes; using the first ${maxTargets}`,
+    instead: ({ target }) => ({ target: target.slice(0, maxTargets) }),
+  },
+];
+
+/** Each target holds sessions and, at worst, one inspector message of 8 MiB in memory. */
+const maxTargets = 32;
+
+interface OptionReading {
+  readonly name: string;
+  readonly row: OptionRow;
+  readonly readings: readonly (readonly [OptionSource, SourceReading])[];
+  readonly problems: OptionProblem[];
+}
+
+function readOption({ name, row, readings, problems }: OptionReading): { source: OptionSource; values: unknown[] } {
+  const byDefault = (row.default === null ? [] : [row.default]).map((text) => valueOf(parseValue(text, row)));
+  let chosen: { source: OptionSource; values: unknown[] } | undefined;
+  for (const [source, { given }] of readings) {
+    const entries = given.get(name) ?? [];
+    const values: unknown[] = [];
+    let refused = false;
+    for (const { text, where } of entries.flatMap((entry) => (row.repeatable ? split(entry) : [entry]))) {
+      const parsed = parseValue(text, row);
+      if ('value' in parsed) {
+        values.push(parsed.value);
+        continue;
+      }
+      refused = true;
+      const seen = row.secret === true ? '' : ` ${quote(text)}`;
+      const instead = row.defaultText ?? row.default ?? 'none';
+      const consequence = chosen === undefined ? `; using the default (${instead})` : '';
+      problems.push({ severity: 'error', option: name, message: `${where}${seen} ${parsed.problem}${consequence}` });
+    }
+    if (entries.length > 0) chosen ??= refused ? { source: 'default', values: byDefault } : { source, values };
+  }
+  return chosen ?? { source: 'default', values: byDefault };
+}
+
+function parseValue(text: string, row: OptionRow): Parsed<unknown> {
+  const parse: (text: string, limits: ValueLimits) => Parsed<unknown> = valueTypes[row.type].parse;
+  return parse(text, row);
+}
+
+function valueOf(parsed: Parsed<unknown>): unknown {
+  return 'value' in parsed ? parsed.value : undefined;
+}
+
+function split({ text, where }: { text: string; where: string }): { text: string; where: string }[] {
+  return text.split(',').map((part) => ({ text: part.trim(), where }));
+}
+
+function valueText(name: OptionName, options: Options): string {
+  const row: OptionRow = optionTable[name];
+  const value = (options as Readonly<Record<string, unknown>>)[fieldName(name, row)];
+  const format = valueTypes[row.type].format as (value: unknown) => string;
+  if (Array.isArray(value)) return value.map(format).join(',');
+  return value === undefined ? '' : format(value);
+}
+
+function isDefault(name: OptionName, options: Options): boolean {
+  return valueText(name, options) === optionTable[name].default;
+}
+
+function isSameAddress(a: Address, b: Address): boolean {
+  return a.host === b.host && a.port === b.port;
+}
+
+/** A wildcard address takes the port on every address of the machine. */
+function isSameListener(a: Address, b: Address): boolean {
+  const isWildcard = ({ host }: Address): boolean => host === '0.0.0.0' || host === '::';
+  const isSameHost = a.host === b.host || (a.host === 'localhost' && isLoopback(b.host)) || b.host === 'localhost';
+  return a.port !== 0 && a.port === b.port && (isSameHost || isWildcard(a) || isWildcard(b));
+}
+
+function fieldName(name: string, row: OptionRow): string {
+  const camel = name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+  return camel + (row.type === 'duration' ? 'Ms' : row.type === 'size' ? 'Bytes' : '');
+}
+
+type FieldName<Name extends OptionName> = `${Camel<Name>}${UnitOf<(typeof optionTable)[Name]['type']>}`;
+
+type Camel<Name extends string> = Name extends `${infer Head}-${infer Tail}`
+  ? `${Head}${Capitalize<Camel<Tail>>}`
+  : Name;
+
+type UnitOf<Type> = Type extends 'duration' ? 'Ms' : Type extends 'size' ? 'Bytes' : '';
+
+type ValueOf<Row extends OptionRow> = Row extends { values: readonly (infer Choice)[] }
+  ? Choice
+  : Extract<ReturnType<(typeof valueTypes)[Row['type']]['parse']>, { value: unknown }>['value'];
+
+type FieldValue<Row extends OptionRow> = Row extends { repeatable: true }
+  ? readonly ValueOf<Row>[]
+  : Row extends { default: null; type: 'path' }
+    ? ValueOf<Row> | undefined
+    : ValueOf<Row>;

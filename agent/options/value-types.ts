@@ -1,0 +1,176 @@
+import { isIP } from 'node:net';
+
+/** What a text given for an option means, or why it means nothing. */
+export type Parsed<T> = { readonly value: T } | { readonly problem: string };
+
+export interface Address {
+  /** A host name or an IP address; IPv6 without its brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The part of an option's row that its parser reads. Bounds are texts of the option's own type. */
+export interface ValueLimits {
+  readonly min?: string;
+  readonly max?: string;
+  /** What zero means. Zero is refused when this is not there. */
+  readonly zero?: string;
+  readonly values?: readonly string[];
+}
+
+interface ValueType<T> {
+  /** How to write one, for `--help`. */
+  readonly syntax: string;
+  parse(text: string, limits: ValueLimits): Parsed<T>;
+  format(value: T): string;
+}
+
+export const valueTypes = {
+  flag: { syntax: '', parse: parseFlag, format: String },
+  path: { syntax: 'PATH', parse: parsePath, format: String },
+  choice: { syntax: 'NAME', parse: parseChoice, format: String },
+  host: { syntax: 'HOST', parse: parseHost, format: String },
+  target: { syntax: 'HOST:PORT', parse: parseTarget, format: formatAddress },
+  address: { syntax: 'HOST:PORT', parse: parseListenAddress, format: formatAddress },
+  'address-or-off': {
+    syntax: 'HOST:PORT|off',
+    parse: (text) => (text === 'off' ? { value: 'off' } : parseListenAddress(text)),
+    format: (value) => (value === 'off' ? value : formatAddress(value)),
+  },
+  count: { syntax: 'N', parse: parseCount, format: String },
+  duration: {
+    syntax: 'DURATION',
+    parse: (text, limits) => parseQuantity(text, { limits, units: durationUnitsMs, example: '30s, 5m or 7d' }),
+    format: (value) => formatQuantity(value, ['d', 'h', 'm', 's', 'ms'], durationUnitsMs),
+  },
+  size: {
+    syntax: 'SIZE',
+    parse: (text, limits) => parseQuantity(text, { limits, units: sizeUnitsBytes, example: '512MiB or 2GiB' }),
+    format: (value) => formatQuantity(value, ['TiB', 'GiB', 'MiB', 'KiB', 'B'], sizeUnitsBytes),
+  },
+} as const satisfies {
+  flag: ValueType<boolean>;
+  path: ValueType<string>;
+  choice: ValueType<string>;
+  host: ValueType<string>;
+  target: ValueType<Address>;
+  address: ValueType<Address>;
+  'address-or-off': ValueType<Address | 'off'>;
+  count: ValueType<number>;
+  duration: ValueType<number>;
+  size: ValueType<number>;
+};
+
+export type ValueTypeName = keyof typeof valueTypes;
+
+const durationUnitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+const sizeUnitsBytes: Readonly<Record<string, number>> = {
+  B: 1,
+  kB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+};
+
+export function formatAddress(address: Address): string {
+  return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`;
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+function parseFlag(text: string): Parsed<boolean> {
+  if (['true', '1', 'on'].includes(text)) return { value: true };
+  if (['false', '0', 'off'].includes(text)) return { value: false };
+  return { problem: 'must be true or false' };
+}
+
+function parsePath(text: string): Parsed<string> {
+  return text.includes('\0') || text.trim() === '' ? { problem: 'must be a path' } : { value: text };
+}
+
+function parseChoice(text: string, { values = [] }: ValueLimits): Parsed<string> {
+  return values.includes(text) ? { value: text } : { problem: `must be one of ${values.join(', ')}` };
+}
+
+function parseHost(text: string): Parsed<string> {
+  const host = text.toLowerCase();
+  if (/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(host) || isIP(host.replace(/^\[(.*)\]$/, '$1')) === 6) {
+    return { value: host };
+  }
+  return { problem: 'must be a host name without scheme, port or wildcard, such as profiler.example.com' };
+}
+
+function parseTarget(text: string): Parsed<Address> {
+  if (text === 'auto' || text.startsWith('pid:')) {
+    return { problem: 'is not in this version: it comes with a later one; name the target by host:port' };
+  }
+  const parsed = parseAddress(text, '127.0.0.1:9229');
+  if ('value' in parsed && parsed.value.port === 0) return { problem: 'needs a port between 1 and 65535' };
+  return parsed;
+}
+
+function parseListenAddress(text: string): Parsed<Address> {
+  return parseAddress(text, '127.0.0.1:7777');
+}
+
+function parseAddress(text: string, example: string): Parsed<Address> {
+  const match = /^(?:\[([^\]]+)\]|([^[\]:/\s]+)):(\d{1,5})$/.exec(text);
+  if (match === null) return { problem: `must be host:port, such as ${example}` };
+  const [, ipv6, name, portText] = match;
+  const host = ipv6 ?? parseHost(name ?? '');
+  const port = Number(portText);
+  if (port > 65_535) return { problem: 'needs a port of at most 65535' };
+  if (typeof host === 'string') {
+    return isIP(host) === 6 ? { value: { host, port } } : { problem: 'has no IPv6 address between its brackets' };
+  }
+  return 'value' in host ? { value: { host: host.value, port } } : { problem: `must be host:port, such as ${example}` };
+}
+
+function parseCount(text: string, limits: ValueLimits): Parsed<number> {
+  if (!/^\d{1,12}$/.test(text)) return { problem: 'must be a whole number' };
+  return withinLimits(Number(text), { limits, read: Number });
+}
+
+interface QuantitySyntax {
+  readonly limits: ValueLimits;
+  readonly units: Readonly<Record<string, number>>;
+  readonly example: string;
+}
+
+function parseQuantity(text: string, { limits, units, example }: QuantitySyntax): Parsed<number> {
+  const read = (quantity: string): number | undefined => {
+    const match = /^(\d{1,12}(?:\.\d{1,6})?) ?([A-Za-z]*)$/.exec(quantity);
+    const unit = match?.[2] === '' && Number(match[1]) === 0 ? 1 : units[match?.[2] ?? ''];
+    return match === null || unit === undefined ? undefined : Math.round(Number(match[1]) * unit);
+  };
+  const value = read(text);
+  if (value === undefined) {
+    const wants = /^\d+(\.\d+)?$/.test(text) ? 'needs a unit' : 'must be a number with a unit';
+    return { problem: `${wants} (${Object.keys(units).join(', ')}), such as ${example}` };
+  }
+  return withinLimits(value, { limits, read: (bound) => read(bound) ?? 0 });
+}
+
+/** Zero has its own meaning, or none: the lower bound holds for the rest. */
+function withinLimits(
+  value: number,
+  { limits, read }: { limits: ValueLimits; read: (bound: string) => number },
+): Parsed<number> {
+  if (value === 0 && limits.zero !== undefined) return { value };
+  if (value === 0 && limits.min === undefined) return { problem: 'must not be zero' };
+  if (limits.min !== undefined && value < read(limits.min)) return { problem: `must be at least ${limits.min}` };
+  if (limits.max !== undefined && value > read(limits.max)) return { problem: `must be at most ${limits.max}` };
+  return { value };
+}
+
+function formatQuantity(value: number, names: readonly string[], units: Readonly<Record<string, number>>): string {
+  const name = names.find((unit) => value % (units[unit] ?? 1) === 0);
+  return value === 0 || name === undefined ? String(value) : `${value / (units[name] ?? 1)}${name}`;
+}
