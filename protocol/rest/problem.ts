@@ -21,10 +21,20 @@ export const problemKinds = {
     cause: 'The request body is over the bound.',
     remedy: 'Send less; the limit is in the message.',
   },
+  'unsupported-media-type': {
+    status: 415,
+    cause: 'The body is not declared as JSON.',
+    remedy: 'Send `Content-Type: application/json`.',
+  },
   unauthorized: {
     status: 401,
     cause: 'No credential, or one that is unknown, malformed or expired.',
     remedy: "Send `Authorization: Bearer <token>`; get a token from the agent's terminal or with `sidescope token`.",
+  },
+  'too-many-attempts': {
+    status: 429,
+    cause: 'Too many requests with wrong credentials. Right ones are still answered.',
+    remedy: 'Wait; `Retry-After` says how long.',
   },
   'forbidden-scope': {
     status: 403,
@@ -46,6 +56,16 @@ export const problemKinds = {
     status: 405,
     cause: 'The route exists, but not with this method.',
     remedy: 'See the `Allow` header.',
+  },
+  'too-many-streams': {
+    status: 429,
+    cause: 'The bound of open event streams is reached.',
+    remedy: 'Close pages that are not needed.',
+  },
+  'page-not-built': {
+    status: 503,
+    cause: 'The dashboard was never built in this checkout.',
+    remedy: 'Run `npm run build`.',
   },
   internal: {
     status: 500,
@@ -226,11 +246,12 @@ export type ProblemCode = keyof typeof problemKinds;
 
 /** RFC 9457 body (`application/problem+json`). `errors` is there for `invalid-request`: one entry per bad parameter. */
 export const problemSchema = z.object({
-  type: z.string().describe("A URI reference: the code's heading in the README"),
+  type: z.string().describe("A URI reference: the code's entry in the served documentation"),
   title: z.string(),
   status: z.int(),
   code: z.string().describe('Stable, to be matched on'),
   detail: z.string().describe('What was tried, on what, the limit, the value seen'),
+  remedy: z.string().optional(),
   requestId: z.string().optional(),
   errors: z.array(z.object({ parameter: z.string(), message: z.string(), value: z.string().optional() })).optional(),
   details: z.record(z.string(), z.unknown()).optional(),

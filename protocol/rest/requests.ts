@@ -68,6 +68,8 @@ export const downloadQuery = z
   .object({ format: profileFormatSchema.optional(), ticket: z.string().max(200).optional() })
   .strict();
 
+export const ticketQuery = z.object({ format: profileFormatSchema.optional() }).strict();
+
 export const operationsQuery = z
   .object({ target: targetId.optional(), state: z.enum(['active', 'ended']).optional() })
   .strict();
