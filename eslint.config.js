@@ -50,5 +50,5 @@ export default tseslint.config(
       ],
     },
   },
-  { files: ['eslint.config.js', '*.config.ts'], rules: { 'no-restricted-syntax': 'off' } },
+  { files: ['eslint.config.js', '*.config.ts', '**/*.d.ts'], rules: { 'no-restricted-syntax': 'off' } },
 );

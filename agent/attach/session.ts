@@ -1,0 +1,181 @@
+import { EventEmitter } from 'node:events';
+import { SidescopeError } from '../../protocol/error.ts';
+import { evaluateTimeoutMs, type ExpressionText } from '../../protocol/inspector/expressions.ts';
+import { inspectMessage } from '../../protocol/inspector/message-bytes.ts';
+import type {
+  InspectorEvent,
+  InspectorEvents,
+  InspectorMethod,
+  InspectorMethods,
+} from '../../protocol/inspector/methods.ts';
+
+export type ChannelAnswer = (answer: { result: unknown } | { error: unknown } | { lost: Error }) => void;
+
+/** What carries a session's messages: the WebSocket itself, or `NodeWorker` messages inside another session. */
+export interface Channel {
+  /** Sends, and returns the id that the answer will carry. */
+  request(method: string, params: object, answer: ChannelAnswer): number;
+  settle(id: number, message: { error?: unknown; result?: unknown }): void;
+}
+
+export interface SendOptions {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Commands, events and raw messages of one thread. Every wait has a timeout, and all of them reject when the thread is gone. */
+export class Session {
+  readonly threadId: string;
+  readonly #channel: Channel;
+  readonly #ended = new AbortController();
+  readonly #rawIds = new Set<number>();
+  readonly #events = new EventEmitter();
+  readonly #rawEvents = new Map<string, (message: Uint8Array) => void>();
+  /** Longest reply seen lately is evidence of a busy loop; the last message tells a silent target from a slow one. */
+  lastMessageAtMs = performance.now();
+
+  constructor(threadId: string, channel: Channel) {
+    this.threadId = threadId;
+    this.#channel = channel;
+  }
+
+  /** Aborted with `target-gone` when the connection or the thread has ended. */
+  get ended(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  async send<M extends InspectorMethod>(
+    method: M,
+    params: InspectorMethods[M]['params'],
+    options: SendOptions,
+  ): Promise<InspectorMethods[M]['result']> {
+    return (await this.#exchange({ method, params, raw: false, ...options })) as InspectorMethods[M]['result'];
+  }
+
+  /** The whole answer as bytes, for answers too big to become strings. V8's refusals reject as with `send`. */
+  async sendForBytes<M extends InspectorMethod>(
+    method: M,
+    params: InspectorMethods[M]['params'],
+    options: SendOptions,
+  ): Promise<Uint8Array> {
+    return (await this.#exchange({ method, params, raw: true, ...options })) as Uint8Array;
+  }
+
+  /** Evaluates one of the fixed expressions and returns its value, which is whatever the target says: decode it. */
+  async evaluate(expression: ExpressionText, options: SendOptions): Promise<unknown> {
+    const { result, exceptionDetails } = await this.send(
+      'Runtime.evaluate',
+      { expression, timeout: evaluateTimeoutMs, silent: true, returnByValue: true, includeCommandLineAPI: true },
+      options,
+    );
+    if (exceptionDetails !== undefined) {
+      const reason = (exceptionDetails.exception?.description ?? exceptionDetails.text)
+        .split('\n', 1)[0]
+        ?.slice(0, 200);
+      throw new SidescopeError('inspector-bad-answer', `a reading failed inside the target: ${reason}`);
+    }
+    return result.value;
+  }
+
+  on<E extends InspectorEvent>(event: E, listener: (params: InspectorEvents[E]) => void): Disposable {
+    this.#events.on(event, listener);
+    return { [Symbol.dispose]: () => void this.#events.off(event, listener) };
+  }
+
+  /** One raw listener per event; the bytes are the listener's only during the call. */
+  onBytes(event: InspectorEvent, listener: (message: Uint8Array) => void): Disposable {
+    if (this.#rawEvents.has(event)) throw new Error(`there is a raw listener for ${event} already`);
+    this.#rawEvents.set(event, listener);
+    return { [Symbol.dispose]: () => void this.#rawEvents.delete(event) };
+  }
+
+  /** Called by the owner of the channel with every message of this session. Throws `inspector-bad-answer`. */
+  receive(message: Uint8Array): void {
+    this.lastMessageAtMs = performance.now();
+    const head = inspectMessage(message);
+    if (head?.kind === 'event') {
+      const raw = this.#rawEvents.get(head.method);
+      if (raw !== undefined) return raw(message);
+      if (this.#events.listenerCount(head.method) === 0) return;
+    }
+    if (head?.kind === 'response' && !head.isError && this.#rawIds.has(head.id)) {
+      return this.#channel.settle(head.id, { result: message });
+    }
+    this.#receiveParsed(parseMessage(message));
+  }
+
+  end(reason: SidescopeError): void {
+    this.#ended.abort(reason);
+  }
+
+  #receiveParsed(message: Record<string, unknown>): void {
+    const id = message['id'];
+    if (typeof id === 'number') {
+      this.#channel.settle(
+        id,
+        message['error'] === undefined ? { result: message['result'] } : { error: message['error'] },
+      );
+    } else if (typeof message['method'] === 'string') {
+      this.#events.emit(message['method'], message['params']);
+    }
+  }
+
+  async #exchange(request: { method: InspectorMethod; params: object; raw: boolean } & SendOptions): Promise<unknown> {
+    const { method, timeoutMs, signal } = request;
+    // Made here, so that the stack points at the caller.
+    const timedOut = new SidescopeError(
+      'inspector-timeout',
+      `${method} on ${this.threadId} was not answered in ${timeoutMs} ms`,
+    );
+    const signals = [this.ended, ...(signal === undefined ? [] : [signal])];
+    for (const each of signals) each.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const timer = setTimeout(() => reject(timedOut), timeoutMs);
+    const onAbort = (event: Event): void => reject((event.target as AbortSignal).reason as Error);
+    for (const each of signals) each.addEventListener('abort', onAbort, { once: true });
+    const id = this.#channel.request(method, request.params, (answer) => {
+      if ('result' in answer) resolve(answer.result);
+      else if ('error' in answer) reject(refusal(method, answer.error));
+      else
+        reject(
+          new SidescopeError('target-gone', `${method} on ${this.threadId}: ${answer.lost.message}`, {
+            cause: answer.lost,
+          }),
+        );
+    });
+    if (request.raw) this.#rawIds.add(id);
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#rawIds.delete(id);
+      for (const each of signals) each.removeEventListener('abort', onAbort);
+    }
+  }
+}
+
+function parseMessage(bytes: Uint8Array): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+  } catch (error) {
+    throw new SidescopeError(
+      'inspector-bad-answer',
+      `a frame of ${bytes.length} bytes from the inspector is not JSON`,
+      { cause: error },
+    );
+  }
+  if (typeof value !== 'object' || value === null) {
+    throw new SidescopeError(
+      'inspector-bad-answer',
+      `a frame of ${bytes.length} bytes from the inspector is not a message`,
+    );
+  }
+  return value as Record<string, unknown>;
+}
+
+function refusal(method: InspectorMethod, error: unknown): SidescopeError {
+  const message =
+    typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : 'no reason given';
+  return new SidescopeError('inspector-refused', `${method}: ${message.slice(0, 200)}`);
+}

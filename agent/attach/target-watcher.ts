@@ -1,0 +1,224 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
+import type { IdentityReading } from '../../protocol/inspector/readings.ts';
+import type { CaptureRef, Target, TargetIdentity, TargetState } from '../../protocol/rest/target.ts';
+import { formatAddress, targetId, type InspectorAddress } from './address.ts';
+import { Attachment } from './attachment.ts';
+import { backoffMs } from './backoff.ts';
+import { discoverInspector } from './discovery.ts';
+import { wrapperAdvice, wrapperOf } from './wrapper-process.ts';
+
+const discoveryTimeoutMs = 5_000;
+const maxPrevious = 10;
+
+export interface WatcherEvents {
+  onChange(view: Target): void;
+  onAttached(view: Target): void;
+  onDetached(view: Target, reason: SidescopeError): void;
+  onAttemptFailed(view: Target, failure: SidescopeError): void;
+}
+
+/** Keeps one target attached for as long as the agent runs: waits for it, attaches, notices its end, starts over. */
+export class TargetWatcher implements AsyncDisposable {
+  readonly id: string;
+  readonly #address: InspectorAddress;
+  readonly #events: WatcherEvents;
+  readonly #stopped = new AbortController();
+  readonly #random: () => number;
+  #state: TargetState = { state: 'connecting', attempts: 0, nextAttemptAt: null, lastFailure: null };
+  #identity: TargetIdentity | null = null;
+  #detectedAgents: string[] = [];
+  #warnings: string[] = [];
+  #previous: Target['previous'] = [];
+  #captures: CaptureRef[] = [];
+  #attachment: Attachment | undefined;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(address: InspectorAddress, options: { events: WatcherEvents; random?: () => number }) {
+    this.id = targetId(address);
+    this.#address = address;
+    this.#events = options.events;
+    this.#random = options.random ?? Math.random;
+  }
+
+  start(): void {
+    this.#running = this.#run(this.#stopped.signal);
+  }
+
+  get view(): Target {
+    const address = formatAddress(this.#address);
+    return {
+      id: this.id,
+      address,
+      name: nameOf(this.#identity) ?? address,
+      state: this.#state,
+      identity: this.#identity,
+      previous: this.#previous,
+      threads: this.#attachment?.threads().map(({ thread }) => thread) ?? [],
+      detectedAgents: this.#detectedAgents,
+      warnings: this.#warnings,
+    };
+  }
+
+  /** Throws `target-not-attached`, with what the agent knows about why. */
+  get attachment(): Attachment {
+    const attachment = this.#attachment;
+    if (attachment === undefined || this.#state.state !== 'attached') {
+      throw new SidescopeError('target-not-attached', `target ${this.id} is ${describe(this.#state)}`);
+    }
+    return attachment;
+  }
+
+  get attachedIdentity(): TargetIdentity {
+    if (this.#identity === null)
+      throw new SidescopeError('target-not-attached', `target ${this.id} was never attached`);
+    return this.#identity;
+  }
+
+  /** Shows a capture in the target's state until disposed. */
+  showCapture(capture: CaptureRef): Disposable {
+    this.#captures.push(capture);
+    this.#showCaptures();
+    return {
+      [Symbol.dispose]: () => {
+        this.#captures = this.#captures.filter((each) => each !== capture);
+        this.#showCaptures();
+      },
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const reason = new SidescopeError('shutting-down', 'the agent is stopping');
+    this.#stopped.abort(reason);
+    await this.#attachment?.[Symbol.asyncDispose]();
+    await this.#running;
+    this.#change({ state: 'detached', since: now(), reason: { code: reason.code, message: reason.message } });
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    let attempts = 0;
+    while (!signal.aborted) {
+      let lastFailure: { code: string; message: string } | null = null;
+      try {
+        attempts++;
+        const lostReason = await this.#attachOnce(signal);
+        if (signal.aborted) return;
+        attempts = 0;
+        this.#detach(lostReason);
+      } catch (error) {
+        if (signal.aborted) return;
+        const failure = toFailure(error);
+        lastFailure = { code: failure.code, message: failure.message };
+        this.#warnings = isSidescopeError(error, 'wrapper-process') ? [failure.message] : [];
+        this.#events.onAttemptFailed(this.view, failure);
+      }
+      const waitMs = backoffMs(attempts + 1, this.#random);
+      const nextAttemptAt = new Date(Date.now() + waitMs).toISOString();
+      if (lastFailure !== null) this.#change({ state: 'connecting', attempts, nextAttemptAt, lastFailure });
+      // The only rejection is our own stop, which ends the loop.
+      await delay(waitMs, undefined, { signal, ref: false }).catch(() => undefined);
+    }
+  }
+
+  /** Resolves with the reason when an attachment that succeeded has ended. */
+  async #attachOnce(signal: AbortSignal): Promise<SidescopeError> {
+    const address = formatAddress(this.#address);
+    const found = await discoverInspector(this.#address, { timeoutMs: discoveryTimeoutMs, signal });
+    const wrapper = wrapperOf(found.scriptUrl);
+    // Not even a socket is opened there: npm would print "Debugger attached." at every attempt.
+    if (wrapper !== undefined) throw new SidescopeError('wrapper-process', wrapperAdvice(wrapper, address));
+    const { promise: ended, resolve } = Promise.withResolvers<SidescopeError>();
+    this.#attachment = await Attachment.open(found.webSocketUrl, {
+      scriptUrl: found.scriptUrl,
+      signal,
+      listener: {
+        onThreads: () => this.#announce(),
+        onExiting: () => this.#change({ state: 'waiting-for-exit', since: now(), captures: [...this.#captures] }),
+        onEnded: resolve,
+      },
+    });
+    const reading = this.#attachment.identity;
+    const identity = toIdentity(reading);
+    this.#identity = identity;
+    // A connection that was cut while the process lived on: that was no earlier run.
+    this.#previous = this.#previous.filter((run) => run.identity.instanceId !== identity.instanceId);
+    this.#detectedAgents = [...reading.agents];
+    this.#warnings = [];
+    this.#change({ state: 'attached', since: now(), captures: [...this.#captures] });
+    this.#events.onAttached(this.view);
+    return ended;
+  }
+
+  #detach(reason: SidescopeError): void {
+    this.#attachment = undefined;
+    const ended = { code: reason.code, message: reason.message };
+    if (this.#identity !== null) {
+      const run = { identity: this.#identity, endedAt: now(), reason: ended };
+      this.#previous = [run, ...this.#previous].slice(0, maxPrevious);
+    }
+    this.#change({ state: 'detached', since: now(), reason: ended });
+    this.#events.onDetached(this.view, reason);
+  }
+
+  #showCaptures(): void {
+    const state = this.#state;
+    if (state.state === 'attached' || state.state === 'waiting-for-exit')
+      this.#change({ ...state, captures: [...this.#captures] });
+  }
+
+  #change(state: TargetState): void {
+    this.#state = state;
+    this.#announce();
+  }
+
+  #announce(): void {
+    this.#events.onChange(this.view);
+  }
+}
+
+const now = (): string => new Date().toISOString();
+
+function toIdentity(reading: IdentityReading): TargetIdentity {
+  const { pid, ppid, nodeVersion, v8Version, arch, platform, hostname, title, mainScript, appName, appVersion } =
+    reading;
+  return {
+    instanceId: `${pid}-${Math.round(reading.timeOriginMs)}`,
+    pid,
+    ppid,
+    startedAt: new Date(reading.timeOriginMs).toISOString(),
+    nodeVersion,
+    v8Version,
+    arch,
+    platform,
+    hostname,
+    title,
+    mainScript,
+    appName,
+    appVersion,
+  };
+}
+
+function nameOf(identity: TargetIdentity | null): string | undefined {
+  return identity?.appName ?? identity?.mainScript?.replace(/^.*[\\/]/, '');
+}
+
+function toFailure(error: unknown): SidescopeError {
+  return error instanceof SidescopeError
+    ? error
+    : new SidescopeError('internal', `attaching failed: ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      });
+}
+
+function describe(state: TargetState): string {
+  switch (state.state) {
+    case 'attached':
+      return 'attached';
+    case 'waiting-for-exit':
+      return 'about to exit';
+    case 'detached':
+      return `detached: ${state.reason.message}`;
+    case 'connecting':
+      return `not reached yet (${state.attempts} attempts): ${state.lastFailure?.message ?? 'connecting'}`;
+  }
+}

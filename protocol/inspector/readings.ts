@@ -1,0 +1,117 @@
+import { z } from 'zod';
+import { SidescopeError } from '../error.ts';
+
+/**
+ * The answers of the fixed expressions. A target may answer anything (patched `process`, frozen `performance`), so each is checked
+ * and a misfit is an error with the field's name, never a value of the wrong type further in.
+ */
+export interface IdentityReading {
+  readonly pid: number;
+  readonly ppid: number | null;
+  readonly timeOriginMs: number;
+  readonly nodeVersion: string;
+  readonly v8Version: string;
+  readonly arch: string;
+  readonly platform: string;
+  readonly hostname: string;
+  readonly title: string;
+  readonly mainScript: string | null;
+  readonly execArgv: string;
+  readonly appName: string | null;
+  readonly appVersion: string | null;
+  readonly agents: readonly string[];
+}
+
+const text = z.string().max(1000);
+
+const identitySchema = z.object({
+  pid: z.int().positive(),
+  ppid: z.int().nullable().catch(null),
+  timeOriginMs: z.number().positive(),
+  nodeVersion: text,
+  v8Version: text.catch('unknown'),
+  arch: text.catch('unknown'),
+  platform: text.catch('unknown'),
+  hostname: text.catch('unknown'),
+  title: text.catch(''),
+  mainScript: text.nullable().catch(null),
+  execArgv: text.catch(''),
+  appName: text.nullable().catch(null),
+  appVersion: text.nullable().catch(null),
+  agents: z.array(text).max(64).catch([]),
+});
+
+export function decodeIdentity(value: unknown): IdentityReading {
+  return checked('identity', identitySchema, value);
+}
+
+/** `[process.hrtime(), Date.now(), performance.timeOrigin, performance.now()]`, one moment on the target's clocks. */
+export interface ClockReading {
+  readonly monotonicUs: number;
+  readonly wallMs: number;
+  readonly timeOriginMs: number;
+}
+
+const clockSchema = z.tuple([z.tuple([z.number(), z.number()]), z.number(), z.number(), z.number()]);
+
+export function decodeClock(value: unknown): ClockReading {
+  const [[seconds, nanoseconds], wallMs, timeOriginMs] = checked('clock', clockSchema, value);
+  return { monotonicUs: seconds * 1e6 + nanoseconds / 1e3, wallMs, timeOriginMs };
+}
+
+/** Bytes, of the process (rss, host) and of the isolate that answered (heap, spaces). */
+export interface MemoryReading {
+  readonly rssBytes: number;
+  readonly maxRssBytes: number;
+  readonly heapUsedBytes: number;
+  readonly externalBytes: number;
+  readonly heapLimitBytes: number;
+  readonly oldSpaceBytes: number;
+  readonly largeObjectBytes: number;
+  /** null when the process has no limit of its own. */
+  readonly constrainedBytes: number | null;
+  readonly hostTotalBytes: number;
+  readonly hostFreeBytes: number;
+}
+
+const bytes = z.number().nonnegative();
+
+const memorySchema = z.object({
+  rssBytes: bytes,
+  maxRssBytes: bytes,
+  heapUsedBytes: bytes,
+  externalBytes: bytes,
+  heapLimitBytes: bytes,
+  spaces: z.array(z.tuple([z.string(), bytes])).max(32),
+  constrainedBytes: bytes.nullable(),
+  hostTotalBytes: bytes,
+  hostFreeBytes: bytes,
+});
+
+export function decodeMemory(value: unknown): MemoryReading {
+  const { spaces, constrainedBytes, ...reading } = checked('memory', memorySchema, value);
+  const sum = (isCounted: (name: string) => boolean): number =>
+    spaces.reduce((total, [name, used]) => (isCounted(name) ? total + used : total), 0);
+  return {
+    ...reading,
+    // `trusted_space` (from 22) and `map_space`, `code_space` hold what older versions kept in old space.
+    oldSpaceBytes: sum((name) => !name.includes('large_object') && name !== 'read_only_space'),
+    largeObjectBytes: sum((name) => name.includes('large_object')),
+    // Without a limit Node answers 9.2e18 (18-22) or 1.8e19 (24): anything from the host's size on is no limit.
+    constrainedBytes:
+      constrainedBytes === null || constrainedBytes === 0 || constrainedBytes >= reading.hostTotalBytes
+        ? null
+        : constrainedBytes,
+  };
+}
+
+function checked<T>(what: string, schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const where = issue?.path.join('.') ?? '';
+  throw new SidescopeError(
+    'inspector-bad-answer',
+    `the target answered the ${what} reading wrongly${where && ` at ${where}`}: ${issue?.message ?? ''}`,
+  );
+}
