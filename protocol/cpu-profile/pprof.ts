@@ -1,0 +1,158 @@
+import type { Profile } from '../rest/profile.ts';
+import { ByteWriter } from './byte-writer.ts';
+import { stackOf, sumNodes } from './call-tree.ts';
+import { categorizeFrame, filePathOf, functionNameOf } from './frame-text.ts';
+import type { CpuProfile, Frame } from './model.ts';
+
+export interface PprofOptions {
+  /** Joins the profile's clock with wall time; without it the profile carries no time. */
+  readonly clock?: Profile['clock'] | undefined;
+  /** What the capture asked for. Else the average distance of two samples is written. */
+  readonly intervalUs?: number | undefined;
+  readonly comments?: readonly string[] | undefined;
+}
+
+/**
+ * The profile as pprof's `perftools.profiles.Profile` (github.com/google/pprof/blob/main/proto/profile.proto), not
+ * compressed: callers gzip it. Values are `samples/count` and `cpu/nanoseconds`; the latter is the time that samples
+ * stand for, so what V8 saw on the stack, waiting in native code included. `(idle)` is left out; `(program)` and
+ * `(garbage collector)` are functions. Where the file has lines, the innermost location of a stack is the executing line,
+ * the others are where their function begins. Needs no recursion: any depth of the tree will do.
+ */
+export function encodePprof(profile: CpuProfile, options: PprofOptions = {}): Uint8Array<ArrayBuffer> {
+  const writer = new ByteWriter();
+  const tables = new Tables(profile.frames);
+  const valueType = (field: number, type: string, unit: string) =>
+    writer.messageField(field, (inner) => {
+      inner.varintField(1, tables.text(type));
+      inner.varintField(2, tables.text(unit));
+    });
+  valueType(1, 'samples', 'count');
+  valueType(1, 'cpu', 'nanoseconds');
+  writeSamples(writer, profile, tables);
+  tables.writeLocations(writer);
+  const durationUs = profile.endTimeUs - profile.startTimeUs;
+  const intervalUs = options.intervalUs ?? durationUs / Math.max(1, profile.samples.length);
+  writer.varintField(9, wallTimeNs(profile, options.clock));
+  writer.varintField(10, Math.round(durationUs * 1_000));
+  valueType(11, 'cpu', 'nanoseconds');
+  writer.varintField(12, Math.round(intervalUs * 1_000));
+  writer.packedField(
+    13,
+    (options.comments ?? []).map((comment) => tables.text(comment)),
+  );
+  writer.varintField(14, tables.text('cpu'));
+  tables.writeTexts(writer);
+  return writer.bytes;
+}
+
+function writeSamples(writer: ByteWriter, profile: CpuProfile, tables: Tables): void {
+  const { selfSamples, selfUs } = sumNodes(profile);
+  for (let node = 0; node < selfSamples.length; node++) {
+    if (selfSamples[node] === 0 || categorizeFrame(profile.frames[profile.nodeFrames[node]!]!) === 'idle') continue;
+    const { frames, isCut } = stackOf(profile, node);
+    const callers = frames.slice(1).map((frame) => tables.location(frame));
+    if (isCut) callers.push(tables.location(CUT_STACK));
+    for (const part of splitByLine(profile, node, { samples: selfSamples[node]!, selfNs: selfUs[node]! * 1_000 })) {
+      writer.messageField(2, (sample) => {
+        sample.packedField(1, [tables.location(frames[0]!, part.line), ...callers]);
+        sample.packedField(2, [part.samples, part.selfNs]);
+      });
+    }
+  }
+}
+
+/** Shares a node's samples and time among its lines as the file's ticks do; rounded so that the sums stay exact. */
+function splitByLine(profile: CpuProfile, node: number, self: { samples: number; selfNs: number }) {
+  const start = profile.lineStarts[node]!;
+  const end = profile.lineStarts[node + 1]!;
+  const ticks = profile.lineSamples.subarray(start, end);
+  const tickSum = ticks.reduce((sum, count) => sum + count, 0);
+  if (tickSum === 0) return [{ line: undefined, samples: self.samples, selfNs: Math.round(self.selfNs) }];
+  const shareUpTo = (whole: number, tick: number) => Math.round((whole * tick) / tickSum);
+  const parts: { line: number | undefined; samples: number; selfNs: number }[] = [];
+  let before = 0;
+  ticks.forEach((count, index) => {
+    const after = before + count;
+    const samples = shareUpTo(self.samples, after) - shareUpTo(self.samples, before);
+    const selfNs = shareUpTo(self.selfNs, after) - shareUpTo(self.selfNs, before);
+    if (samples > 0 || selfNs > 0) parts.push({ line: profile.lines[start + index]!, samples, selfNs });
+    before = after;
+  });
+  return parts;
+}
+
+/** Whole nanoseconds since 1970, beyond what a number holds exactly. */
+function wallTimeNs(profile: CpuProfile, clock: PprofOptions['clock']): bigint {
+  if (clock === undefined || clock === null) return 0n;
+  const wallUs = clock.wallMs * 1_000 + profile.startTimeUs - clock.monotonicUs;
+  return wallUs > 0 ? BigInt(Math.round(wallUs)) * 1_000n : 0n;
+}
+
+/** In place of a frame number: what stands for the frames beyond STACK_DEPTH_MAX. */
+const CUT_STACK = -1;
+const cutStackFrame: Frame = { functionName: '(deeper frames)', url: '', scriptId: '0', line: 0, column: 0 };
+
+/** pprof numbers everything: texts from 0 (the empty one), functions and locations from 1. */
+class Tables {
+  readonly #frames: readonly Frame[];
+  readonly #texts = new Map<string, number>([['', 0]]);
+  readonly #functionIds = new Map<number, number>();
+  readonly #locations = new Map<string, { id: number; frame: number; line: number }>();
+
+  constructor(frames: readonly Frame[]) {
+    this.#frames = frames;
+  }
+
+  text(value: string): number {
+    return numberOf(this.#texts, value, this.#texts.size);
+  }
+
+  /** The location of a line of a function; without `line`, of its beginning. */
+  location(frame: number, line = this.#frame(frame).line): number {
+    const key = `${frame}:${line}`;
+    let location = this.#locations.get(key);
+    if (location === undefined) {
+      location = { id: this.#locations.size + 1, frame, line };
+      this.#locations.set(key, location);
+    }
+    return location.id;
+  }
+
+  writeLocations(writer: ByteWriter): void {
+    for (const { id, frame, line } of this.#locations.values()) {
+      writer.messageField(4, (location) => {
+        location.varintField(1, id);
+        location.messageField(4, (inner) => {
+          inner.varintField(1, numberOf(this.#functionIds, frame, this.#functionIds.size + 1));
+          inner.varintField(2, line);
+        });
+      });
+    }
+    for (const [frameNumber, id] of this.#functionIds) {
+      const frame = this.#frame(frameNumber);
+      const name = this.text(functionNameOf(frame));
+      writer.messageField(5, (inner) => {
+        inner.varintField(1, id);
+        inner.varintField(2, name);
+        inner.varintField(3, name);
+        inner.varintField(4, this.text(filePathOf(frame.url)));
+        inner.varintField(5, frame.line);
+      });
+    }
+  }
+
+  writeTexts(writer: ByteWriter): void {
+    for (const text of this.#texts.keys()) writer.textField(6, text);
+  }
+
+  #frame(frame: number): Frame {
+    return frame === CUT_STACK ? cutStackFrame : this.#frames[frame]!;
+  }
+}
+
+function numberOf<Key>(table: Map<Key, number>, key: Key, next: number): number {
+  const known = table.get(key);
+  if (known === undefined) table.set(key, next);
+  return known ?? next;
+}
