@@ -208,6 +208,16 @@ export const problemKinds = {
     cause: 'The bytes are not a profile of that kind.',
     remedy: 'The message says at which offset and why.',
   },
+  'analysis-limit': {
+    status: 422,
+    cause: 'Reading or converting the profile needs more memory or time than the agent gives it.',
+    remedy: 'Download the profile as it is and convert it elsewhere, or take a shorter one.',
+  },
+  'too-many-analyses': {
+    status: 429,
+    cause: 'Too many profiles are being read or converted at once.',
+    remedy: 'Try again in some seconds.',
+  },
   'disk-budget': {
     status: 507,
     cause: 'The artifact does not fit `--disk-budget`, also after removing what may be removed.',
