@@ -1,0 +1,125 @@
+import type { SidescopeEvent } from '../protocol/rest/event.ts';
+import type { ProfileKind } from '../protocol/rest/profile.ts';
+import type { Api } from './api.ts';
+import { ApiProblem } from './api.ts';
+import { reconnectDelayMs } from './model/backoff.ts';
+import { EventStreamParser } from './model/event-stream.ts';
+import type { Lists, ProfileList } from './model/page-state.ts';
+import type { PageStore } from './model/store.ts';
+
+/** Heartbeats come every 15 s: two missed ones and a half mean a dead connection, also where TCP has not noticed. */
+const silenceLimitMs = 40_000;
+
+/**
+ * Keeps the store as the agent has it until `signal` aborts or the agent refuses the credential: reads the event stream,
+ * reads the lists once it has begun, applies the events that came meanwhile on top; again after every cut and every `resync`.
+ */
+export async function followAgent(options: { api: Api; store: PageStore; signal: AbortSignal }): Promise<void> {
+  const { api, store, signal } = options;
+  let attempt = 0;
+  while (!signal.aborted) {
+    try {
+      await followOnce({ api, store, signal, onLive: () => (attempt = 0) });
+      throw new ApiProblem({ status: 0, code: 'unreachable', detail: 'the agent closed the connection' });
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error instanceof ApiProblem && error.status === 401) return;
+      attempt += 1;
+      const delayMs = reconnectDelayMs(attempt, Math.random());
+      const reason = error instanceof Error ? error.message : String(error);
+      const retryAtMs = Date.now() + delayMs;
+      store.apply({ type: 'connection', connection: { state: 'reconnecting', attempt, retryAtMs, reason } });
+      await sleep(delayMs, signal);
+    }
+  }
+}
+
+/** The first page of a list, as the store keeps it. */
+export async function readProfiles(api: Api, kind: ProfileKind | null, signal?: AbortSignal): Promise<ProfileList> {
+  const page = await api.profiles({ kind: kind ?? undefined }, signal);
+  return { kind, items: page.profiles, nextCursor: page.nextCursor, total: page.total };
+}
+
+async function followOnce(options: {
+  api: Api;
+  store: PageStore;
+  signal: AbortSignal;
+  onLive: () => void;
+}): Promise<void> {
+  const { api, store, signal, onLive } = options;
+  const cut = new AbortController();
+  const either = AbortSignal.any([signal, cut.signal]);
+  const messages = readMessages(await api.events(either), cut);
+  let pending: SidescopeEvent[] | null = null;
+  let failure: unknown;
+
+  const readLists = (): void => {
+    if (pending !== null) return;
+    const queue: SidescopeEvent[] = (pending = []);
+    readAll({ api, kind: store.state.profiles.kind, signal: either }).then(
+      (lists) => {
+        pending = null;
+        // The filter may have changed while the lists came.
+        const profiles = lists.profiles.kind === store.state.profiles.kind ? lists.profiles : store.state.profiles;
+        store.apply({ type: 'lists', lists: { ...lists, profiles }, readAtMs: Date.now() });
+        for (const event of queue) store.apply({ type: 'event', event });
+        store.apply({ type: 'connection', connection: { state: 'live' } });
+        onLive();
+      },
+      (error: unknown) => {
+        failure = error;
+        cut.abort();
+      },
+    );
+  };
+
+  try {
+    for await (const message of messages) {
+      const event = JSON.parse(message) as SidescopeEvent;
+      if (event.type === 'hello' || event.type === 'resync') readLists();
+      else if (pending !== null) (pending as SidescopeEvent[]).push(event);
+      else store.apply({ type: 'event', event });
+    }
+  } catch (error) {
+    throw failure ?? error;
+  } finally {
+    cut.abort();
+  }
+}
+
+async function readAll(options: { api: Api; kind: ProfileKind | null; signal: AbortSignal }): Promise<Lists> {
+  const { api, kind, signal } = options;
+  const [info, targets, operations] = await Promise.all([
+    api.info(signal),
+    api.targets(signal),
+    api.operations(signal),
+  ]);
+  // Without storage there are no profiles to list, and the route answers with a problem.
+  const profiles =
+    info.storage === null ? { kind, items: [], nextCursor: null, total: 0 } : await readProfiles(api, kind, signal);
+  return { info, targets, operations, profiles };
+}
+
+async function* readMessages(body: ReadableStream<Uint8Array>, cut: AbortController): AsyncGenerator<string> {
+  const parser = new EventStreamParser();
+  const decoder = new TextDecoder();
+  const reader = body.getReader();
+  for (;;) {
+    const watchdog = setTimeout(() => cut.abort(new Error('the event stream fell silent')), silenceLimitMs);
+    const { done, value } = await reader.read().finally(() => clearTimeout(watchdog));
+    if (done) return;
+    for (const message of parser.push(decoder.decode(value, { stream: true }))) yield message.data;
+  }
+}
+
+function sleep(delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, delayMs);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}

@@ -1,0 +1,159 @@
+import type { SidescopeEvent } from '../../protocol/rest/event.ts';
+import type { Info } from '../../protocol/rest/info.ts';
+import type { Operation } from '../../protocol/rest/operation.ts';
+import { isEndedState } from '../../protocol/rest/operation.ts';
+import type { DiskUsage, Profile, ProfileKind } from '../../protocol/rest/profile.ts';
+import type { Target } from '../../protocol/rest/target.ts';
+
+/** How the page stands with the agent. `reconnecting` keeps what was shown; `signed-out` asks for a token above it. */
+export type Connection =
+  | { readonly state: 'connecting' }
+  | { readonly state: 'live' }
+  | { readonly state: 'reconnecting'; readonly attempt: number; readonly retryAtMs: number; readonly reason: string }
+  | { readonly state: 'signed-out'; readonly reason: string | null };
+
+export interface ProfileList {
+  readonly kind: ProfileKind | null;
+  readonly items: readonly Profile[];
+  readonly nextCursor: string | null;
+  /** With the filter, as the agent counts. */
+  readonly total: number;
+}
+
+export interface PageState {
+  readonly connection: Connection;
+  /** False until the lists were read once: then the page shows what it knows, however old. */
+  readonly loaded: boolean;
+  readonly info: Info | null;
+  readonly targets: readonly Target[];
+  /** Newest first. */
+  readonly operations: readonly Operation[];
+  readonly profiles: ProfileList;
+  readonly storage: DiskUsage | null;
+  /** Agent's clock minus the browser's. */
+  readonly clockOffsetMs: number;
+}
+
+export interface Lists {
+  readonly info: Info;
+  readonly targets: readonly Target[];
+  readonly operations: readonly Operation[];
+  readonly profiles: ProfileList;
+}
+
+export type Change =
+  | { readonly type: 'connection'; readonly connection: Connection }
+  | { readonly type: 'lists'; readonly lists: Lists; readonly readAtMs: number }
+  | { readonly type: 'event'; readonly event: SidescopeEvent }
+  | { readonly type: 'operation'; readonly operation: Operation }
+  | { readonly type: 'profile'; readonly profile: Profile }
+  | { readonly type: 'profiles-gone'; readonly ids: readonly string[] }
+  | { readonly type: 'profiles-first'; readonly list: ProfileList }
+  | { readonly type: 'profiles-more'; readonly list: ProfileList };
+
+/** Rows kept on the page: behind it the filter, and the API, are the better way. */
+export const maxProfileRows = 1000;
+const maxOperations = 200;
+
+export const emptyState: PageState = {
+  connection: { state: 'connecting' },
+  loaded: false,
+  info: null,
+  targets: [],
+  operations: [],
+  profiles: { kind: null, items: [], nextCursor: null, total: 0 },
+  storage: null,
+  clockOffsetMs: 0,
+};
+
+/** Pure. Events hold whole objects, so one applied twice, or over a list that has it already, changes nothing. */
+export function nextState(state: PageState, change: Change): PageState {
+  switch (change.type) {
+    case 'connection':
+      return { ...state, connection: change.connection };
+    case 'lists': {
+      const { info, targets, operations, profiles } = change.lists;
+      const agentNowMs = Date.parse(info.startedAt) + info.uptimeMs;
+      return {
+        ...state,
+        loaded: true,
+        info,
+        targets,
+        operations,
+        profiles,
+        storage: info.storage,
+        clockOffsetMs: agentNowMs - change.readAtMs,
+      };
+    }
+    case 'event':
+      return afterEvent(state, change.event);
+    case 'operation':
+      return withOperation(state, change.operation);
+    case 'profile':
+      return withProfile(state, change.profile);
+    case 'profiles-gone':
+      return change.ids.reduce(withoutProfile, state);
+    case 'profiles-first':
+      return { ...state, profiles: change.list };
+    case 'profiles-more': {
+      if (change.list.kind !== state.profiles.kind) return state;
+      const known = new Set(state.profiles.items.map((profile) => profile.id));
+      const items = [...state.profiles.items, ...change.list.items.filter((profile) => !known.has(profile.id))];
+      return { ...state, profiles: { ...change.list, items: items.slice(0, maxProfileRows) } };
+    }
+  }
+}
+
+function afterEvent(state: PageState, event: SidescopeEvent): PageState {
+  switch (event.type) {
+    case 'target': {
+      const known = state.targets.some((target) => target.id === event.target.id);
+      const targets = known
+        ? state.targets.map((target) => (target.id === event.target.id ? event.target : target))
+        : [...state.targets, event.target];
+      return { ...state, targets };
+    }
+    case 'operation':
+      return withOperation(state, event.operation);
+    case 'profile':
+      return withProfile(state, event.profile);
+    case 'profile-deleted':
+      return withoutProfile(state, event.profileId);
+    case 'storage':
+      return { ...state, storage: event.storage };
+    case 'hello':
+    case 'resync':
+      // The connection reads the lists again.
+      return state;
+  }
+}
+
+function withOperation(state: PageState, operation: Operation): PageState {
+  const known = state.operations.find((other) => other.id === operation.id);
+  // The answer of a request may come after the event that ended the operation.
+  if (known !== undefined && isEndedState(known.state) && !isEndedState(operation.state)) return state;
+  const operations = known
+    ? state.operations.map((other) => (other === known ? operation : other))
+    : [operation, ...state.operations].sort((a, b) => b.createdAt.localeCompare(a.createdAt));
+  return { ...state, operations: operations.slice(0, maxOperations) };
+}
+
+function withProfile(state: PageState, profile: Profile): PageState {
+  const { kind, items, total } = state.profiles;
+  if (kind !== null && profile.kind !== kind) return state;
+  if (items.some((other) => other.id === profile.id)) {
+    const replaced = items.map((other) => (other.id === profile.id ? profile : other));
+    return { ...state, profiles: { ...state.profiles, items: replaced } };
+  }
+  const oldest = items.at(-1);
+  // Older than the pages read so far: it comes with "more".
+  if (state.profiles.nextCursor !== null && oldest !== undefined && profile.startedAt < oldest.startedAt) return state;
+  const sorted = [profile, ...items].sort((a, b) => b.startedAt.localeCompare(a.startedAt));
+  return { ...state, profiles: { ...state.profiles, items: sorted.slice(0, maxProfileRows), total: total + 1 } };
+}
+
+function withoutProfile(state: PageState, id: string): PageState {
+  const items = state.profiles.items.filter((profile) => profile.id !== id);
+  if (items.length === state.profiles.items.length) return state;
+  return { ...state, profiles: { ...state.profiles, items, total: Math.max(items.length, state.profiles.total - 1) } };
+}

@@ -1,0 +1,85 @@
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import { isEndedState } from '../../protocol/rest/operation.ts';
+import { Api } from '../api.ts';
+import { followAgent } from '../live.ts';
+import { headline } from '../model/words.ts';
+import { PageStore } from '../model/store.ts';
+import type { TokenKeeper } from '../token.ts';
+import { AgentSection } from './agent-section.tsx';
+import { Banner } from './banner.tsx';
+import { Footer, Header } from './frame.tsx';
+import { Login } from './login.tsx';
+import { PageContext, usePageState } from './page-context.ts';
+import { ProfilesSection } from './profiles-section.tsx';
+import { RunningSection } from './running-section.tsx';
+import { StartSection } from './start-section.tsx';
+import { TargetsSection } from './targets-section.tsx';
+
+/** One page: what is attached, what can be started, what runs, what was kept. The view stays mounted while signed out. */
+export function App({ tokens }: { tokens: TokenKeeper }) {
+  const page = useMemo(() => {
+    const store = new PageStore();
+    const signOut = (reason: string | null): void =>
+      store.apply({ type: 'connection', connection: { state: 'signed-out', reason } });
+    const api = new Api({
+      token: () => tokens.token,
+      onUnauthorized: (problem) => {
+        const reason = tokens.token === null ? null : `The agent refused the token: ${problem.message}`;
+        tokens.clear();
+        signOut(reason);
+      },
+    });
+    return { api, store, signOut };
+  }, [tokens]);
+  const state = usePageState(page.store);
+  const [session, setSession] = useState(0);
+  const [targetId, setTargetId] = useState<string | null>(null);
+
+  useEffect(() => {
+    if (tokens.token === null) return page.signOut(null);
+    page.store.apply({ type: 'connection', connection: { state: 'connecting' } });
+    const stop = new AbortController();
+    void followAgent({ api: page.api, store: page.store, signal: stop.signal });
+    return () => stop.abort();
+  }, [page, session, tokens]);
+
+  const signIn = (token: string): void => {
+    tokens.set(token);
+    setSession(session + 1);
+  };
+  const target = state.targets.find((other) => other.id === targetId) ?? firstUseful(state.targets);
+  const activeCount = state.operations.filter((operation) => !isEndedState(operation.state)).length;
+  const summary = headline(state, activeCount);
+  const signedOut = state.connection.state === 'signed-out' ? state.connection : null;
+
+  return (
+    <PageContext.Provider value={page}>
+      <Header state={state} />
+      <Banner connection={state.connection} />
+      {signedOut && <Login reason={signedOut.reason} overView={state.loaded} onToken={signIn} />}
+      {state.loaded ? (
+        <main inert={signedOut !== null}>
+          <p class={`headline ${summary.tone}`} aria-live="polite">
+            {summary.text}
+          </p>
+          <TargetsSection state={state} selectedId={target?.id ?? null} onSelect={setTargetId} />
+          <StartSection state={state} target={target} onTarget={setTargetId} />
+          <RunningSection state={state} />
+          <ProfilesSection state={state} />
+          <AgentSection state={state} />
+        </main>
+      ) : (
+        signedOut === null && (
+          <main>
+            <p class="headline idle">Reading from the agent…</p>
+          </main>
+        )
+      )}
+      <Footer />
+    </PageContext.Provider>
+  );
+}
+
+function firstUseful<T extends { readonly state: { readonly state: string } }>(targets: readonly T[]): T | undefined {
+  return targets.find((target) => target.state.state === 'attached') ?? targets[0];
+}

@@ -1,0 +1,78 @@
+import { useState } from 'preact/hooks';
+import { apiBase } from '../api.ts';
+import type { Connection, PageState } from '../model/page-state.ts';
+import type { Tone } from '../model/words.ts';
+import type { Theme } from '../theme.ts';
+import { applyTheme, readTheme } from '../theme.ts';
+import { Badge } from './parts.tsx';
+
+const connectionWords: Readonly<Record<Connection['state'], readonly [Tone, string]>> = {
+  connecting: ['busy', 'Connecting'],
+  live: ['good', 'Live'],
+  reconnecting: ['warn', 'Reconnecting'],
+  'signed-out': ['idle', 'Signed out'],
+};
+
+export function Header({ state }: { state: PageState }) {
+  const [tone, word] = connectionWords[state.connection.state];
+  return (
+    <header class="top">
+      <h1>
+        <Mark /> Sidescope
+      </h1>
+      {state.info && <span class="version">{state.info.version}</span>}
+      <nav aria-label="Sections">
+        <a href="#targets">Targets</a>
+        <a href="#start">Capture</a>
+        <a href="#profiles">Profiles</a>
+        <a href="#agent">Agent</a>
+      </nav>
+      <Badge tone={tone}>{word}</Badge>
+      <ThemeSelect />
+    </header>
+  );
+}
+
+export function Footer() {
+  return (
+    <footer>
+      <p>
+        Sidescope profiles a running Node.js process from beside it: no restart, no SDK, no code in the target. Nothing
+        on this page leaves this origin.
+      </p>
+      <p>
+        <a href={`${apiBase}/ui/docs`}>API documentation</a>
+        <a href={`${apiBase}/openapi.json`}>openapi.json</a>
+      </p>
+    </footer>
+  );
+}
+
+function ThemeSelect() {
+  const [theme, setTheme] = useState<Theme>(readTheme);
+  return (
+    <label class="theme">
+      <span class="sr">Colours</span>
+      <select
+        value={theme}
+        onChange={(event) => {
+          const chosen = event.currentTarget.value as Theme;
+          applyTheme(chosen);
+          setTheme(chosen);
+        }}
+      >
+        <option value="system">System colours</option>
+        <option value="light">Light</option>
+        <option value="dark">Dark</option>
+      </select>
+    </label>
+  );
+}
+
+function Mark() {
+  return (
+    <svg viewBox="0 0 32 32" width="20" height="20" aria-hidden="true">
+      <path d="M4 6h24v5H4zm0 7.5h16v5H4zM4 21h8v5H4z" fill="currentColor" />
+    </svg>
+  );
+}

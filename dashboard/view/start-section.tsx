@@ -1,0 +1,57 @@
+import type { Target } from '../../protocol/rest/target.ts';
+import type { PageState } from '../model/page-state.ts';
+import { CpuForm } from './cpu-form.tsx';
+import { SnapshotForm } from './snapshot-form.tsx';
+
+export function StartSection(props: { state: PageState; target: Target | undefined; onTarget: (id: string) => void }) {
+  const { state, target, onTarget } = props;
+  return (
+    <section id="start" aria-labelledby="start-title">
+      <div class="title">
+        <h2 id="start-title">Capture</h2>
+        {state.targets.length > 1 && (
+          <label>
+            of{' '}
+            <select value={target?.id ?? ''} onChange={(event) => onTarget(event.currentTarget.value)}>
+              {state.targets.map((other) => (
+                <option key={other.id} value={other.id}>
+                  {other.name} ({other.address})
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
+      </div>
+      <div class="cards two">
+        <CpuForm state={state} target={target} />
+        <SnapshotForm state={state} target={target} />
+      </div>
+    </section>
+  );
+}
+
+export function ThreadSelect(props: {
+  id: string;
+  target: Target | undefined;
+  withAll: boolean;
+  value: string;
+  onValue: (thread: string) => void;
+}) {
+  const workers = (props.target?.threads ?? []).filter((thread) => thread.kind === 'worker');
+  const gone = props.value !== 'main' && props.value !== 'all' && !workers.some(({ id }) => id === props.value);
+  return (
+    <label class="field" for={props.id}>
+      Thread
+      <select id={props.id} value={props.value} onChange={(event) => props.onValue(event.currentTarget.value)}>
+        <option value="main">Main thread</option>
+        {props.withAll && <option value="all">All threads ({workers.length + 1})</option>}
+        {workers.map((thread) => (
+          <option key={thread.id} value={thread.id}>
+            {thread.title} ({thread.id})
+          </option>
+        ))}
+        {gone && <option value={props.value}>{props.value} (gone)</option>}
+      </select>
+    </label>
+  );
+}
