@@ -245,6 +245,7 @@ class EarlyMessages {
     };
     socket.events.on('message', onMessage);
     socket.events.once('closed', onClosed);
+    socket.resume();
     this.#stop = () => {
       socket.events.off('message', onMessage);
       socket.events.off('closed', onClosed);

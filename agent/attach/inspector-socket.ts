@@ -22,7 +22,7 @@ export class InspectorSocket extends Chrome implements Channel {
   readonly events = new EventEmitter<InspectorSocketEvents>();
   #closeInfo: CloseInfo | undefined;
 
-  /** `url` holds the address to connect to, already resolved. Rejects with `inspector-timeout` or `inspector-unreachable`. */
+  /** Opens paused: listen to `events`, then `resume()`. `url` holds the address to connect to, already resolved. Rejects with `inspector-timeout` or `inspector-unreachable`. */
   static async open(url: string, options: { timeoutMs: number; signal: AbortSignal }): Promise<InspectorSocket> {
     const notifier = new EventEmitter<{ connect: []; error: [Error] }>();
     const socket = new InspectorSocket({ target: url, protocol: { domains: [] } }, notifier);
@@ -70,6 +70,8 @@ export class InspectorSocket extends Chrome implements Channel {
     if (ws === undefined) return opening;
     ws.removeAllListeners('message');
     ws.on('message', (data) => this.events.emit('message', data as Buffer));
+    // Nothing is read until somebody listens: a peer may talk first.
+    ws.once('open', () => ws.pause());
     ws.on('redirect', (_url, request) => request.destroy(new Error('the inspector answered with a redirect')));
     ws.prependListener('close', (code: number, reason: Buffer) => {
       this.#closeInfo = { code, reason: reason.toString('utf8').slice(0, 200) };

@@ -3,6 +3,7 @@ import { SidescopeError } from '../../protocol/error.ts';
 import { evaluateTimeoutMs, type ExpressionText } from '../../protocol/inspector/expressions.ts';
 import { inspectMessage } from '../../protocol/inspector/message-bytes.ts';
 import type {
+  EvaluateResult,
   InspectorEvent,
   InspectorEvents,
   InspectorMethod,
@@ -63,17 +64,20 @@ export class Session {
 
   /** Evaluates one of the fixed expressions and returns its value, which is whatever the target says: decode it. */
   async evaluate(expression: ExpressionText, options: SendOptions): Promise<unknown> {
-    const { result, exceptionDetails } = await this.send(
+    const answer: Partial<EvaluateResult> | undefined = await this.send(
       'Runtime.evaluate',
       { expression, timeout: evaluateTimeoutMs, silent: true, returnByValue: true, includeCommandLineAPI: true },
       options,
     );
+    const { result, exceptionDetails } = answer ?? {};
     if (exceptionDetails !== undefined) {
       const reason = (exceptionDetails.exception?.description ?? exceptionDetails.text)
         .split('\n', 1)[0]
         ?.slice(0, 200);
       throw new SidescopeError('inspector-bad-answer', `a reading failed inside the target: ${reason}`);
     }
+    if (result === undefined)
+      throw new SidescopeError('inspector-bad-answer', 'Runtime.evaluate was answered without a result');
     return result.value;
   }
 
