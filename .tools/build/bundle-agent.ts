@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { rolldown } from 'rolldown';
@@ -27,7 +27,7 @@ export async function bundleAgent(root: string): Promise<Built> {
     },
     // Native extras that ws asks for in a try block and does without.
     external: ['bufferutil', 'utf-8-validate'],
-    plugins: [withoutProtocolDescription()],
+    plugins: [trimmedInspectorClient()],
     onLog: (level, log) => {
       if (level === 'warn') console.warn(`rolldown: ${log.message}`);
     },
@@ -37,7 +37,8 @@ export async function bundleAgent(root: string): Promise<Built> {
     entryFileNames: '[name].mjs',
     chunkFileNames: '[name]-[hash].mjs',
     sourcemap: true,
-    minify: { compress: true, mangle: false, codegen: true },
+    // Minified it is half as large (314 against 609 kB) and starts no sooner (91 against 94 ms): readable stacks are better.
+    minify: false,
     comments: { legal: false, jsdoc: false },
   });
 
@@ -67,13 +68,24 @@ function entries(root: string): Record<string, string> {
   );
 }
 
-/** chrome-remote-interface carries 1.3 MB of protocol description that we never use: we open it with our own. */
-function withoutProtocolDescription() {
+/**
+ * chrome-remote-interface carries 1.3 MB of protocol description that we never use, as we open it with our own; and
+ * calls url.parse, about which Node warns on stderr as soon as the caller lies outside node_modules.
+ */
+function trimmedInspectorClient() {
   return {
-    name: 'sidescope:without-protocol-description',
+    name: 'sidescope:trimmed-inspector-client',
     load: {
       filter: { id: /chrome-remote-interface[\\/]lib[\\/]protocol\.json$/ },
       handler: () => ({ code: '{"domains":[]}', moduleType: 'json' as const }),
+    },
+    transform: {
+      filter: { id: /chrome-remote-interface[\\/]lib[\\/]chrome\.js$/ },
+      handler(code: string) {
+        const parse = "require('url').parse;";
+        if (!code.includes(parse)) throw new Error(`chrome-remote-interface has changed: no ${parse} in chrome.js`);
+        return { code: code.replace(parse, '(text) => new URL(text);'), map: null };
+      },
     },
   };
 }
@@ -85,7 +97,5 @@ async function replaceFile(path: string, content: string | Uint8Array): Promise<
 }
 
 function packageVersion(root: string): string {
-  const path = join(root, 'package.json');
-  if (!existsSync(path)) throw new Error(`no package.json in ${root}`);
-  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
+  return (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
 }

@@ -15,8 +15,8 @@ export function helpText(): string {
     '  sidescope --target 127.0.0.1:9229',
     '  sidescope --target api:9229 --target worker:9230 --data-dir /data --disk-budget 1GiB',
     '',
-    'Start the target with `node --inspect=127.0.0.1:9229 app.js`. Each option is also read from the',
-    'environment (SIDESCOPE_DATA_DIR for --data-dir) and from the file that --config names, in that order.',
+    'Start the target with `node --inspect=127.0.0.1:9229 app.js`. What no flag sets is read from the',
+    'environment (SIDESCOPE_DATA_DIR for --data-dir), then from the file that --config names.',
     ...groups.flatMap(([group, options]) => ['', `${group}:`, ...(options ?? []).flatMap(helpLines)]),
     '',
   ].join('\n');
