@@ -118,8 +118,8 @@ export function startObstacle(state: PageState, target: Target | undefined, scop
 
 export function profileSummary(profile: Profile): string {
   if (profile.cpu !== null) return profile.cpu.topFunction ?? 'idle: no function stood out';
-  if (profile.snapshot?.nodes != null) return `${plural(profile.snapshot.nodes, 'object')}`;
-  return '';
+  const objects = profile.snapshot?.nodes ?? null;
+  return objects === null ? '' : plural(objects, 'object');
 }
 
 function targetWord(target: Target): string {

@@ -57,7 +57,7 @@ export function ProblemNote({ problem, onClose }: { problem: ApiProblem | null; 
 }
 
 export function Remedy({ text, code }: { text?: string | null; code?: string | null }) {
-  const remedy = text ?? (code == null ? null : remedyFor(code));
+  const remedy = text ?? (code ? remedyFor(code) : null);
   if (remedy === null) return null;
   return (
     <p class="remedy">
@@ -125,7 +125,8 @@ export function ActionButton(props: {
   describedBy?: string;
 }) {
   const kind = props.primary ? 'primary' : props.danger ? 'danger' : undefined;
-  const blocked = props.obstacle != null || props.busy === true;
+  const obstacle = props.obstacle ?? null;
+  const blocked = obstacle !== null || props.busy === true;
   // aria-disabled instead of disabled: the reason stays reachable by keyboard and screen reader.
   return (
     <button
@@ -133,7 +134,7 @@ export function ActionButton(props: {
       class={kind}
       aria-disabled={blocked}
       aria-describedby={props.describedBy}
-      title={props.obstacle ?? undefined}
+      title={obstacle ?? undefined}
       onClick={() => {
         if (!blocked) props.onClick();
       }}

@@ -75,8 +75,8 @@ function ProfileFacts({ profile, nowMs }: { profile: Profile; nowMs: number }) {
         ['On disk', formatBytes(profile.storedBytes)],
         ['Samples', cpu && `${formatCount(cpu.samples)} in ${formatCount(cpu.nodes)} nodes`],
         ['Rate', cpu && `every ${formatCount(cpu.intervalUs)} µs asked, ${formatCount(cpu.samplingHz)} per second had`],
-        ['Idle', cpu?.idleShare == null ? null : formatShare(cpu.idleShare)],
-        ['In GC', cpu?.gcShare == null ? null : formatShare(cpu.gcShare)],
+        ['Idle', shareOrNull(cpu?.idleShare)],
+        ['In GC', shareOrNull(cpu?.gcShare)],
         ['Pause', cost.pauseMs === null ? null : formatDuration(cost.pauseMs)],
         ['Pause predicted', snapshot && formatRange(snapshot.predictedPauseMs, formatDuration)],
         ['Memory before', cost.rssBeforeBytes === null ? null : formatBytes(cost.rssBeforeBytes)],
@@ -88,6 +88,10 @@ function ProfileFacts({ profile, nowMs }: { profile: Profile; nowMs: number }) {
       ]}
     />
   );
+}
+
+function shareOrNull(share: number | null | undefined): string | null {
+  return typeof share === 'number' ? formatShare(share) : null;
 }
 
 function LabelsForm(props: {
