@@ -1,0 +1,67 @@
+// `npm run demo`: a backend under load, and Sidescope beside it. Options: --without-load, --without-agent.
+import { parseArgs } from 'node:util';
+import { startAgent } from './agent.ts';
+import { startBackend } from './backend.ts';
+import type { Backend } from './backend.ts';
+
+const { values: options } = parseArgs({
+  options: { 'without-load': { type: 'boolean' }, 'without-agent': { type: 'boolean' } },
+});
+const stop = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(name, () => stop.abort(new Error(`stopping everything (${name})`)));
+}
+process.on('disconnect', () => stop.abort(new Error('stopping everything (whoever started the demo is gone)')));
+process.channel?.unref();
+
+try {
+  console.log('demo: starting a database, a shop and its users');
+  await runDemo(stop.signal);
+} catch (error) {
+  // Ctrl-C is the way to end it; everything else, a child's end included, is a failure.
+  console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = stop.signal.aborted && error === stop.signal.reason ? 0 : 1;
+}
+
+/** Rejects with the reason, once everything is stopped. */
+async function runDemo(signal: AbortSignal): Promise<never> {
+  await using stack = new AsyncDisposableStack();
+  const backend = stack.use(await startBackend({ load: options['without-load'] !== true, signal }));
+  const processes = [...backend.processes];
+  console.log(overview(backend));
+  if (options['without-agent'] !== true) {
+    processes.push(stack.use(await startAgent({ inspectorAddress: backend.inspectorAddress, signal })));
+  }
+  process.send?.({ ready: { ...addresses(backend), pids: processes.map(({ pid }) => pid) } });
+
+  const stopped = new Promise<never>((_resolve, reject) => {
+    signal.throwIfAborted();
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
+  const someoneEnded = Promise.race(processes.map(({ ended }) => ended)).then((how) => {
+    throw new Error(`${how}; stopping everything`);
+  });
+  return await Promise.race([stopped, someoneEnded]);
+}
+
+function addresses({ shopUrl, inspectorAddress, databaseAddress }: Backend): Record<string, string> {
+  return { shopUrl, inspectorAddress, databaseAddress };
+}
+
+function overview({ shopUrl, inspectorAddress, databaseAddress }: Backend): string {
+  return `
+  shop        ${shopUrl}
+  metrics     ${shopUrl}/metrics
+  inspector   ${inspectorAddress}
+  database    ${databaseAddress} (one connection at a time: the shop's)
+
+  to try, besides the load:
+  CPU         curl ${shopUrl}/products/17/report
+  database    curl '${shopUrl}/search?q=lamp'
+  leak        curl -X POST ${shopUrl}/sessions
+  block 5 s   curl '${shopUrl}/invoices/1?ms=5000'
+  bad regexp  curl '${shopUrl}/invoices/1?reference=aaaaaaaaaaaaaaaaaaaaaaaaaaaaa!'
+
+  Ctrl-C stops everything.
+`;
+}
