@@ -31,7 +31,13 @@ export async function startAgent(options: { inspectorAddress: string; signal: Ab
       terminal: true,
     }),
   );
-  await Promise.race([isLive(opsAddress, options.signal), agent.ended.then(failEarly)]);
+  const answered = new AbortController();
+  try {
+    const signal = AbortSignal.any([options.signal, answered.signal]);
+    await Promise.race([isLive(opsAddress, signal), agent.ended.then(failEarly)]);
+  } finally {
+    answered.abort();
+  }
   const started = stack.move();
   return { ...agent, [Symbol.asyncDispose]: () => started.disposeAsync() };
 }
