@@ -26,7 +26,7 @@ export const optionTable = {
     group: 'Storage',
     type: 'size',
     default: '2GiB',
-    min: '16MiB',
+    min: '1MiB',
     meaning: 'Bound on everything that the agent writes; the oldest unpinned profiles make room before a capture.',
   },
   'retention-count': {

@@ -101,9 +101,10 @@ function parseChoice(text: string, { values = [] }: ValueLimits): Parsed<string>
 
 function parseHost(text: string): Parsed<string> {
   const host = text.toLowerCase();
-  if (/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(host) || isIP(host.replace(/^\[(.*)\]$/, '$1')) === 6) {
-    return { value: host };
-  }
+  // Docker's service names may hold underscores, whatever the RFC says.
+  if (/^[a-z0-9_]([a-z0-9._-]{0,251}[a-z0-9_])?$/.test(host)) return { value: host };
+  const literal = host.replace(/^\[(.*)\]$/, '$1');
+  if (isIP(literal) === 6) return { value: `[${literal}]` };
   return { problem: 'must be a host name without scheme, port or wildcard, such as profiler.example.com' };
 }
 
