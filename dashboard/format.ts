@@ -6,7 +6,7 @@ const byteUnits = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
 export function formatBytes(bytes: number): string {
   let value = Math.abs(bytes);
   let unit = 0;
-  while (unit < byteUnits.length - 1 && (value >= 1024 || Number(value.toPrecision(3)) >= 1024)) {
+  while (unit < byteUnits.length - 1 && Math.round(value) >= 1024) {
     value /= 1024;
     unit += 1;
   }

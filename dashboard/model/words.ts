@@ -38,7 +38,7 @@ export function targetStatus(target: Target, nowMs: number): Status {
       return {
         tone: 'good',
         label: 'Attached',
-        sentence: `For ${formatDuration(nowMs - Date.parse(state.since))}.`,
+        sentence: `Attached for ${formatDuration(nowMs - Date.parse(state.since))}.`,
         code: null,
       };
     case 'waiting-for-exit':
@@ -52,8 +52,9 @@ export function targetStatus(target: Target, nowMs: number): Status {
       return {
         tone: 'warn',
         label: 'Detached',
-        sentence: `${sentence(state.reason.message)} ${formatAgo(nowMs - Date.parse(state.since))}.`,
-        code: state.reason.code,
+        sentence: `${formatAgo(nowMs - Date.parse(state.since))}: ${sentence(state.reason.message)} The agent attaches again when it is back.`,
+        // Its remedy is for who asked for a capture: here there is nothing to do.
+        code: state.reason.code === 'target-gone' ? null : state.reason.code,
       };
   }
 }

@@ -11,7 +11,6 @@ import { Footer, Header } from './frame.tsx';
 import { Login } from './login.tsx';
 import { PageContext, usePageState } from './page-context.ts';
 import { ProfilesSection } from './profiles-section.tsx';
-import { RunningSection } from './running-section.tsx';
 import { StartSection } from './start-section.tsx';
 import { TargetsSection } from './targets-section.tsx';
 
@@ -64,7 +63,6 @@ export function App({ tokens }: { tokens: TokenKeeper }) {
           </p>
           <TargetsSection state={state} selectedId={target?.id ?? null} onSelect={setTargetId} />
           <StartSection state={state} target={target} onTarget={setTargetId} />
-          <RunningSection state={state} />
           <ProfilesSection state={state} />
           <AgentSection state={state} />
         </main>

@@ -32,7 +32,7 @@ export function ProfileRow({ profile, nowMs }: { profile: Profile; nowMs: number
         <td data-label="Size" class="num">
           {formatBytes(profile.sizeBytes)}
         </td>
-        <td data-label={profile.kind === 'cpu' ? 'Most time in' : 'Holds'} class="hot">
+        <td data-label="Stands out" class="hot">
           <code title={profileSummary(profile)}>{profileSummary(profile)}</code>
         </td>
         <td data-label="Target paused" class="num">

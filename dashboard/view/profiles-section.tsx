@@ -68,7 +68,7 @@ export function ProfilesSection({ state }: { state: PageState }) {
               <th scope="col" class="num">
                 Size
               </th>
-              <th scope="col">Most time in</th>
+              <th scope="col">Stands out</th>
               <th scope="col" class="num">
                 Target paused
               </th>

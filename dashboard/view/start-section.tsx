@@ -1,6 +1,7 @@
 import type { Target } from '../../protocol/rest/target.ts';
 import type { PageState } from '../model/page-state.ts';
 import { CpuForm } from './cpu-form.tsx';
+import { Running } from './running.tsx';
 import { SnapshotForm } from './snapshot-form.tsx';
 
 export function StartSection(props: { state: PageState; target: Target | undefined; onTarget: (id: string) => void }) {
@@ -22,9 +23,10 @@ export function StartSection(props: { state: PageState; target: Target | undefin
           </label>
         )}
       </div>
-      <div class="cards two">
+      <div class="capture">
         <CpuForm state={state} target={target} />
         <SnapshotForm state={state} target={target} />
+        <Running state={state} />
       </div>
     </section>
   );

@@ -10,7 +10,7 @@ import { Badge, ProblemNote, Remedy, Time } from './parts.tsx';
 const endedShown = 4;
 
 /** What runs and waits, then how the last few ended. Successes leave soon: their profile is in the list below. */
-export function RunningSection({ state }: { state: PageState }) {
+export function Running({ state }: { state: PageState }) {
   const nowMs = useNow(state.clockOffsetMs, 500);
   const [dismissed, setDismissed] = useState<ReadonlySet<string>>(new Set());
   const active = state.operations.filter((operation) => !isEndedState(operation.state));
@@ -20,8 +20,8 @@ export function RunningSection({ state }: { state: PageState }) {
     .slice(0, endedShown);
   if (active.length === 0 && ended.length === 0) return null;
   return (
-    <section id="running" aria-labelledby="running-title">
-      <h2 id="running-title">Running</h2>
+    <div class="running" id="running" role="region" aria-labelledby="running-title">
+      <h3 id="running-title">{active.length > 0 ? `Running (${active.length})` : 'Ended just now'}</h3>
       <ul class="operations">
         {[...active.toReversed(), ...ended].map((operation) => (
           <OperationRow
@@ -33,7 +33,7 @@ export function RunningSection({ state }: { state: PageState }) {
           />
         ))}
       </ul>
-    </section>
+    </div>
   );
 }
 

@@ -1,0 +1,262 @@
+import { readFile } from 'node:fs/promises';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname, join, normalize } from 'node:path';
+import { securityPolicies, setSecurityHeaders } from '../../agent/http/headers.ts';
+import type { SidescopeEvent } from '../../protocol/rest/event.ts';
+import { eventSchema } from '../../protocol/rest/event.ts';
+import type { SnapshotForecast } from '../../protocol/rest/forecast.ts';
+import { snapshotForecastSchema } from '../../protocol/rest/forecast.ts';
+import type { Info } from '../../protocol/rest/info.ts';
+import { infoSchema } from '../../protocol/rest/info.ts';
+import { operationListSchema, profileListSchema, targetListSchema } from '../../protocol/rest/lists.ts';
+import type { Operation } from '../../protocol/rest/operation.ts';
+import { operationSchema } from '../../protocol/rest/operation.ts';
+import type { ProblemCode } from '../../protocol/rest/problem.ts';
+import { problemKinds } from '../../protocol/rest/problem.ts';
+import type { Profile, ProfilePatch } from '../../protocol/rest/profile.ts';
+import type { Target } from '../../protocol/rest/target.ts';
+import { pageDirectory } from './browser.ts';
+import {
+  sampleCpuProfile,
+  sampleForecast,
+  sampleInfo,
+  sampleOperation,
+  sampleProfile,
+  sampleTarget,
+} from './samples.ts';
+
+/** What the stand-in answers with. Tests change it while the page is open. */
+export interface World {
+  token: string;
+  info: Info;
+  targets: Target[];
+  operations: Operation[];
+  profiles: Profile[];
+  forecast: SnapshotForecast;
+  /** The next start or deletion is answered with this problem. */
+  refuse: { code: ProblemCode; detail: string } | null;
+  pageSize: number;
+}
+
+export interface StandIn extends AsyncDisposable {
+  readonly world: World;
+  readonly origin: string;
+  readonly url: string;
+  /** Method, path and query of each request but those for files. */
+  readonly requests: string[];
+  emit(event: SidescopeEvent): void;
+  readonly streams: number;
+  /** Cuts every event stream, as a lost port-forward does. */
+  cut(): void;
+  /** While true, connections are closed without an answer. */
+  down: boolean;
+}
+
+interface Call {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly url: URL;
+  readonly path: string;
+}
+
+const prefix = '/api/v1/profiling';
+const types: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
+};
+
+/** An agent's HTTP side without an agent: for states of the page that a real one does not reach on demand. */
+export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> {
+  const world: World = {
+    token: 'right',
+    info: sampleInfo(),
+    targets: [sampleTarget()],
+    operations: [],
+    profiles: [sampleProfile()],
+    forecast: sampleForecast(),
+    refuse: null,
+    pageSize: 50,
+    ...over,
+  };
+  const streams = new Set<ServerResponse>();
+  const requests: string[] = [];
+  const server = createServer((request, response) => {
+    if (standIn.down) return void request.socket.destroy();
+    const url = new URL(request.url ?? '/', 'http://stand-in');
+    const call = { request, response, url, path: url.pathname.slice(prefix.length) };
+    answer(call).catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
+  });
+
+  async function answer(call: Call): Promise<void> {
+    const { request, response, path, url } = call;
+    if (path.startsWith('/ui')) return sendFile(call);
+    requests.push(`${request.method ?? ''} ${path}${url.search}`);
+    const ticket = url.searchParams.get('ticket');
+    if (path.endsWith('/download') && ticket === 'ticket') return sendProfile(call);
+    if (request.headers.authorization !== `Bearer ${world.token}`) {
+      return sendProblem(response, 'unauthorized', 'the token is unknown or has expired');
+    }
+    if (path === '/events') return openStream(response);
+    if (request.method !== 'GET' && world.refuse !== null && !path.endsWith('/ticket')) {
+      return sendProblem(response, world.refuse.code, world.refuse.detail);
+    }
+    await sendData(call);
+  }
+
+  async function sendData({ request, response, path, url }: Call): Promise<void> {
+    const [, resource, id, rest] = path.split('/');
+    switch (`${request.method ?? ''} /${resource ?? ''}`) {
+      case 'GET /info':
+        return sendJson(response, infoSchema.parse(world.info));
+      case 'GET /targets':
+        return sendJson(response, targetListSchema.parse({ targets: world.targets }));
+      case 'GET /operations':
+        return sendJson(response, operationListSchema.parse({ operations: world.operations }));
+      case 'GET /heap':
+        return sendJson(response, snapshotForecastSchema.parse(world.forecast));
+      case 'GET /profiles':
+        return sendJson(response, profilePage(url));
+      case 'POST /cpu':
+        return id === 'start' ? sendStarted(response, 'cpu', url) : sendEnded(response, 'partial');
+      case 'POST /heap':
+        return sendStarted(response, 'heap-snapshot', url);
+      case 'DELETE /operations':
+        return sendEnded(response, 'cancelled');
+      case 'POST /profiles': {
+        if (rest !== 'ticket') break;
+        const format = url.searchParams.get('format');
+        const query = `ticket=ticket${format === null ? '' : `&format=${format}`}`;
+        const expiresAt = new Date(Date.now() + 600_000).toISOString();
+        return sendJson(response, { url: `${prefix}/profiles/${id ?? ''}/download?${query}`, expiresAt }, 201);
+      }
+      case 'PATCH /profiles': {
+        const patch = JSON.parse(await readBody(request)) as ProfilePatch;
+        const changed = { ...world.profiles.find((profile) => profile.id === id), ...patch } as Profile;
+        world.profiles = world.profiles.map((profile) => (profile.id === id ? changed : profile));
+        return sendJson(response, changed);
+      }
+      case 'DELETE /profiles': {
+        const before = url.searchParams.get('before');
+        const gone = world.profiles.filter((profile) =>
+          before === null ? profile.id === id : profile.startedAt < before && !profile.pinned,
+        );
+        world.profiles = world.profiles.filter((profile) => !gone.includes(profile));
+        for (const { id: profileId } of gone) standIn.emit({ type: 'profile-deleted', profileId });
+        if (before === null) return void response.writeHead(204).end();
+        const kept = { pinned: world.profiles.filter((profile) => profile.pinned).length, inUse: 0 };
+        return sendJson(response, { deleted: gone.map((profile) => profile.id), kept });
+      }
+    }
+    sendProblem(response, 'not-found', `there is no ${path}`);
+  }
+
+  function profilePage(url: URL) {
+    const kind = url.searchParams.get('kind');
+    const start = Number(url.searchParams.get('cursor') ?? 0);
+    const matching = world.profiles.filter((profile) => kind === null || profile.kind === kind);
+    const end = start + world.pageSize;
+    const nextCursor = end < matching.length ? String(end) : null;
+    return profileListSchema.parse({ profiles: matching.slice(start, end), nextCursor, total: matching.length });
+  }
+
+  function sendStarted(response: ServerResponse, kind: Operation['kind'], url: URL): void {
+    const operation = sampleOperation({
+      id: `op-${world.operations.length + 1}`,
+      kind,
+      createdAt: new Date().toISOString(),
+      startedAt: new Date().toISOString(),
+      parameters: { durationMs: Number(url.searchParams.get('duration') ?? 30_000) },
+      progress: { phase: 'sampling', fraction: 0.1, bytes: 0 },
+    });
+    world.operations = [operation, ...world.operations];
+    sendJson(response, operationSchema.parse(operation), 202);
+  }
+
+  function sendEnded(response: ServerResponse, state: Operation['state']): void {
+    const [newest, ...others] = world.operations;
+    if (newest === undefined) return sendProblem(response, 'nothing-to-stop', 'nothing runs');
+    const ended: Operation = { ...newest, state, endedAt: new Date().toISOString() };
+    world.operations = [ended, ...others];
+    sendJson(response, ended);
+  }
+
+  function openStream(response: ServerResponse): void {
+    setSecurityHeaders(headersOf(response));
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    streams.add(response);
+    response.on('close', () => streams.delete(response));
+    send(response, { type: 'hello', version: world.info.version, agentStartedAt: world.info.startedAt });
+  }
+
+  function send(response: ServerResponse, event: SidescopeEvent): void {
+    response.write(`event: ${event.type}\ndata: ${JSON.stringify(eventSchema.parse(event))}\n\n`);
+  }
+
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const standIn: StandIn = {
+    world,
+    origin,
+    url: `${origin}${prefix}/ui`,
+    requests,
+    down: false,
+    get streams() {
+      return streams.size;
+    },
+    emit: (event) => streams.forEach((response) => send(response, event)),
+    cut: () => streams.forEach((response) => response.destroy()),
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+  return standIn;
+}
+
+async function sendFile({ response, path }: Call): Promise<void> {
+  const name = normalize(path.slice('/ui'.length)).replace(/^\/+$|^\.$/, '/index.html');
+  const policy = name.startsWith('/speedscope/') ? securityPolicies.speedscope : securityPolicies.page;
+  const bytes = await readFile(join(pageDirectory, name)).catch(() => null);
+  if (bytes === null) return sendProblem(response, 'not-found', `there is no ${path}`);
+  response.setHeader('content-security-policy', policy);
+  setSecurityHeaders(headersOf(response));
+  response.writeHead(200, { 'content-type': types[extname(name)] ?? 'application/octet-stream' }).end(bytes);
+}
+
+function sendProfile({ response }: Call): void {
+  setSecurityHeaders(headersOf(response));
+  const disposition = 'attachment; filename="shop.cpuprofile"';
+  response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-disposition': disposition });
+  response.end(sampleCpuProfile);
+}
+
+function sendJson(response: ServerResponse, body: unknown, status = 200): void {
+  setSecurityHeaders(headersOf(response));
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+function sendProblem(response: ServerResponse, code: ProblemCode, detail: string): void {
+  const { status, cause: title } = problemKinds[code];
+  setSecurityHeaders(headersOf(response));
+  response.writeHead(status, { 'content-type': 'application/problem+json' });
+  response.end(JSON.stringify({ type: `#${code}`, title, status, code, detail }));
+}
+
+/** The agent sets its headers on a Headers object; node:http has its own. */
+function headersOf(response: ServerResponse): Headers {
+  return {
+    has: (name: string) => response.hasHeader(name),
+    set: (name: string, value: string) => void response.setHeader(name, value),
+  } as Headers;
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const chunk of request) text += String(chunk);
+  return text;
+}
