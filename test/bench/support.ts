@@ -67,7 +67,7 @@ export interface ProcessReading {
   readonly peakRssBytes: number;
 }
 
-/** From `/proc`: works on any process of ours, also on one that is stopped or blocked. */
+/** From `/proc`: works on any process of ours, also on one that is stopped or blocked. Rejects when it has ended. */
 export async function readProcess(pid: number): Promise<ProcessReading> {
   const [stat, status] = await Promise.all([
     readFile(`/proc/${pid}/stat`, 'utf8'),
@@ -75,7 +75,12 @@ export async function readProcess(pid: number): Promise<ProcessReading> {
   ]);
   // The name in parentheses may hold spaces; utime and stime are fields 14 and 15, in hundredths of a second.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * 1024;
+  const field = (name: string): number => {
+    const sizeKb = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1];
+    // A process that ended and that nobody waited for yet still has its files, without memory.
+    if (sizeKb === undefined) throw new Error(`process ${pid} has ended: no ${name} in its status`);
+    return Number(sizeKb) * 1024;
+  };
   return {
     cpuMs: (Number(fields[11]) + Number(fields[12])) * 10,
     rssBytes: field('VmRSS'),
