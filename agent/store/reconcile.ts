@@ -77,37 +77,36 @@ async function checkRows({ directory, index, log }: Shelf, result: Reconciled): 
   }
 }
 
-/** Files to index. */
+/** Files to index: first the artifacts, then whatever belongs to none. */
 async function checkFiles({ directory, index, log }: Shelf, result: Reconciled): Promise<void> {
-  const names = await fsp.readdir(directory.profiles);
-  for (const name of names) {
+  for (const name of await fsp.readdir(directory.profiles)) {
     const file = parseName(name);
-    if (file !== undefined && index.get(file.id) !== undefined) continue;
-    const metadata = file === undefined ? undefined : readMetadata(directory, file.id);
-    // The metadata file is dealt with when its artifact's turn comes; without an artifact it goes now.
-    if (file?.kind === undefined && metadata !== undefined && names.includes(artifactNameOf(metadata.profile)))
-      continue;
-    const problem = await adoptionProblem({ file, profile: metadata?.profile, directory, name });
+    if (file?.kind === undefined || index.get(file.id) !== undefined) continue;
+    const metadata = readMetadata(directory, file.id);
+    const problem = await adoptionProblem(directory, { name, profile: metadata?.profile });
     if (metadata !== undefined && problem === undefined) {
       index.put(metadata.profile, metadata.sizeBytes);
-      log.warn({ profileId: metadata.profile.id }, 'indexed an artifact that was not in the index');
+      log.warn({ profileId: file.id }, 'indexed an artifact that was not in the index');
       result.reindexed++;
       continue;
     }
     await setAside(directory, path.join(directory.profiles, name));
-    log.error({ file: name, problem, setAside: directory.aside }, 'set aside a file that is no artifact of this store');
+    await setAside(directory, directory.metadata(file.id));
+    log.error({ file: name, problem, setAside: directory.aside }, 'set aside an artifact that cannot be trusted');
+  }
+  for (const name of await fsp.readdir(directory.profiles)) {
+    const file = parseName(name);
+    if (file !== undefined && index.get(file.id) !== undefined) continue;
+    const problem = file === undefined ? 'its name is not one that the store gives' : 'metadata without an artifact';
+    await setAside(directory, path.join(directory.profiles, name));
+    log.error({ file: name, problem, setAside: directory.aside }, 'set aside a file that belongs to no artifact');
   }
 }
 
-async function adoptionProblem(candidate: {
-  file: ArtifactName | undefined;
-  profile: Profile | undefined;
-  directory: DataDirectory;
-  name: string;
-}): Promise<string | undefined> {
-  const { file, profile, directory, name } = candidate;
-  if (file === undefined) return 'its name is not one that the store gives';
-  if (file.kind === undefined) return 'metadata without an artifact';
+async function adoptionProblem(
+  directory: DataDirectory,
+  { name, profile }: { name: string; profile: Profile | undefined },
+): Promise<string | undefined> {
   if (profile === undefined) return 'no readable metadata beside it';
   if (name !== artifactNameOf(profile)) return `its metadata is of another kind, ${profile.kind}`;
   const artifact = directory.artifact(profile.id, profile.kind);
