@@ -102,7 +102,7 @@ function operationOf(name: string, route: Route): Json {
 
 export function scopeSentence(route: Route): string {
   if (route.scope === 'public') return 'Needs no credential.';
-  const heap = route.heapScope === undefined ? '' : ` For heap artifacts: \`${route.heapScope}\`.`;
+  const heap = route.heapScope === undefined ? '' : ` For heap artifacts also: \`${route.heapScope}\`.`;
   return `Scope: \`${route.scope}\`.${heap}${route.action === undefined ? '' : ` Audited as \`${route.action}\`.`}`;
 }
 

@@ -38,7 +38,7 @@ export interface Route {
   /** Below `apiPath`; `:id` is one segment, a last `*` is the rest. */
   readonly path: string;
   readonly scope: Scope | 'public';
-  /** Needed instead of `scope` when the artifact is a heap one. */
+  /** Needed beside `scope` when the artifact is a heap one: it holds whatever the process had in memory. */
   readonly heapScope?: 'heap';
   readonly summary: string;
   /** Name in the audit log. A route without one is a read and leaves no line. */

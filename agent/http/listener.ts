@@ -1,0 +1,103 @@
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import type { HttpBindings } from '@hono/node-server';
+import { SidescopeError } from '../../protocol/error.ts';
+import type { Log } from '../telemetry/log.ts';
+import { setSecurityHeaders } from './headers.ts';
+import { problemResponse } from './problem.ts';
+
+export interface ListenerOptions {
+  /** For messages and metrics: `admin`, `ops`. */
+  readonly name: string;
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  readonly maxConnections: number;
+  readonly log: Pick<Log, 'warn' | 'error'>;
+  readonly onDropped: () => void;
+  readonly fetch: (request: Request, bindings: HttpBindings) => Response | Promise<Response>;
+}
+
+export interface Listener extends AsyncDisposable {
+  readonly host: string;
+  readonly port: number;
+  /** `http://127.0.0.1:7777`, IPv6 in brackets. */
+  readonly url: string;
+  /** Takes no more connections, lets requests under way end for `graceMs`, then cuts them. May be called twice. */
+  close(options?: { graceMs?: number }): Promise<void>;
+}
+
+/** A browser sends about 1 kB of headers; a download with a ticket has a 150-character URL. */
+const maxHeaderBytes = 16 * 1024;
+// Longer than the event stream's heartbeat and than the longest `wait=true`.
+const idleSocketMs = 120_000;
+
+/** Rejects with `address-in-use`, or `invalid-option` when the address is not this machine's or not allowed. */
+export async function openListener(options: ListenerOptions): Promise<Listener> {
+  const server = createServer(
+    { maxHeaderSize: maxHeaderBytes, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 5_000 },
+    getRequestListener((request, bindings) => options.fetch(request, bindings as HttpBindings), {
+      // The agent's own fetch and tests keep the platform's Request and Response.
+      overrideGlobalObjects: false,
+      errorHandler: (error) => malformedAnswer(error, options),
+    }) as (...request: Parameters<ReturnType<typeof getRequestListener>>) => void,
+  );
+  server.maxHeadersCount = 100;
+  server.maxConnections = options.maxConnections;
+  server.timeout = idleSocketMs;
+  server.on('drop', () => options.onDropped());
+
+  await listen(server, options);
+  // Later errors of the listening socket (out of descriptors) leave the ones that are open alone.
+  server.on('error', (error) => options.log.error({ err: error, listener: options.name }, 'listener failed'));
+  const { address, port, family } = server.address() as AddressInfo;
+  const host = family === 'IPv6' ? `[${address}]` : address;
+  let closing: Promise<void> | undefined;
+  const close = ({ graceMs = 2_000 } = {}) => (closing ??= closeServer(server, graceMs));
+  return { host: address, port, url: `http://${host}:${port}`, close, [Symbol.asyncDispose]: () => close() };
+}
+
+/** What the adapter itself refuses: no Host, a Host or target that is no URL. */
+function malformedAnswer(error: unknown, { log, name }: ListenerOptions): Response {
+  const message = error instanceof Error ? error.message : 'unknown';
+  log.warn({ listener: name, reason: message }, 'malformed request');
+  const response = problemResponse(
+    new SidescopeError('invalid-request', 'the Host header or the request target is malformed'),
+    'none',
+  );
+  setSecurityHeaders(response.headers);
+  return response;
+}
+
+async function listen(server: Server, { name, host, port }: ListenerOptions): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const onError = (error: NodeJS.ErrnoException) => {
+    const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+    const code = error.code === 'EADDRINUSE' ? 'address-in-use' : 'invalid-option';
+    const facts = { listener: name, address, reason: error.code };
+    reject(
+      new SidescopeError(code, `the ${name} listener cannot use ${address}: ${error.code}`, {
+        cause: error,
+        details: facts,
+      }),
+    );
+  };
+  server.once('error', onError);
+  server.listen({ host, port }, resolve);
+  try {
+    await promise;
+  } finally {
+    server.off('error', onError);
+  }
+}
+
+async function closeServer(server: Server, graceMs: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.close(() => resolve());
+  server.closeIdleConnections();
+  const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+  await promise;
+  clearTimeout(cut);
+}

@@ -1,0 +1,97 @@
+import type { z } from 'zod';
+import { SidescopeError } from '../../protocol/error.ts';
+import { invalidRequest } from './problem.ts';
+import type { ParameterProblem } from './problem.ts';
+
+const maxReported = 20;
+const maxValueLength = 100;
+
+/** All problems at once: unknown names, names given twice, bad values. */
+export function parseQuery(query: URLSearchParams, schema: z.ZodType | undefined): unknown {
+  const problems: ParameterProblem[] = [];
+  const values = new Map<string, string>();
+  for (const [name, value] of query) {
+    if (!values.has(name)) values.set(name, value);
+    else problems.push(problemOf(name, 'must be given once', value));
+  }
+  const given = Object.fromEntries(values);
+  if (schema === undefined) {
+    for (const [name, value] of values) problems.push(problemOf(name, 'is not a parameter of this route', value));
+  } else {
+    const parsed = schema.safeParse(given);
+    if (parsed.success && problems.length === 0) return parsed.data;
+    if (!parsed.success) problems.push(...problemsOf(parsed.error, given, 'query'));
+  }
+  if (problems.length > 0) throw invalidRequest(problems.slice(0, maxReported));
+  return {};
+}
+
+/** The body of a route that takes one: JSON, declared as such, at most 64 KiB. */
+export async function parseJsonBody(request: Request, schema: z.ZodType): Promise<unknown> {
+  const mediaType = (request.headers.get('content-type') ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+  if (mediaType !== 'application/json')
+    throw new SidescopeError(
+      'unsupported-media-type',
+      `the body is declared as "${mediaType.slice(0, maxValueLength)}"`,
+    );
+  const text = new TextDecoder().decode(await readBody(request, 64 * 1024));
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    // V8's sentence quotes the text around the fault; the first characters say enough.
+    throw invalidRequest([problemOf('body', 'is not JSON', text)]);
+  }
+  const parsed = schema.safeParse(body);
+  if (!parsed.success) throw invalidRequest(problemsOf(parsed.error, body, 'body').slice(0, maxReported));
+  return parsed.data;
+}
+
+/** Some clients send an empty form or `{}` along: a little is read and forgotten. */
+export async function ignoreBody(request: Request): Promise<void> {
+  await readBody(request, 1024);
+}
+
+async function readBody(request: Request, limitBytes: number): Promise<Uint8Array> {
+  if (request.body === null) return new Uint8Array();
+  const chunks: Uint8Array[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of request.body as ReadableStream<Uint8Array>) {
+    sizeBytes += chunk.byteLength;
+    if (sizeBytes > limitBytes)
+      throw new SidescopeError('body-too-large', `the body has more than ${limitBytes} bytes`, {
+        details: { limitBytes },
+      });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function problemsOf(error: z.ZodError, input: unknown, whole: string): ParameterProblem[] {
+  return error.issues.flatMap((issue) => {
+    if (issue.code === 'unrecognized_keys')
+      return issue.keys.map((key) =>
+        problemOf([...issue.path, key].join('.'), 'is not known here', valueAt(input, [...issue.path, key])),
+      );
+    const parameter = issue.path.length === 0 ? whole : issue.path.join('.');
+    return [problemOf(parameter, issue.message, valueAt(input, issue.path))];
+  });
+}
+
+function problemOf(parameter: string, message: string, value: unknown): ParameterProblem {
+  const name = parameter.slice(0, maxValueLength);
+  if (value === undefined || secretParameters.has(name)) return { parameter: name, message };
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return { parameter: name, message, value: text.slice(0, maxValueLength) };
+}
+
+const secretParameters = new Set(['ticket', 'token', 'access_token', 'authorization']);
+
+function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+  let value = input;
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
+    value = (value as Record<PropertyKey, unknown>)[key];
+  }
+  return path.length === 0 ? undefined : value;
+}

@@ -1,0 +1,54 @@
+import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
+import { problemKinds } from '../../protocol/rest/problem.ts';
+import type { Problem } from '../../protocol/rest/problem.ts';
+import { apiPath } from '../../protocol/rest/routes.ts';
+
+/** The one place where errors become answers. Whatever is not a SidescopeError is `internal`, without a word of it. */
+export function problemResponse(error: SidescopeError, requestId: string): Response {
+  const { status, cause, remedy } = problemKinds[error.code];
+  const { errors, ...details } = error.details;
+  const body: Problem = {
+    type: `${apiPath}/ui/docs#problem-${error.code}`,
+    title: cause,
+    status,
+    code: error.code,
+    detail: error.message,
+    remedy,
+    requestId,
+    ...(isParameterList(errors) ? { errors } : {}),
+    ...(Object.keys(details).length === 0 ? {} : { details }),
+  };
+  return new Response(`${JSON.stringify(body)}\n`, { status, headers: headersOf(error) });
+}
+
+/** A fault of ours keeps its facts for the log: the client gets the request id to ask for them. */
+export function asSidescopeError(error: unknown): SidescopeError {
+  if (isSidescopeError(error)) return error;
+  return new SidescopeError('internal', 'an unexpected fault; the log has it under the request id', { cause: error });
+}
+
+export interface ParameterProblem {
+  readonly parameter: string;
+  readonly message: string;
+  readonly value?: string;
+}
+
+export function invalidRequest(errors: readonly ParameterProblem[]): SidescopeError {
+  const sentence = errors.map(({ parameter, message }) => `${parameter}: ${message}`).join('; ');
+  return new SidescopeError('invalid-request', sentence.slice(0, 1000), { details: { errors } });
+}
+
+function headersOf({ code, details }: SidescopeError): Headers {
+  const headers = new Headers({ 'content-type': 'application/problem+json' });
+  if (problemKinds[code].status === 401) headers.set('www-authenticate', 'Bearer realm="sidescope"');
+  if (typeof details['retryAfterSeconds'] === 'number')
+    headers.set('retry-after', String(Math.max(1, Math.ceil(details['retryAfterSeconds']))));
+  if (code === 'method-not-allowed' && typeof details['allow'] === 'string') headers.set('allow', details['allow']);
+  if (code === 'range-not-satisfiable' && typeof details['sizeBytes'] === 'number')
+    headers.set('content-range', `bytes */${details['sizeBytes']}`);
+  return headers;
+}
+
+function isParameterList(errors: unknown): errors is { parameter: string; message: string; value?: string }[] {
+  return Array.isArray(errors);
+}

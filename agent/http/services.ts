@@ -1,0 +1,50 @@
+import type { Captures } from '../capture/captures.ts';
+import type { ProfileStore } from '../store/store.ts';
+import type { Targets } from '../attach/targets.ts';
+import type { Info } from '../../protocol/rest/info.ts';
+import type { Operation } from '../../protocol/rest/operation.ts';
+import type { DiskUsage, Profile, ProfileFormat } from '../../protocol/rest/profile.ts';
+import type { Target } from '../../protocol/rest/target.ts';
+import type { Audit } from '../telemetry/audit.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Tokens } from './tokens.ts';
+
+/** Something that tells of changes; the methods of the classes are listed so that a test's fake can be typed. */
+export interface Source<Name extends string, Value> {
+  on(event: Name, listener: (value: Value) => void): unknown;
+  off(event: Name, listener: (value: Value) => void): unknown;
+}
+
+export type TargetService = Pick<Targets, 'list' | 'view'> & Source<'change', Target>;
+
+export type CaptureService = Pick<
+  Captures,
+  'startCpu' | 'stopCpu' | 'startHeapSnapshot' | 'forecastHeapSnapshot' | 'list' | 'get' | 'cancel' | 'waitFor'
+> &
+  Source<'change', Operation>;
+
+export type StoreService = Pick<ProfileStore, 'get' | 'list' | 'open' | 'patch' | 'delete' | 'deleteMany' | 'usage'> &
+  Source<'profile', Profile> &
+  Source<'deleted', string> &
+  Source<'storage', DiskUsage>;
+
+/** What the admin listener stands on. */
+export interface AdminServices {
+  readonly targets: TargetService;
+  readonly captures: CaptureService;
+  /** Undefined when the data directory cannot be used: those routes then say why, from the features. */
+  readonly store: StoreService | undefined;
+  readonly tokens: Tokens;
+  /** All of `GET /info` but who asks. */
+  info(): Omit<Info, 'you'>;
+  /** A stored CPU profile in another format, made in a worker. Rejects with `unreadable-profile`, `damaged-profile`. */
+  convert(profileId: string, format: ProfileFormat, signal: AbortSignal): Promise<Uint8Array>;
+  /** Where Vite put the page; it may be missing. */
+  readonly pageDirectory: string;
+  readonly log: Log;
+  readonly audit: Audit;
+  readonly metrics: Metrics;
+  /** Names beside the loopback ones, without a port. */
+  readonly allowedHosts: readonly string[];
+}

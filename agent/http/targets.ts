@@ -1,0 +1,9 @@
+import type { TargetList } from '../../protocol/rest/lists.ts';
+import type { Handlers } from './router.ts';
+import type { AdminServices } from './services.ts';
+
+export function targetHandlers({ targets }: AdminServices): Pick<Handlers, 'listTargets'> {
+  return {
+    listTargets: () => Response.json({ targets: [...targets.list()] } satisfies TargetList),
+  };
+}

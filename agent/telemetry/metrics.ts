@@ -1,0 +1,122 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** Every metric of the agent, in a registry of its own. Base units; names follow promlint. */
+export function createMetrics(build: { version: string; nodeVersion: string }) {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const buildInfo = new Gauge({
+    name: 'sidescope_build_info',
+    help: 'Always 1; the labels say which build runs.',
+    labelNames: ['version', 'node'],
+    registers,
+  });
+  buildInfo.set({ version: build.version, node: build.nodeVersion }, 1);
+
+  return {
+    registry,
+    capturesTotal: new Counter({
+      name: 'sidescope_captures_total',
+      help: 'Captures that ended, by kind and how.',
+      labelNames: ['kind', 'result'],
+      registers,
+    }),
+    captureDurationSeconds: new Histogram({
+      name: 'sidescope_capture_duration_seconds',
+      help: 'From the start in the target to the stored artifact.',
+      labelNames: ['kind'],
+      buckets: [0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600],
+      registers,
+    }),
+    artifactBytesTotal: new Counter({
+      name: 'sidescope_artifact_bytes_total',
+      help: 'Plain bytes of stored artifacts, by kind.',
+      labelNames: ['kind'],
+      registers,
+    }),
+    targetPauseSeconds: new Histogram({
+      name: 'sidescope_target_pause_seconds',
+      help: 'Longest pause that a capture imposed on the target, as measured.',
+      labelNames: ['kind'],
+      buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60],
+      registers,
+    }),
+    targetAttached: new Gauge({
+      name: 'sidescope_target_attached',
+      help: '1 while the agent is attached to the target.',
+      labelNames: ['target'],
+      registers,
+    }),
+    attachAttemptsTotal: new Counter({
+      name: 'sidescope_attach_attempts_total',
+      help: 'Attempts to attach that failed.',
+      labelNames: ['target'],
+      registers,
+    }),
+    refusalsTotal: new Counter({
+      name: 'sidescope_refusals_total',
+      help: 'Captures refused before the target was touched, by problem code.',
+      labelNames: ['code'],
+      registers,
+    }),
+    httpRequestsTotal: new Counter({
+      name: 'sidescope_http_requests_total',
+      help: 'Answered requests, by route template.',
+      labelNames: ['route', 'method', 'status'],
+      registers,
+    }),
+    httpConnectionsDroppedTotal: new Counter({
+      name: 'sidescope_http_connections_dropped_total',
+      help: 'Connections closed at once because the bound of open ones was reached.',
+      labelNames: ['listener'],
+      registers,
+    }),
+    downloadedBytesTotal: new Counter({
+      name: 'sidescope_downloaded_bytes_total',
+      help: 'Artifact bytes that left the agent.',
+      labelNames: ['kind'],
+      registers,
+    }),
+    downloadsFailedTotal: new Counter({
+      name: 'sidescope_downloads_failed_total',
+      help: 'Downloads cut by a fault of the agent or its disk after the first byte.',
+      registers,
+    }),
+    authFailuresTotal: new Counter({
+      name: 'sidescope_auth_failures_total',
+      help: 'Requests without a right credential, by problem code.',
+      labelNames: ['code'],
+      registers,
+    }),
+    eventStreams: new Gauge({ name: 'sidescope_event_streams', help: 'Open event streams.', registers }),
+    eventsDroppedTotal: new Counter({
+      name: 'sidescope_events_dropped_total',
+      help: 'Events that slow readers lost.',
+      registers,
+    }),
+    storageUsedBytes: new Gauge({
+      name: 'sidescope_storage_used_bytes',
+      help: 'Everything under the data directory.',
+      registers,
+    }),
+    storageBudgetBytes: new Gauge({
+      name: 'sidescope_storage_budget_bytes',
+      help: 'What --disk-budget resolved to.',
+      registers,
+    }),
+    evictionsTotal: new Counter({
+      name: 'sidescope_evictions_total',
+      help: 'Artifacts removed by retention, by reason.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    featureUp: new Gauge({
+      name: 'sidescope_feature_up',
+      help: '1 on, 0 off or failed; /readyz has the reason.',
+      labelNames: ['feature'],
+      registers,
+    }),
+  };
+}
