@@ -10,13 +10,13 @@ const longestWaitMs = 300_000;
  * behind that would have to be recognised as stale.
  */
 export function takeBuildLock(root: string): Disposable {
-  mkdirSync(join(root, 'dist'), { recursive: true });
-  const database = new DatabaseSync(join(root, 'dist/.lock'), { timeout: longestWaitMs });
+  mkdirSync(join(root, '.cache'), { recursive: true });
+  const database = new DatabaseSync(join(root, '.cache/build.lock'), { timeout: longestWaitMs });
   try {
     database.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     database.close();
-    throw new Error(`another build has held dist/.lock for ${longestWaitMs / 1000} s`, { cause: error });
+    throw new Error(`another build has held .cache/build.lock for ${longestWaitMs / 1000} s`, { cause: error });
   }
   return { [Symbol.dispose]: () => database.close() };
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
 /** What dist/ is made from. Contents, not times, are compared: a checkout touches every file. */
 const sources = ['agent', 'protocol', 'dashboard', '.tools', 'package.json', 'package-lock.json', 'vite.config.ts'];
@@ -29,6 +29,7 @@ export function sourceDigest(root: string): string {
 }
 
 export function writeStamp({ root, ...stamp }: { root: string } & Stamp): void {
+  mkdirSync(dirname(stampPath(root)), { recursive: true });
   writeFileSync(stampPath(root), `${JSON.stringify(stamp)}\n`);
 }
 
@@ -42,7 +43,7 @@ function readStamp(root: string): Stamp | undefined {
 }
 
 function stampPath(root: string): string {
-  return join(root, 'dist/.stamp');
+  return join(root, '.cache/build.stamp');
 }
 
 function filesUnder(root: string, source: string): string[] {

@@ -80,10 +80,10 @@ describe('what is fresh', () => {
 
   test('a missing output or a stamp that was cut off makes it stale', () => {
     const root = builtTree();
-    const stamp = readFileSync(join(root, 'dist/.stamp'));
-    writeFileSync(join(root, 'dist/.stamp'), stamp.subarray(0, 20));
+    const stamp = readFileSync(join(root, '.cache/build.stamp'));
+    writeFileSync(join(root, '.cache/build.stamp'), stamp.subarray(0, 20));
     expect(isFresh(root)).toBe(false);
-    writeFileSync(join(root, 'dist/.stamp'), stamp);
+    writeFileSync(join(root, '.cache/build.stamp'), stamp);
     expect(isFresh(root)).toBe(true);
     rmSync(join(root, 'dist/agent/main.mjs'));
     expect(isFresh(root)).toBe(false);
