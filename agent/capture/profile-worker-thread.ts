@@ -5,7 +5,7 @@ import { encodeCollapsed } from '../../protocol/cpu-profile/collapsed.ts';
 import { cpuFacts } from '../../protocol/cpu-profile/facts.ts';
 import type { CpuFacts, CpuProblem } from '../../protocol/cpu-profile/facts.ts';
 import type { CpuProfile } from '../../protocol/cpu-profile/model.ts';
-import { parseCpuProfile } from '../../protocol/cpu-profile/parse.ts';
+import { parseCpuProfileBytes } from '../../protocol/cpu-profile/parse.ts';
 import { encodePprof } from '../../protocol/cpu-profile/pprof.ts';
 import { SidescopeError } from '../../protocol/error.ts';
 import type { ProblemCode } from '../../protocol/rest/problem.ts';
@@ -31,7 +31,7 @@ export type WorkerAnswer =
   | { readonly ok: true; readonly result: WorkerResults[keyof WorkerResults] }
   | { readonly ok: false; readonly code: ProblemCode; readonly message: string };
 
-/** A file is one string while it is parsed, and V8's longest has 512 Mi characters. */
+/** Held in memory while it is read, together with columns of about the same size. */
 const PROFILE_BYTES_MAX = 256 * 1024 * 1024;
 
 // One request at a time: ProfileWorker sends the next one after the answer.
@@ -62,29 +62,19 @@ function convert(profile: CpuProfile, request: Extract<WorkerRequest, { type: 'c
 }
 
 async function readProfile(path: string): Promise<CpuProfile> {
-  return parseCpuProfile(parseJson(await readText(path)));
+  return parseCpuProfileBytes(await readBytes(path));
 }
 
-async function readText(path: string): Promise<string> {
+async function readBytes(path: string): Promise<Uint8Array> {
   try {
     const { size } = await stat(path);
     if (size > PROFILE_BYTES_MAX) {
       throw new SidescopeError('analysis-limit', `the profile has ${size} B, the limit is ${PROFILE_BYTES_MAX} B`);
     }
-    return await readFile(path, 'utf8');
+    return await readFile(path);
   } catch (error) {
     if (error instanceof SidescopeError) throw error;
     throw new SidescopeError('storage-failed', `cannot read the profile: ${describe(error)}`, { cause: error });
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    // V8's own message quotes the file, which may hold what should not be in a log.
-    const where = /at position \d+/.exec(describe(error))?.[0] ?? 'at its beginning or end';
-    throw new SidescopeError('unreadable-profile', `${text.length} characters that are not JSON ${where}`);
   }
 }
 

@@ -1,9 +1,12 @@
-import type { CpuProfile, Frame } from './model.ts';
-import { checkRawProfile, unreadable } from './raw-profile.ts';
-import type { RawNode, RawProfile } from './raw-profile.ts';
+import type { CpuProfile } from './model.ts';
+import { readRawProfile, unreadable } from './raw-profile.ts';
+import type { RawNodes, RawProfile } from './raw-profile.ts';
+import { readRawProfileBytes } from './read-bytes.ts';
+import { orderByTime } from './time-order.ts';
 
 /**
- * A .cpuprofile, as JSON.parse gave it, to columns; throws `unreadable-profile` with the place.
+ * A .cpuprofile, as JSON.parse gave it, to columns. Throws `unreadable-profile` with the place, `analysis-limit` when it is
+ * over a bound.
  *
  * - Real files of V8 have samples out of order (negative deltas): they are sorted by time, as DevTools does. Times before
  *   `startTime` become it, and `endTime` is moved to the last sample when that is later.
@@ -11,33 +14,26 @@ import type { RawNode, RawProfile } from './raw-profile.ts';
  *   go to the function that was interrupted.
  */
 export function parseCpuProfile(value: unknown): CpuProfile {
-  const raw = checkRawProfile(value);
-  const indexById = indexIds(raw.nodes);
-  const links = linkChildren(raw.nodes, indexById);
-  const { nodeOfRaw, rawOfNode, parents } = orderDepthFirst(raw.nodes, links);
-  const { frames, nodeFrames } = shareFrames(rawOfNode);
-  return {
-    startTimeUs: raw.startTimeUs,
-    frames,
-    nodeFrames,
-    parents,
-    subtreeEnds: findSubtreeEnds(parents),
-    ...orderSamples(raw, (id, sample) => {
-      const index = indexById.get(id);
-      if (index === undefined) throw unreadable(`samples[${sample}] refers to node ${id}, which is not there`);
-      return nodeOfRaw[index]!;
-    }),
-    ...columnLines(rawOfNode),
-  };
+  return buildColumns(readRawProfile(value));
 }
 
-function indexIds(nodes: readonly RawNode[]): Map<number, number> {
-  const indexById = new Map<number, number>();
-  nodes.forEach(({ id }, index) => {
-    if (indexById.has(id)) throw unreadable(`nodes[${index}] has the id ${id} of an earlier node`);
-    indexById.set(id, index);
-  });
-  return indexById;
+/** The same from the file's bytes, in a fraction of the memory: for files, where `parseCpuProfile` is for values at hand. */
+export function parseCpuProfileBytes(bytes: Uint8Array): CpuProfile {
+  return buildColumns(readRawProfileBytes(bytes));
+}
+
+function buildColumns(raw: RawProfile): CpuProfile {
+  const { nodes } = raw;
+  const { nodeOfRaw, rawOfNode, parents } = orderDepthFirst(nodes, linkChildren(nodes));
+  return {
+    startTimeUs: raw.startTimeUs,
+    frames: nodes.frames,
+    nodeFrames: rawOfNode.map((index) => nodes.nodeFrames[index]!),
+    parents,
+    subtreeEnds: findSubtreeEnds(parents),
+    ...orderSamples(raw, nodeOfRaw),
+    ...columnLines(nodes, rawOfNode),
+  };
 }
 
 interface Links {
@@ -46,69 +42,55 @@ interface Links {
   readonly nextSibling: Int32Array;
 }
 
-function linkChildren(nodes: readonly RawNode[], indexById: ReadonlyMap<number, number>): Links {
-  const firstChild = new Int32Array(nodes.length).fill(-1);
-  const nextSibling = new Int32Array(nodes.length).fill(-1);
-  const hasParent = new Uint8Array(nodes.length);
-  nodes.forEach((node, index) => {
-    for (const id of node.children.toReversed()) {
-      const child = indexById.get(id);
-      if (child === undefined) throw unreadable(`node ${node.id} has the child ${id}, which is not there`);
-      if (hasParent[child] === 1) throw unreadable(`node ${id} has two parents, one of them node ${node.id}`);
+function linkChildren({ ids, indexById, childStarts, children }: RawNodes): Links {
+  const firstChild = new Int32Array(ids.length).fill(-1);
+  const nextSibling = new Int32Array(ids.length).fill(-1);
+  const hasParent = new Uint8Array(ids.length);
+  ids.forEach((id, index) => {
+    // Backwards, so that the list of siblings begins with the first.
+    for (let at = childStarts[index + 1]! - 1; at >= childStarts[index]!; at--) {
+      const child = indexById.get(children[at]!);
+      if (child === undefined) throw unreadable(`node ${id} has the child ${children[at]}, which is not there`);
+      if (hasParent[child] === 1) throw unreadable(`node ${children[at]} has two parents, one of them node ${id}`);
       hasParent[child] = 1;
       nextSibling[child] = firstChild[index]!;
       firstChild[index] = child;
     }
   });
   const root = hasParent.indexOf(0);
-  if (root === -1) throw unreadable(nodes.length === 0 ? 'it has no nodes' : 'no node is the root: all have parents');
+  if (root === -1) throw unreadable(ids.length === 0 ? 'it has no nodes' : 'no node is the root: all have parents');
   const second = hasParent.indexOf(0, root + 1);
-  if (second !== -1) throw unreadable(`nodes ${nodes[root]!.id} and ${nodes[second]!.id} are both without parent`);
+  if (second !== -1) throw unreadable(`nodes ${ids[root]} and ${ids[second]} are both without parent`);
   return { root, firstChild, nextSibling };
 }
 
 /** `nodeOfRaw` sends a dropped node to the nearest kept one above it. */
-function orderDepthFirst(nodes: readonly RawNode[], { root, firstChild, nextSibling }: Links) {
-  const nodeOfRaw = new Int32Array(nodes.length).fill(-1);
-  const rawOfNode: RawNode[] = [];
-  const parents: number[] = [];
-  // Entries of the stack: a node, and where its parent went (-1 for the root); a dropped parent drops its children.
-  const stack: { raw: number; parent: number; isDropped: boolean }[] = [{ raw: root, parent: -1, isDropped: false }];
+function orderDepthFirst({ ids, frames, nodeFrames }: RawNodes, { root, firstChild, nextSibling }: Links) {
+  const isOurs = frames.map(({ url }) => url.startsWith('sidescope:'));
+  const nodeOfRaw = new Int32Array(ids.length).fill(-1);
+  const rawOfNode = new Uint32Array(ids.length);
+  const parents = new Int32Array(ids.length);
+  let kept = 0;
   let seen = 0;
+  // A dropped parent drops its children.
+  const stack = [{ raw: root, parent: -1, isDropped: false }];
   for (let entry = stack.pop(); entry !== undefined; entry = stack.pop()) {
     const { raw, parent } = entry;
     seen++;
-    const sibling = nextSibling[raw]!;
-    if (sibling !== -1) stack.push({ ...entry, raw: sibling });
-    const isDropped = entry.isDropped || (parent !== -1 && nodes[raw]!.url.startsWith('sidescope:'));
-    const node = isDropped ? parent : rawOfNode.push(nodes[raw]!) - 1;
-    if (!isDropped) parents.push(parent);
+    const isDropped = entry.isDropped || (parent !== -1 && isOurs[nodeFrames[raw]!]!);
+    const node = isDropped ? parent : kept++;
+    if (!isDropped) {
+      rawOfNode[node] = raw;
+      parents[node] = parent;
+    }
     nodeOfRaw[raw] = node;
+    const sibling = nextSibling[raw]!;
+    if (sibling !== -1) stack.push({ raw: sibling, parent, isDropped: entry.isDropped });
     const child = firstChild[raw]!;
     if (child !== -1) stack.push({ raw: child, parent: node, isDropped });
   }
-  if (seen !== nodes.length) {
-    throw unreadable(`node ${nodes[nodeOfRaw.indexOf(-1)]!.id} is in a circle, not below the root`);
-  }
-  return { nodeOfRaw, rawOfNode, parents: Int32Array.from(parents) };
-}
-
-function shareFrames(nodes: readonly RawNode[]): { frames: Frame[]; nodeFrames: Uint32Array } {
-  const frames: Frame[] = [];
-  const indexByKey = new Map<string, number>();
-  const nodeFrames = new Uint32Array(nodes.length);
-  nodes.forEach(({ functionName, url, scriptId, lineNumber, columnNumber }, node) => {
-    // The same file can be loaded twice: then the script differs, and the function is still the same to a reader.
-    const key = `${url === '' ? scriptId : ''}\n${lineNumber}:${columnNumber}\n${url}\n${functionName}`;
-    let index = indexByKey.get(key);
-    if (index === undefined) {
-      const line = Math.max(0, lineNumber + 1);
-      index = frames.push({ functionName, url, scriptId, line, column: Math.max(0, columnNumber + 1) }) - 1;
-      indexByKey.set(key, index);
-    }
-    nodeFrames[node] = index;
-  });
-  return { frames, nodeFrames };
+  if (seen !== ids.length) throw unreadable(`node ${ids[nodeOfRaw.indexOf(-1)]} is in a circle, not below the root`);
+  return { nodeOfRaw, rawOfNode: rawOfNode.subarray(0, kept), parents: parents.subarray(0, kept) };
 }
 
 function findSubtreeEnds(parents: Int32Array): Uint32Array {
@@ -120,36 +102,45 @@ function findSubtreeEnds(parents: Int32Array): Uint32Array {
   return ends;
 }
 
-function orderSamples(raw: RawProfile, nodeOf: (id: number, sample: number) => number) {
-  const samples = Uint32Array.from(raw.samples, nodeOf);
-  const sampleTimesUs = new Float64Array(samples.length);
+function orderSamples({ nodes, sampleIds, timeDeltasUs, startTimeUs, endTimeUs }: RawProfile, nodeOfRaw: Int32Array) {
+  if (endTimeUs < startTimeUs) throw unreadable(`endTime ${endTimeUs} is before startTime ${startTimeUs}`);
+  if (sampleIds.length !== timeDeltasUs.length) {
+    throw unreadable(`${sampleIds.length} samples but ${timeDeltasUs.length} timeDeltas`);
+  }
+  const samples = new Uint32Array(sampleIds.length);
+  const timesUs = new Float64Array(sampleIds.length);
   let timeUs = 0;
   let isOrdered = true;
-  raw.timeDeltasUs.forEach((deltaUs, index) => {
-    timeUs += deltaUs;
-    sampleTimesUs[index] = Math.max(0, timeUs);
-    if (deltaUs < 0) isOrdered = false;
-  });
-  const durationUs = raw.endTimeUs - raw.startTimeUs;
-  if (isOrdered) {
-    return { samples, sampleTimesUs, endTimeUs: raw.startTimeUs + Math.max(durationUs, sampleTimesUs.at(-1) ?? 0) };
+  for (let index = 0; index < samples.length; index++) {
+    const raw = nodes.indexById.get(sampleIds[index]!);
+    if (raw === undefined) throw unreadable(`samples[${index}] is node ${sampleIds[index]}, which is not there`);
+    samples[index] = nodeOfRaw[raw]!;
+    timeUs += timeDeltasUs[index]!;
+    timesUs[index] = Math.max(0, timeUs);
+    if (timeDeltasUs[index]! < 0) isOrdered = false;
   }
-  const order = Uint32Array.from(samples.keys()).sort((a, b) => sampleTimesUs[a]! - sampleTimesUs[b]! || a - b);
-  const sortedTimesUs = Float64Array.from(order, (index) => sampleTimesUs[index]!);
+  const order = isOrdered ? undefined : orderByTime(timesUs);
+  const sampleTimesUs = order === undefined ? timesUs : Float64Array.from(order, (index) => timesUs[index]!);
   return {
-    samples: Uint32Array.from(order, (index) => samples[index]!),
-    sampleTimesUs: sortedTimesUs,
-    endTimeUs: raw.startTimeUs + Math.max(durationUs, sortedTimesUs.at(-1)!),
+    samples: order === undefined ? samples : order.map((index) => samples[index]!),
+    sampleTimesUs,
+    endTimeUs: Math.max(endTimeUs, startTimeUs + (sampleTimesUs.at(-1) ?? 0)),
   };
 }
 
-function columnLines(nodes: readonly RawNode[]) {
-  const lineStarts = new Uint32Array(nodes.length + 1);
-  nodes.forEach((node, index) => (lineStarts[index + 1] = lineStarts[index]! + node.positionTicks.length));
-  const ticks = nodes.flatMap((node) => node.positionTicks);
-  return {
-    lineStarts,
-    lines: Uint32Array.from(ticks, ({ line }) => line),
-    lineSamples: Uint32Array.from(ticks, (tick) => tick.ticks),
+function columnLines({ lineStarts, lines, lineSamples }: RawNodes, rawOfNode: Uint32Array) {
+  const starts = new Uint32Array(rawOfNode.length + 1);
+  rawOfNode.forEach((raw, node) => (starts[node + 1] = starts[node]! + lineStarts[raw + 1]! - lineStarts[raw]!));
+  const columns = {
+    lineStarts: starts,
+    lines: new Uint32Array(starts.at(-1)!),
+    lineSamples: new Uint32Array(starts.at(-1)!),
   };
+  rawOfNode.forEach((raw, node) => {
+    for (let at = lineStarts[raw]!, to = starts[node]!; at < lineStarts[raw + 1]!; at++, to++) {
+      columns.lines[to] = lines[at]!;
+      columns.lineSamples[to] = lineSamples[at]!;
+    }
+  });
+  return columns;
 }

@@ -3,6 +3,7 @@ import { ByteWriter } from './byte-writer.ts';
 import { stackOf, sumNodes } from './call-tree.ts';
 import { categorizeFrame, filePathOf, functionNameOf } from './frame-text.ts';
 import type { CpuProfile, Frame } from './model.ts';
+import { checkBound } from './raw-profile.ts';
 
 export interface PprofOptions {
   /** Joins the profile's clock with wall time; without it the profile carries no time. */
@@ -93,12 +94,17 @@ function wallTimeNs(profile: CpuProfile, clock: PprofOptions['clock']): bigint {
 const CUT_STACK = -1;
 const cutStackFrame: Frame = { functionName: '(deeper frames)', url: '', scriptId: '0', line: 0, column: 0 };
 
+/** Functions and lines that were executing; a real profile has some thousands. */
+const LOCATIONS_MAX = 1_000_000;
+
 /** pprof numbers everything: texts from 0 (the empty one), functions and locations from 1. */
 class Tables {
   readonly #frames: readonly Frame[];
   readonly #texts = new Map<string, number>([['', 0]]);
   readonly #functionIds = new Map<number, number>();
-  readonly #locations = new Map<string, { id: number; frame: number; line: number }>();
+  /** Index = id - 1. */
+  readonly #locations: { frame: number; line: number }[] = [];
+  readonly #locationIds = new Map<number, Map<number, number>>();
 
   constructor(frames: readonly Frame[]) {
     this.#frames = frames;
@@ -110,25 +116,26 @@ class Tables {
 
   /** The location of a line of a function; without `line`, of its beginning. */
   location(frame: number, line = this.#frame(frame).line): number {
-    const key = `${frame}:${line}`;
-    let location = this.#locations.get(key);
-    if (location === undefined) {
-      location = { id: this.#locations.size + 1, frame, line };
-      this.#locations.set(key, location);
-    }
-    return location.id;
+    let byLine = this.#locationIds.get(frame);
+    if (byLine === undefined) this.#locationIds.set(frame, (byLine = new Map<number, number>()));
+    const known = byLine.get(line);
+    if (known !== undefined) return known;
+    checkBound('places', this.#locations.length + 1, LOCATIONS_MAX);
+    const id = this.#locations.push({ frame, line });
+    byLine.set(line, id);
+    return id;
   }
 
   writeLocations(writer: ByteWriter): void {
-    for (const { id, frame, line } of this.#locations.values()) {
+    this.#locations.forEach(({ frame, line }, index) => {
       writer.messageField(4, (location) => {
-        location.varintField(1, id);
+        location.varintField(1, index + 1);
         location.messageField(4, (inner) => {
           inner.varintField(1, numberOf(this.#functionIds, frame, this.#functionIds.size + 1));
           inner.varintField(2, line);
         });
       });
-    }
+    });
     for (const [frameNumber, id] of this.#functionIds) {
       const frame = this.#frame(frameNumber);
       const name = this.text(functionNameOf(frame));
