@@ -1,4 +1,8 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { nodePath, nodeVersions } from './node-versions.ts';
 import { startTarget } from './target.ts';
@@ -22,6 +26,21 @@ describe('startTarget', () => {
       expect(existsSync(`/proc/${pid}`)).toBe(true);
     }
     expect(existsSync(`/proc/${pid}`)).toBe(false);
+  });
+
+  it('ends the target also when the process that started it is killed', async () => {
+    const code = `
+      const { startTarget } = await import('${join(import.meta.dirname, 'target.ts')}');
+      const target = await startTarget('busy');
+      process.send(target.pid);
+      setInterval(() => {}, 1000);`;
+    const starter = spawn(process.execPath, ['--input-type=module', '-e', code], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    const [pid] = (await once(starter, 'message')) as [number];
+    expect(existsSync(`/proc/${pid}`)).toBe(true);
+    starter.kill('SIGKILL');
+    await waitFor(() => !existsSync(`/proc/${pid}`), { message: `the end of target ${pid}` });
   });
 
   it('starts without an inspector when told so', async () => {
@@ -108,7 +127,6 @@ describe('waitFor', () => {
 });
 
 async function rssOf(pid: number): Promise<number> {
-  const { readFile } = await import('node:fs/promises');
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
 }
