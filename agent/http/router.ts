@@ -142,7 +142,7 @@ async function parsed(
   let body: unknown = {};
   if (route.body !== undefined) body = await parseJsonBody(raw, route.body);
   else if (route.method !== 'GET') await ignoreBody(raw);
-  const { outgoing } = context.env;
+  const outgoing = (context.env as Partial<HttpBindings> | undefined)?.outgoing;
   return {
     id,
     query: query as RouteRequest['query'],

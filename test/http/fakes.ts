@@ -1,0 +1,304 @@
+import { createHash } from 'node:crypto';
+import { EventEmitter } from 'node:events';
+import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
+import type { ArtifactReader } from '../../agent/store/store.ts';
+import { Tokens } from '../../agent/http/tokens.ts';
+import type { AdminServices, CaptureService, StoreService } from '../../agent/http/services.ts';
+import type { AuditRecord } from '../../agent/telemetry/audit.ts';
+import { createLog } from '../../agent/telemetry/log.ts';
+import { createMetrics } from '../../agent/telemetry/metrics.ts';
+import { SidescopeError } from '../../protocol/error.ts';
+import { isEndedState } from '../../protocol/rest/operation.ts';
+import type { Operation } from '../../protocol/rest/operation.ts';
+import type { DiskUsage, Profile } from '../../protocol/rest/profile.ts';
+import type { Scope } from '../../protocol/rest/routes.ts';
+import type { Target } from '../../protocol/rest/target.ts';
+
+export const time = '2026-01-31T12:00:00.000Z';
+
+export const identity: Profile['target'] = {
+  instanceId: '42-1',
+  pid: 42,
+  ppid: 1,
+  startedAt: time,
+  nodeVersion: 'v24.0.0',
+  v8Version: '13.6',
+  arch: 'x64',
+  platform: 'linux',
+  hostname: 'pod',
+  title: 'node',
+  mainScript: '/app/main.js',
+  appName: 'shop',
+  appVersion: '1.0.0',
+};
+
+export function fakeTarget(id = 't1'): Target {
+  return {
+    id,
+    address: '127.0.0.1:9229',
+    name: 'shop',
+    state: { state: 'attached', since: time, captures: [] },
+    identity,
+    previous: [],
+    threads: [{ id: 'main', kind: 'main', title: 'main', url: 'file:///app/main.js', parentId: null }],
+    detectedAgents: [],
+    warnings: [],
+  };
+}
+
+export function fakeOperation(id: string, changes: Partial<Operation> = {}): Operation {
+  return {
+    id,
+    kind: 'cpu',
+    state: 'running',
+    targetId: 't1',
+    thread: 'main',
+    startedBy: 'default',
+    createdAt: time,
+    startedAt: time,
+    endedAt: null,
+    expiresAt: null,
+    parameters: {},
+    progress: { phase: 'sampling', fraction: 0, bytes: 0 },
+    queuePosition: null,
+    profileIds: [],
+    warnings: [],
+    error: null,
+    ...changes,
+  };
+}
+
+export class FakeTargets extends EventEmitter<{ change: [Target] }> {
+  readonly all = [fakeTarget()];
+  list(): readonly Target[] {
+    return this.all;
+  }
+  view(id: string): Target {
+    const target = this.all.find((candidate) => candidate.id === id);
+    if (target === undefined) throw new SidescopeError('unknown-target', `no target ${id}`);
+    return target;
+  }
+}
+
+/** Remembers what it was asked for; operations end when a test says so. */
+export class FakeCaptures extends EventEmitter<{ change: [Operation] }> implements CaptureService {
+  readonly operations: Operation[] = [];
+  readonly asked: unknown[] = [];
+  refusal: SidescopeError | undefined;
+
+  startCpu: CaptureService['startCpu'] = async (request) => this.#start('cpu', request);
+  startHeapSnapshot: CaptureService['startHeapSnapshot'] = async (request) => this.#start('heap-snapshot', request);
+  stopCpu: CaptureService['stopCpu'] = async () => {
+    const running = this.operations.find(({ state }) => state === 'running');
+    if (running === undefined) throw new SidescopeError('nothing-to-stop', 'nothing runs');
+    return this.end(running.id);
+  };
+  forecastHeapSnapshot: CaptureService['forecastHeapSnapshot'] = async () => {
+    throw new SidescopeError('target-not-attached', 'the fake has no target');
+  };
+  list(): readonly Operation[] {
+    return this.operations;
+  }
+  get(id: string): Operation {
+    const operation = this.operations.find((candidate) => candidate.id === id);
+    if (operation === undefined) throw new SidescopeError('unknown-operation', `no operation ${id}`);
+    return operation;
+  }
+  async cancel(id: string): Promise<Operation> {
+    if (isEndedState(this.get(id).state)) throw new SidescopeError('operation-ended', `${id} has ended`);
+    return this.end(id, 'cancelled');
+  }
+  async waitFor(id: string, { signal }: { signal?: AbortSignal }): Promise<Operation> {
+    while (!isEndedState(this.get(id).state) && !signal?.aborted) {
+      const changed = Promise.withResolvers<void>();
+      this.once('change', () => changed.resolve());
+      signal?.addEventListener('abort', () => changed.resolve(), { once: true });
+      await changed.promise;
+    }
+    return this.get(id);
+  }
+
+  end(id: string, state: Operation['state'] = 'succeeded'): Operation {
+    return this.change(id, { state, endedAt: time });
+  }
+  change(id: string, changes: Partial<Operation>): Operation {
+    const operation = { ...this.get(id), ...changes };
+    this.operations.splice(this.operations.indexOf(this.get(id)), 1, operation);
+    this.emit('change', operation);
+    return operation;
+  }
+  #start(kind: Operation['kind'], request: unknown): Operation {
+    this.asked.push(request);
+    if (this.refusal !== undefined) throw this.refusal;
+    const operation = fakeOperation(`op-${this.operations.length + 1}`, { kind });
+    this.operations.unshift(operation);
+    this.emit('change', operation);
+    return operation;
+  }
+}
+
+/** Artifacts in memory, with the leases of the real store. */
+export class FakeStore
+  extends EventEmitter<{ profile: [Profile]; deleted: [string]; storage: [DiskUsage] }>
+  implements StoreService
+{
+  readonly #artifacts = new Map<string, { profile: Profile; plain: Buffer }>();
+  readonly leases = new Map<string, number>();
+  readonly asked: unknown[] = [];
+  /** Makes plain streams fail after this many bytes. */
+  failAfterBytes: number | undefined;
+
+  add(id: string, options: { kind: Profile['kind']; plain: Buffer }): Profile {
+    const { kind, plain } = options;
+    const extension = kind === 'cpu' ? 'cpuprofile' : 'heapsnapshot';
+    const profile: Profile = {
+      id,
+      kind,
+      fileName: `shop-${id}.${extension}`,
+      operationId: null,
+      targetId: 't1',
+      targetName: 'shop',
+      target: identity,
+      thread: { id: 'main', kind: 'main', title: 'main', url: '', parentId: null },
+      trigger: { kind: 'api', by: 'default' },
+      startedAt: time,
+      endedAt: time,
+      durationMs: 0,
+      sizeBytes: plain.length,
+      storedBytes: kind === 'cpu' ? plain.length : gzipSync(plain, { level: 1 }).length,
+      sha256: createHash('sha256').update(plain).digest('hex'),
+      complete: true,
+      incompleteReason: null,
+      cost: { pauseMs: null, rssBeforeBytes: null, rssAfterBytes: null, rssPeakBytes: null },
+      cpu: null,
+      snapshot: null,
+      clock: null,
+      warnings: [],
+      labels: {},
+      pinned: false,
+      environment: {},
+      formats: kind === 'cpu' ? ['cpuprofile', 'pprof', 'collapsed'] : ['heapsnapshot'],
+    };
+    this.#artifacts.set(id, { profile, plain });
+    this.emit('profile', profile);
+    return profile;
+  }
+  get(id: string): Profile {
+    return this.#artifact(id).profile;
+  }
+  list(query: object): { profiles: Profile[]; nextCursor: string | null; total: number } {
+    this.asked.push(query);
+    const profiles = [...this.#artifacts.values()].map(({ profile }) => profile);
+    return { profiles, nextCursor: null, total: profiles.length };
+  }
+  async open(id: string): Promise<ArtifactReader> {
+    const { profile, plain } = this.#artifact(id);
+    this.leases.set(id, (this.leases.get(id) ?? 0) + 1);
+    return {
+      profile,
+      plain: (range) => Readable.from(this.#chunks(plain.subarray(range?.start, range?.end)), { objectMode: false }),
+      stored: () =>
+        profile.kind === 'cpu' ? undefined : Readable.from([gzipSync(plain, { level: 1 })], { objectMode: false }),
+      [Symbol.asyncDispose]: async () => {
+        this.leases.set(id, (this.leases.get(id) ?? 0) - 1);
+      },
+    };
+  }
+  patch(id: string, patch: { pinned?: boolean | undefined; labels?: Record<string, string> | undefined }): Profile {
+    const artifact = this.#artifact(id);
+    const profile = {
+      ...artifact.profile,
+      pinned: patch.pinned ?? artifact.profile.pinned,
+      labels: patch.labels ?? artifact.profile.labels,
+    };
+    this.#artifacts.set(id, { ...artifact, profile });
+    return profile;
+  }
+  async delete(id: string): Promise<void> {
+    this.#artifact(id);
+    if ((this.leases.get(id) ?? 0) > 0) throw new SidescopeError('profile-in-use', `${id} is being downloaded`);
+    this.#artifacts.delete(id);
+    this.emit('deleted', id);
+  }
+  async deleteMany(filter: object): Promise<{ deleted: string[]; kept: { pinned: number; inUse: number } }> {
+    this.asked.push(filter);
+    return { deleted: [], kept: { pinned: 0, inUse: 0 } };
+  }
+  usage(): DiskUsage {
+    return {
+      directory: '/data',
+      temporary: false,
+      budgetBytes: 1,
+      usedBytes: 1,
+      artifactBytes: 1,
+      profiles: this.#artifacts.size,
+      retentionCount: 200,
+      retentionAgeMs: 1,
+    };
+  }
+  #artifact(id: string): { profile: Profile; plain: Buffer } {
+    const artifact = this.#artifacts.get(id);
+    if (artifact === undefined) throw new SidescopeError('unknown-profile', `no profile ${id}`);
+    return artifact;
+  }
+  *#chunks(bytes: Buffer): Generator<Buffer> {
+    for (let start = 0; start < bytes.length; start += 65_536) {
+      if (this.failAfterBytes !== undefined && start >= this.failAfterBytes)
+        throw new SidescopeError('damaged-profile', `only ${start} bytes are there`);
+      yield bytes.subarray(start, start + 65_536);
+    }
+  }
+}
+
+export interface FakeServices extends AdminServices {
+  readonly targets: FakeTargets;
+  readonly captures: FakeCaptures;
+  readonly store: FakeStore;
+  readonly audited: AuditRecord[];
+  readonly logged: string[];
+  /** May do everything. */
+  readonly adminToken: string;
+  tokenWith(...scopes: Scope[]): string;
+}
+
+export async function fakeServices(overrides: Partial<AdminServices> = {}): Promise<FakeServices> {
+  const audited: AuditRecord[] = [];
+  const logged: string[] = [];
+  const log = createLog({ level: 'trace', destination: { write: (line) => logged.push(line) } });
+  const tokens = overrides.tokens ?? (await Tokens.open({ log }));
+  const services = {
+    targets: new FakeTargets(),
+    captures: new FakeCaptures(),
+    store: new FakeStore(),
+    tokens,
+    info: () => ({
+      name: 'sidescope' as const,
+      version: '0.1.0',
+      nodeVersion: process.version,
+      pid: process.pid,
+      startedAt: time,
+      uptimeMs: 1,
+      memory: { rssBytes: 1, heapUsedBytes: 1 },
+      listeners: { admin: null, ops: null },
+      options: [],
+      features: [{ name: 'storage', state: 'failed' as const, reason: 'read-only file system', remedy: null }],
+      storage: null,
+      environment: {},
+    }),
+    convert: async (id: string, format: string) => Buffer.from(`${id} as ${format}\n`),
+    pageDirectory: '/nonexistent',
+    log,
+    audit: { write: (record: AuditRecord) => audited.push(record) },
+    metrics: createMetrics({ version: '0.1.0', nodeVersion: process.version }),
+    allowedHosts: [],
+    ...overrides,
+  };
+  return {
+    ...(services as Omit<FakeServices, 'audited' | 'logged' | 'adminToken' | 'tokenWith'>),
+    audited,
+    logged,
+    adminToken: tokens.mint({ name: 'admin', scopes: ['admin'], ttlMs: 3_600_000 }).token,
+    tokenWith: (...scopes) => tokens.mint({ name: scopes.join('+'), scopes, ttlMs: 3_600_000 }).token,
+  };
+}
