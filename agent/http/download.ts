@@ -107,10 +107,8 @@ async function answer(prepared: Prepared): Promise<Response> {
   const range = rangeOf(request, representation);
   headers.set('content-type', 'application/octet-stream');
   headers.set('content-disposition', `attachment; filename="${representation.fileName.replace(/[^\w.-]/g, '_')}"`);
-  if (sizeBytes !== undefined) {
-    headers.set('content-length', String(range === undefined ? sizeBytes : range.end - range.start));
-    if (range !== undefined) headers.set('content-range', `bytes ${range.start}-${range.end - 1}/${sizeBytes}`);
-  }
+  headers.set('content-length', String(range === undefined ? sizeBytes : range.end - range.start));
+  if (range !== undefined) headers.set('content-range', `bytes ${range.start}-${range.end - 1}/${sizeBytes}`);
   const status = range === undefined ? 200 : 206;
   // Hono answers HEAD by the GET route and drops the body: a stream opened here would stay open.
   const body = request.method === 'HEAD' ? null : await openBody(prepared, range);
@@ -118,8 +116,9 @@ async function answer(prepared: Prepared): Promise<Response> {
 }
 
 /** Range is for GET only, and only of plain bytes. */
-function rangeOf({ method, headers }: Download, { etag, sizeBytes }: Representation): ByteRange | undefined {
-  if (method !== 'GET' || sizeBytes === undefined || !allowsRange(headers.get('if-range'), etag)) return undefined;
+function rangeOf({ method, headers }: Download, representation: Representation): ByteRange | undefined {
+  const { etag, sizeBytes, takesRange } = representation;
+  if (method !== 'GET' || !takesRange || !allowsRange(headers.get('if-range'), etag)) return undefined;
   const range = parseRange(headers.get('range'), sizeBytes);
   if (range !== 'unsatisfiable') return range;
   throw new SidescopeError('range-not-satisfiable', `the artifact has ${sizeBytes} bytes`, { details: { sizeBytes } });

@@ -13,8 +13,9 @@ export interface OpenedBytes extends AsyncDisposable {
 /** One of the forms in which an artifact can go out; each has an ETag of its own (RFC 9110, section 8.8.3). */
 export interface Representation {
   readonly etag: string;
-  /** Undefined for the form that goes out as it is stored: it takes no Range. */
-  readonly sizeBytes: number | undefined;
+  readonly sizeBytes: number;
+  /** The form that goes out as it is stored takes no Range: Range is of the plain bytes. */
+  readonly takesRange: boolean;
   readonly fileName: string;
   readonly headers: Record<string, string>;
   open(range: ByteRange | undefined): Promise<OpenedBytes>;
@@ -31,6 +32,7 @@ export function plainRepresentation(store: StoreService, profile: Profile): Repr
   return {
     etag: `"${profile.sha256}"`,
     sizeBytes: profile.sizeBytes,
+    takesRange: true,
     fileName: profile.fileName,
     headers: {
       'accept-ranges': 'bytes',
@@ -48,7 +50,8 @@ export function plainRepresentation(store: StoreService, profile: Profile): Repr
 export function storedRepresentation(store: StoreService, profile: Profile): Representation {
   return {
     etag: `"${profile.sha256}-gzip"`,
-    sizeBytes: undefined,
+    sizeBytes: profile.storedBytes,
+    takesRange: false,
     fileName: profile.fileName,
     headers: { 'content-encoding': 'gzip', vary: 'Accept-Encoding' },
     open: async () => {
@@ -71,6 +74,7 @@ export function convertedRepresentation(converted: {
   return {
     etag: `"${digest.toString('hex')}"`,
     sizeBytes: bytes.byteLength,
+    takesRange: true,
     fileName: profile.fileName.replace(/\.\w+$/, '') + extensionOf(format, bytes),
     headers: { 'accept-ranges': 'bytes', 'repr-digest': `sha-256=:${digest.toString('base64')}:` },
     open: async (range) => ({

@@ -41,7 +41,7 @@ export function fakeTarget(id = 't1'): Target {
     state: { state: 'attached', since: time, captures: [] },
     identity,
     previous: [],
-    threads: [{ id: 'main', kind: 'main', title: 'main', url: 'file:///app/main.js', parentId: null }],
+    threads: [{ id: 'main', kind: 'main', title: 'main', url: 'file:///app/main.js' }],
     detectedAgents: [],
     warnings: [],
   };
@@ -160,7 +160,7 @@ export class FakeStore
       targetId: 't1',
       targetName: 'shop',
       target: identity,
-      thread: { id: 'main', kind: 'main', title: 'main', url: '', parentId: null },
+      thread: { id: 'main', kind: 'main', title: 'main', url: '' },
       trigger: { kind: 'api', by: 'default' },
       startedAt: time,
       endedAt: time,

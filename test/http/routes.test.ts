@@ -221,7 +221,8 @@ describe('parameters', () => {
     ['duratoin=500', 'duratoin', 'is not known here', '500'],
     ['__proto__=1', '__proto__', 'is not known here', '1'],
     ['duration=500&duration=600', 'duration', 'must be given once', '600'],
-  ])('/cpu/start?%s names the parameter, the limit and the value', async (query, parameter, message, value) => {
+  ])('/cpu/start?%s names the parameter, the limit and the value', async (...row) => {
+    const [query, parameter, message, value] = row;
     const { api, services } = await makeApp();
     const response = await api('POST', `/cpu/start?${query}`);
     expect(response.status).toBe(400);
@@ -291,7 +292,8 @@ describe('bodies', () => {
     ['application/json', '{"sha256":"x"}', 400, 'invalid-request'],
     ['application/json', '{"labels":{"a b":"x"}}', 400, 'invalid-request'],
     ['application/json', ' '.repeat(65_537), 413, 'body-too-large'],
-  ])('PATCH with %s %.30s is refused with %i', async (type, body, status, code) => {
+  ])('PATCH with %s %.30s is refused with %i', async (...row) => {
+    const [type, body, status, code] = row;
     const { api, services } = await makeApp();
     services.store.add('p1', { kind: 'cpu', plain: Buffer.from('{}') });
     const response = await api('PATCH', '/profiles/p1', { body, headers: { 'content-type': type } });
