@@ -7,7 +7,7 @@ import type { PageState } from '../model/page-state.ts';
 import { startObstacle } from '../model/words.ts';
 import { useAction, usePage } from './page-context.ts';
 import { ActionButton, ProblemNote } from './parts.tsx';
-import { ThreadSelect } from './start-section.tsx';
+import { ThreadSelect } from './thread-select.tsx';
 
 const presetSeconds = ['5', '30', '60'] as const;
 

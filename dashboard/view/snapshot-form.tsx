@@ -7,7 +7,7 @@ import { startObstacle } from '../model/words.ts';
 import { Forecast, forceConsequence } from './forecast.tsx';
 import { useAction, usePage } from './page-context.ts';
 import { ActionButton, ProblemNote } from './parts.tsx';
-import { ThreadSelect } from './start-section.tsx';
+import { ThreadSelect } from './thread-select.tsx';
 
 /** The forecast stands before the button: nobody should learn from an outage what a snapshot costs. */
 export function SnapshotForm({ state, target }: { state: PageState; target: Target | undefined }) {

@@ -13,7 +13,6 @@ export const mainThread: Thread = {
   kind: 'main',
   title: 'main',
   url: 'file:///srv/shop/server.js',
-  parentId: null,
 };
 
 export const identity: TargetIdentity = {
@@ -40,10 +39,7 @@ export function sampleTarget(over: Partial<Target> = {}): Target {
     state: { state: 'attached', since: ago(3_600_000), captures: [] },
     identity,
     previous: [],
-    threads: [
-      mainThread,
-      { id: 'worker-1', kind: 'worker', title: 'Worker 1', url: 'file:///srv/shop/report.js', parentId: 'main' },
-    ],
+    threads: [mainThread, { id: 'worker-1', kind: 'worker', title: 'Worker 1', url: 'file:///srv/shop/report.js' }],
     detectedAgents: [],
     warnings: [],
     ...over,

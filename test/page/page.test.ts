@@ -1,0 +1,376 @@
+import { readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Page, Request } from 'playwright-core';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { waitFor } from '../support/wait-for.ts';
+import type { Browser } from './browser.ts';
+import { launchBrowser, pageDirectory } from './browser.ts';
+import {
+  ago,
+  connectingTarget,
+  detachedTarget,
+  refusedForecast,
+  sampleCpuProfile,
+  sampleInfo,
+  sampleOperation,
+  sampleProfile,
+  sampleSnapshot,
+  sampleTarget,
+} from './samples.ts';
+import type { World } from './stand-in.ts';
+import { startStandIn } from './stand-in.ts';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(async () => {
+  await browser[Symbol.asyncDispose]();
+});
+
+/** A tab on a stand-in of its own. At the end nothing may have been complained about, but for what the test expects. */
+async function openPage(over: Partial<World> = {}, options: { token?: string; expected?: RegExp } = {}) {
+  await using stack = new AsyncDisposableStack();
+  const standIn = stack.use(await startStandIn(over));
+  browser.complaints.length = 0;
+  const page = await browser.open(`${standIn.url}#token=${options.token ?? 'right'}`);
+  stack.defer(async () => {
+    await page.close();
+    const { expected } = options;
+    expect(browser.complaints.filter((text) => expected === undefined || !expected.test(text))).toEqual([]);
+  });
+  const owned = stack.move();
+  return { page, standIn, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+const refused401 = /status of 401/;
+const lostConnection = /ERR_(CONNECTION_REFUSED|EMPTY_RESPONSE|CONNECTION_RESET|INCOMPLETE_CHUNKED_ENCODING)/;
+
+it('takes the token out of the address, keeps it for the tab, and sends it in the header only', async () => {
+  await using opened = await openPage();
+  const { page, standIn } = opened;
+  await live(page);
+  expect(page.url()).toBe(standIn.url);
+  expect(standIn.requests.join('\n')).not.toContain('right');
+  await page.reload();
+  await live(page);
+});
+
+it('asks for a token when there is none, says when it is wrong, and shows the page with a right one', async () => {
+  await using opened = await openPage({}, { token: 'wrong', expected: refused401 });
+  const { page } = opened;
+  await page.getByRole('alert').filter({ hasText: 'The agent refused the token' }).waitFor();
+  expect(await page.getByRole('heading', { name: 'Targets' }).count()).toBe(0);
+  await page.getByLabel('Access token').fill('right');
+  await page.keyboard.press('Enter');
+  await live(page);
+  await page.getByRole('article', { name: 'Target shop' }).waitFor();
+});
+
+it('asks again, above the view, when the token ends while the page is open', async () => {
+  await using opened = await openPage({}, { expected: refused401 });
+  const { page, standIn } = opened;
+  await live(page);
+  await page.getByLabel('Sample every (µs)').fill('500');
+  standIn.world.token = 'next';
+  await page.getByRole('button', { name: 'Profile for 30 s' }).click();
+  await page.getByRole('heading', { name: 'Sign in again' }).waitFor();
+  expect(await page.getByRole('article', { name: 'Target shop' }).isVisible()).toBe(true);
+  await page.getByLabel('Access token').fill('next');
+  await page.keyboard.press('Enter');
+  await live(page);
+  expect(await page.getByLabel('Sample every (µs)').inputValue()).toBe('500');
+});
+
+it('says that it reconnects, and reads the lists again when it is back', async () => {
+  await using opened = await openPage({}, { expected: lostConnection });
+  const { page, standIn } = opened;
+  await live(page);
+  standIn.down = true;
+  standIn.cut();
+  await page.getByRole('status').filter({ hasText: 'Reconnecting to the agent' }).waitFor();
+  expect(await page.getByRole('article', { name: 'Target shop' }).isVisible()).toBe(true);
+  standIn.world.targets = [sampleTarget({ name: 'shop-v2' })];
+  standIn.down = false;
+  await page.getByRole('article', { name: 'Target shop-v2' }).waitFor();
+  await live(page);
+  expect(await page.getByText('Reconnecting').count()).toBe(0);
+});
+
+it('reads the lists again when the agent had to drop events', async () => {
+  await using opened = await openPage();
+  const { page, standIn } = opened;
+  await live(page);
+  standIn.world.profiles = [sampleProfile({ id: 'p-9', targetName: 'came-in-between' })];
+  standIn.emit({ type: 'resync', dropped: 3 });
+  await page.getByText('came-in-between').waitFor();
+});
+
+it('shows every state of a target in words, with what to do', async () => {
+  await using opened = await openPage({ targets: [sampleTarget(), connectingTarget, detachedTarget] });
+  const { page } = opened;
+  const connecting = page.getByRole('article', { name: 'Target billing:9229' });
+  await connecting.getByText('7 attempts').waitFor();
+  expect(await connecting.innerText()).toContain('What to do: Start the target with --inspect');
+  const detached = page.getByRole('article', { name: 'Target mailer' });
+  expect(await detached.innerText()).toMatch(/ago: The process ended with its connection/);
+  expect(await detached.innerText()).toContain('The inspector belongs to npm (pid 12)');
+  await detached.getByText('1 earlier run').click();
+  await detached.getByText('killed by SIGKILL').waitFor();
+
+  await detached.getByRole('button', { name: 'Select' }).click();
+  await page.getByText('mailer is not attached (detached)').first().waitFor();
+  const button = page.getByRole('button', { name: 'Profile for 30 s' });
+  expect(await button.getAttribute('aria-disabled')).toBe('true');
+});
+
+it('starts a CPU profile, follows it, and stops it', async () => {
+  await using opened = await openPage({ profiles: [] });
+  const { page, standIn } = opened;
+  await page.getByText('No profiles yet').waitFor();
+  await page.getByRole('radio', { name: 'Custom' }).check();
+  await page.getByLabel('Duration in seconds').fill('2.5');
+  await page.getByLabel('Sample every (µs)').fill('500');
+  await page.getByLabel('Thread').first().selectOption('all');
+  await page.getByRole('button', { name: 'Profile for 2.5 s' }).click();
+  const running = page.getByRole('listitem', { name: 'CPU profile of shop' });
+  await running.getByText('Running').waitFor();
+  expect(standIn.requests).toContain('POST /cpu/start?target=t1&thread=all&duration=2500&interval=500');
+
+  const [operation] = standIn.world.operations;
+  if (operation === undefined) throw new Error('the stand-in started nothing');
+  standIn.emit({
+    type: 'operation',
+    operation: { ...operation, progress: { phase: 'sampling', fraction: 0.8, bytes: 0 } },
+  });
+  await waitFor(async () => (await running.getByRole('progressbar').getAttribute('value')) === '0.8', {
+    message: 'the progress bar at 0.8',
+  });
+  await running.getByRole('button', { name: 'Stop and keep' }).click();
+  await running.getByText('Partial').waitFor();
+  expect(standIn.requests).toContain('POST /cpu/stop?target=t1');
+
+  standIn.emit({ type: 'profile', profile: sampleProfile() });
+  await page.getByRole('row').filter({ hasText: 'renderReport' }).waitFor();
+});
+
+it('says what stopped a start, with its code and what to do', async () => {
+  await using opened = await openPage({}, { expected: /status of 429/ });
+  const { page, standIn } = opened;
+  standIn.world.refuse = { code: 'too-many-captures', detail: '1 capture runs and 4 wait' };
+  await page.getByRole('button', { name: 'Profile for 30 s' }).click();
+  const alert = page.getByRole('alert');
+  expect(await alert.innerText()).toMatch(/too-many-captures 1 capture runs and 4 wait[^]*What to do: Wait;/);
+});
+
+it('refuses a bad duration before it is sent', async () => {
+  await using opened = await openPage();
+  const { page, standIn } = opened;
+  await page.getByRole('radio', { name: 'Custom' }).check();
+  await page.getByLabel('Duration in seconds').fill('0');
+  await page.getByText('The duration must be between 0.1 s and 1 h.').waitFor();
+  await page.getByRole('button', { name: 'Profile', exact: true }).click({ force: true });
+  expect(standIn.requests.filter((request) => request.startsWith('POST'))).toEqual([]);
+});
+
+it('shows the forecast before the click, and takes a refused snapshot only after consent', async () => {
+  await using opened = await openPage({ forecast: refusedForecast });
+  const { page, standIn } = opened;
+  await page.getByText('Refused', { exact: true }).waitFor();
+  await page.getByText('kubectl label pod shop-7d9f app-').waitFor();
+  const take = page.getByRole('button', { name: 'Take it anyway' });
+  await take.click({ force: true });
+  expect(standIn.requests.filter((request) => request.startsWith('POST'))).toEqual([]);
+  await page.getByRole('checkbox', { name: /answers nothing for 6.1 s to 14 s/ }).check();
+  await take.click();
+  await page.getByRole('listitem', { name: 'Heap snapshot of shop' }).waitFor();
+  expect(standIn.requests).toContain('POST /heap/snapshot?target=t1&thread=main&force=true');
+});
+
+it('opens a profile in the local speedscope by a ticket, and asks no other origin', async () => {
+  await using opened = await openPage();
+  const { page, standIn } = opened;
+  const asked = new Set<string>();
+  const note = (request: Request): unknown => asked.add(new URL(request.url()).origin);
+  browser.context.on('request', note);
+  const popup = browser.context.waitForEvent('page');
+  await page.getByRole('button', { name: 'Open in speedscope' }).click();
+  const speedscope = await popup;
+  await speedscope.waitForURL(/speedscope\/index\.html#profileURL=/);
+  await waitFor(async () => (await speedscope.title()).includes('shop-main-20260131T120000Z.cpuprofile'), {
+    message: 'speedscope with the profile in its title',
+  });
+  expect(standIn.requests).toContain('GET /profiles/p-1/download?ticket=ticket');
+  await speedscope.close();
+  browser.context.off('request', note);
+  expect([...asked].filter((origin) => origin !== 'null')).toEqual([standIn.origin]);
+});
+
+it('downloads the file in the chosen format without a header', async () => {
+  await using opened = await openPage();
+  const { page, standIn } = opened;
+  const first = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Download', exact: true }).click();
+  const download = await first;
+  expect(await readFile(await download.path(), 'utf8')).toBe(sampleCpuProfile);
+  expect(download.suggestedFilename()).toBe('shop.cpuprofile');
+  await page.getByRole('button', { name: 'More' }).click();
+  const second = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Download pprof' }).click();
+  await (await second).path();
+  expect(standIn.requests).toContain('GET /profiles/p-1/download?ticket=ticket&format=pprof');
+});
+
+it('pins, labels and deletes a profile, and Escape keeps it', async () => {
+  await using opened = await openPage();
+  const { page, standIn } = opened;
+  await page.getByRole('button', { name: 'More' }).click();
+  await page.getByRole('button', { name: 'Pin: keep it' }).click();
+  await page.getByRole('row').filter({ hasText: 'Pinned' }).waitFor();
+  await page.getByLabel('Labels').fill('ticket: OPS-12');
+  await page.keyboard.press('Enter');
+  await page.getByText('ticket: OPS-12', { exact: true }).waitFor();
+  expect(standIn.world.profiles[0]).toMatchObject({ pinned: true, labels: { ticket: 'OPS-12' } });
+
+  await page.getByRole('button', { name: 'Delete…' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Delete this profile?' });
+  await dialog.waitFor();
+  await page.keyboard.press('Escape');
+  await dialog.waitFor({ state: 'detached' });
+  expect(standIn.world.profiles).toHaveLength(1);
+  await page.getByRole('button', { name: 'Delete…' }).click();
+  await dialog.getByRole('button', { name: 'Delete' }).click();
+  await page.getByText('No profiles yet').waitFor();
+  expect(standIn.world.profiles).toEqual([]);
+});
+
+it('cleans up what is older than chosen and tells what it kept', async () => {
+  const old = { startedAt: ago(50 * 86_400_000) };
+  const profiles = [
+    sampleProfile(),
+    sampleProfile({ id: 'p-2', ...old }),
+    sampleProfile({ id: 'p-3', ...old, pinned: true }),
+  ];
+  await using opened = await openPage({ profiles });
+  const { page, standIn } = opened;
+  await page.getByRole('button', { name: 'Clean up…' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Clean up profiles' });
+  await dialog.getByLabel('Delete profiles of every kind older than').selectOption('7 days');
+  await dialog.getByRole('button', { name: 'Delete' }).click();
+  await dialog.getByText('1 profile deleted; kept: 1 pinned, 0 in use.').waitFor();
+  expect(standIn.world.profiles.map((profile) => profile.id)).toEqual(['p-1', 'p-3']);
+});
+
+it('filters by kind and reads further pages on demand', async () => {
+  const many = Array.from({ length: 5 }, (_, index) =>
+    sampleProfile({ id: `p-${index}`, startedAt: ago(index * 1000) }),
+  );
+  await using opened = await openPage({ profiles: [...many, sampleSnapshot()], pageSize: 3 });
+  const { page } = opened;
+  const rows = page.locator('table.profiles tbody tr');
+  await page.getByRole('button', { name: 'Show more (3 profiles left)' }).click();
+  await waitFor(async () => (await rows.count()) === 6, { message: 'six rows' });
+  await page.getByLabel('Kind').selectOption('heap-snapshot');
+  await waitFor(async () => (await rows.count()) === 1, { message: 'the one snapshot' });
+  expect(await rows.first().innerText()).toContain('2,104,233 objects');
+  expect(await page.getByRole('button', { name: 'Open in speedscope' }).count()).toBe(0);
+});
+
+it('says why storage and other parts are off, and what to set', async () => {
+  const features = [
+    { name: 'storage', state: 'failed', reason: 'the data directory is read-only', remedy: 'Set `--data-dir`.' },
+  ] as const;
+  const info = sampleInfo({ storage: null, features: [...features] });
+  await using opened = await openPage({ info, profiles: [] });
+  const { page } = opened;
+  await page.getByText('the data directory is read-only').waitFor();
+  await page.getByText('Storage is off, so a profile could not be kept').first().waitFor();
+});
+
+it('shows names full of HTML as text', async () => {
+  const name = '<img src=x onerror="document.title=\'owned\'">\u202Eevil';
+  const top = '<script>document.title="owned"</script>';
+  const cpu = sampleProfile().cpu;
+  const profile = sampleProfile({ targetName: name, cpu: cpu && { ...cpu, topFunction: top }, labels: { x: name } });
+  const operation = sampleOperation({ state: 'failed', error: { code: 'internal', message: name } });
+  await using opened = await openPage({
+    targets: [sampleTarget({ name, warnings: [name] })],
+    profiles: [profile],
+    operations: [operation],
+  });
+  const { page } = opened;
+  await page.getByRole('article', { name: 'Target <img' }).waitFor();
+  await page.getByText(top).waitFor();
+  expect(await page.title()).toBe('Sidescope');
+  expect(await page.locator('img, #page script').count()).toBe(0);
+});
+
+it.each([
+  [1280, 800],
+  [390, 844],
+])('fits %d x %d in both themes, and keeps a chosen theme', async (width, height) => {
+  const world = { targets: [sampleTarget(), connectingTarget, detachedTarget], forecast: refusedForecast };
+  await using opened = await openPage({
+    ...world,
+    profiles: [sampleProfile(), sampleSnapshot()],
+    operations: [sampleOperation()],
+  });
+  const { page } = opened;
+  await page.setViewportSize({ width, height });
+  await page.getByText('Refused', { exact: true }).waitFor();
+  await page.getByRole('button', { name: 'More' }).first().click();
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
+  const background = (): Promise<string> => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const light = await background();
+  await page.getByLabel('Colours').selectOption('dark');
+  const dark = await background();
+  expect(dark).not.toBe(light);
+  await page.reload();
+  await live(page);
+  expect(await background()).toBe(dark);
+  await page.getByLabel('Colours').selectOption('system');
+  expect(await background()).toBe(light);
+});
+
+it('reaches every control by keyboard alone, in the order of the page', async () => {
+  await using opened = await openPage();
+  const { page } = opened;
+  await page.getByText('Safe to take').waitFor();
+  const seen: string[] = [];
+  for (let step = 0; step < 60 && !seen.includes('openapi.json'); step += 1) {
+    await page.keyboard.press('Tab');
+    seen.push(
+      await page.evaluate(() => {
+        const element = document.activeElement as HTMLElement | null;
+        return (element?.getAttribute('aria-label') ?? element?.innerText ?? '').split('\n')[0]?.trim() ?? '';
+      }),
+    );
+  }
+  const wanted = [
+    'Targets',
+    '2 threads',
+    'Profile for 30 s',
+    'Forecast again',
+    'Take a heap snapshot',
+    'Clean up…',
+    'Open in speedscope',
+    'Download',
+    'More',
+    'Options in effect',
+    'API documentation',
+    'openapi.json',
+  ];
+  expect(seen.filter((name) => wanted.includes(name))).toEqual(wanted);
+});
+
+it('is small and holds no schema library', async () => {
+  const names = (await readdir(join(pageDirectory, 'assets'))).filter((name) => name.endsWith('.js'));
+  const scripts = await Promise.all(names.map((name) => readFile(join(pageDirectory, 'assets', name), 'utf8')));
+  const { gzipSync } = await import('node:zlib');
+  expect(gzipSync(scripts.join('\n')).length).toBeLessThan(60_000);
+  expect(scripts.join('\n')).not.toMatch(/ZodError|invalid_type/);
+});
+
+async function live(page: Page): Promise<void> {
+  await page.getByText('Live', { exact: true }).waitFor();
+}
