@@ -189,7 +189,10 @@ export class FileArtifactWriter implements ArtifactWriter {
     this.#gzip?.destroy();
     // Closed already when `finish` failed late; a close that fails must not keep the file from being removed.
     await this.#handle.close().catch(() => undefined);
-    await fsp.rm(this.temporaryPath, { force: true });
-    this.#host.release();
+    try {
+      await fsp.rm(this.temporaryPath, { force: true });
+    } finally {
+      this.#host.release();
+    }
   }
 }

@@ -19,10 +19,10 @@ import type { StoreLog } from './log.ts';
 import { writeMetadata } from './metadata-file.ts';
 import { OperationTable } from './operation-table.ts';
 import { ProfileIndex } from './profile-index.ts';
-import type { ProfileFilter, ProfilePage, ProfileQuery, StoredArtifact } from './profile-index.ts';
+import type { ProfileFilter, ProfilePage, ProfileQuery } from './profile-index.ts';
 import { reconcile } from './reconcile.ts';
-import { evictByLimits, evictForRoom } from './retention.ts';
-import type { EvictionReason } from './retention.ts';
+import type { Reconciled } from './reconcile.ts';
+import { Shelf } from './shelf.ts';
 import { SnapshotHistory } from './snapshot-history.ts';
 import type { ProgramKey, SnapshotRecord } from './snapshot-history.ts';
 import { reasonOf, storageError, systemCode } from './storage-error.ts';
@@ -50,15 +50,12 @@ export interface StoreOptions {
   readonly now?: () => number;
 }
 
-export interface StoreStats {
-  evictedByBudget: number;
-  evictedByCount: number;
-  evictedByAge: number;
-  orphansRemoved: number;
-  reindexed: number;
-  rowsRemoved: number;
+export interface StoreStats extends Reconciled {
+  readonly evictedByBudget: number;
+  readonly evictedByCount: number;
+  readonly evictedByAge: number;
   /** Artifact bytes that went to disk, compressed where they are. */
-  bytesWritten: number;
+  readonly bytesWritten: number;
 }
 
 /**
@@ -77,14 +74,11 @@ export class ProfileStore extends EventEmitter<{
   readonly #operations: OperationTable;
   readonly #history: SnapshotHistory;
   readonly #space: DiskSpace;
-  readonly #stats: StoreStats;
+  readonly #reconciled: Reconciled;
   readonly #now: () => number;
   readonly #timer: NodeJS.Timeout;
-  readonly #writers = new Map<string, ArtifactWriter | undefined>();
-  readonly #readers = new Map<string, number>();
-  readonly #leaving = new Set<string>();
-  /** Making room and promising it are one step: two captures must not be promised the same bytes. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #shelf: Shelf;
+  readonly #writers = new Set<ArtifactWriter>();
   #disposal: Promise<void> | undefined;
 
   /**
@@ -100,8 +94,7 @@ export class ProfileStore extends EventEmitter<{
       const index = new ProfileIndex(database);
       const reconciled = await reconcile({ directory, index, log: options.log });
       const space = await measure({ directory, index, budgetBytes: options.budgetBytes });
-      const store = new ProfileStore(options, { directory, database, index, space });
-      Object.assign(store.#stats, reconciled);
+      const store = new ProfileStore(options, { directory, database, index, space, reconciled });
       const interrupted = store.#operations.failInterrupted(store.#now());
       if (interrupted > 0) options.log.warn({ operations: interrupted }, 'operations of the agent before were cut off');
       await store.enforceRetention();
@@ -117,7 +110,13 @@ export class ProfileStore extends EventEmitter<{
 
   private constructor(
     options: StoreOptions,
-    parts: { directory: DataDirectory; database: DatabaseSync; index: ProfileIndex; space: DiskSpace },
+    parts: {
+      directory: DataDirectory;
+      database: DatabaseSync;
+      index: ProfileIndex;
+      space: DiskSpace;
+      reconciled: Reconciled;
+    },
   ) {
     super();
     this.#options = options;
@@ -128,15 +127,15 @@ export class ProfileStore extends EventEmitter<{
     this.#operations = new OperationTable(parts.database);
     this.#history = new SnapshotHistory(parts.database);
     this.#now = options.now ?? Date.now;
-    this.#stats = {
-      evictedByBudget: 0,
-      evictedByCount: 0,
-      evictedByAge: 0,
-      orphansRemoved: 0,
-      reindexed: 0,
-      rowsRemoved: 0,
-      bytesWritten: 0,
-    };
+    this.#reconciled = parts.reconciled;
+    this.#shelf = new Shelf({
+      ...parts,
+      log: options.log,
+      onRemoved: (id) => {
+        this.emit('deleted', id);
+        this.#announceUsage();
+      },
+    });
     this.#timer = setInterval(() => {
       this.enforceRetention().catch((error: unknown) => {
         options.log.error({ reason: reasonOf(error) }, 'retention failed; it is tried again');
@@ -153,28 +152,28 @@ export class ProfileStore extends EventEmitter<{
     const { compressed } = kindFacts[draft.kind];
     const promisedBytes = Math.ceil(expectedBytes * (compressed ? compressedShare : 1)) + overheadBytes;
     const id = newId();
-    await this.#inTurn(async () => {
-      await this.#makeRoom(promisedBytes, { checkDisk: true });
-      this.#space.reserve(id, promisedBytes);
-      this.#writers.set(id, undefined);
-    });
+    await this.#shelf.promise(id, promisedBytes);
+    const letGo = this.#shelf.hold(id);
     const release = (): void => {
       this.#space.release(id);
-      this.#writers.delete(id);
-      this.#announceUsage();
+      letGo();
     };
     try {
-      const writer = await FileArtifactWriter.open({
+      const writer: ArtifactWriter = await FileArtifactWriter.open({
         profileId: id,
         temporaryPath: this.#directory.temporaryArtifact(id, draft.kind),
         compressed,
         host: {
-          claim: (bytes) => this.#claim(id, bytes),
-          commit: (file, outcome) => this.#commit({ id, draft, file, outcome }),
-          release,
+          claim: (bytes) => this.#shelf.claim(id, bytes),
+          commit: (file, outcome) => this.#commit({ id, draft, file, outcome, release }),
+          release: () => {
+            release();
+            this.#writers.delete(writer);
+            this.#announceUsage();
+          },
         },
       });
-      this.#writers.set(id, writer);
+      this.#writers.add(writer);
       if (this.#disposal !== undefined) await writer.abandon();
       this.#assertOpen();
       return writer;
@@ -187,7 +186,7 @@ export class ProfileStore extends EventEmitter<{
   /** Throws `unknown-profile`. */
   get(id: string): Profile {
     this.#assertOpen();
-    const profile = isId(id) && !this.#leaving.has(id) ? this.#index.get(id) : undefined;
+    const profile = isId(id) && !this.#shelf.isLeaving(id) ? this.#index.get(id) : undefined;
     if (profile === undefined) {
       throw new SidescopeError('unknown-profile', `no profile has the id ${JSON.stringify(id.slice(0, 64))}`);
     }
@@ -203,12 +202,7 @@ export class ProfileStore extends EventEmitter<{
   /** Holds the artifact against deletion and eviction until disposed. Rejects with `unknown-profile`, `damaged-profile`. */
   async open(id: string): Promise<ArtifactReader> {
     const profile = this.get(id);
-    this.#readers.set(id, (this.#readers.get(id) ?? 0) + 1);
-    const release = (): void => {
-      const left = (this.#readers.get(id) ?? 1) - 1;
-      if (left > 0) this.#readers.set(id, left);
-      else this.#readers.delete(id);
-    };
+    const release = this.#shelf.hold(id);
     try {
       return new FileArtifactReader({ profile, handle: await this.#openArtifact(profile), release });
     } catch (error) {
@@ -240,13 +234,12 @@ export class ProfileStore extends EventEmitter<{
   /** `profile-in-use`, `profile-pinned`, `unknown-profile`. */
   async delete(id: string): Promise<void> {
     this.#assertOpen();
-    if (this.#isInUse(id)) {
+    if (this.#shelf.isInUse(id)) {
       throw new SidescopeError('profile-in-use', `profile ${id} is being written or downloaded`);
     }
     const profile = this.get(id);
     if (profile.pinned) throw new SidescopeError('profile-pinned', `profile ${id} is pinned`);
-    await this.#remove(profile);
-    this.#announceUsage();
+    await this.#shelf.remove(profile);
   }
 
   /** Pinned ones and those in use are kept and counted. Without any filter it rejects with `invalid-request`. */
@@ -260,13 +253,12 @@ export class ProfileStore extends EventEmitter<{
     }
     const result = { deleted: [] as string[], kept: { pinned: 0, inUse: 0 } };
     for (const artifact of this.#index.artifacts({ before, kind, targetId })) {
-      if (this.#leaving.has(artifact.id)) continue;
-      if (this.#isInUse(artifact.id)) result.kept.inUse++;
+      if (this.#shelf.isLeaving(artifact.id)) continue;
+      if (this.#shelf.isInUse(artifact.id)) result.kept.inUse++;
       // Asked for again: a person may pin one while the earlier ones are removed.
       else if (this.#index.get(artifact.id)?.pinned === true) result.kept.pinned++;
-      else if (await this.#remove(artifact)) result.deleted.push(artifact.id);
+      else if (await this.#shelf.remove(artifact)) result.deleted.push(artifact.id);
     }
-    this.#announceUsage();
     return result;
   }
 
@@ -284,8 +276,16 @@ export class ProfileStore extends EventEmitter<{
     };
   }
 
-  stats(): Readonly<StoreStats> {
-    return { ...this.#stats };
+  /** Counted since the store opened; for the agent's own metrics. */
+  stats(): StoreStats {
+    const { evicted, bytesWritten } = this.#shelf;
+    return {
+      ...this.#reconciled,
+      evictedByBudget: evicted.budget,
+      evictedByCount: evicted.count,
+      evictedByAge: evicted.age,
+      bytesWritten,
+    };
   }
 
   /** Upsert. Keeps the newest 500. */
@@ -308,20 +308,17 @@ export class ProfileStore extends EventEmitter<{
 
   /** Runs by itself at open, after each capture and every minute. */
   async enforceRetention(): Promise<void> {
-    await this.#inTurn(async () => {
-      if (this.#disposal !== undefined) return;
-      const { retentionCount, retentionAgeMs } = this.#options;
-      const limits = { retentionCount, retentionAgeMs, nowMs: this.#now() };
-      for (const { artifact, reason } of evictByLimits(this.#shelf(), limits)) await this.#evict(artifact, reason);
-    });
+    if (this.#disposal !== undefined) return;
+    const { retentionCount, retentionAgeMs } = this.#options;
+    await this.#shelf.enforceLimits({ retentionCount, retentionAgeMs, nowMs: this.#now() });
   }
 
   /** Abandons what is being written, lets nothing new begin, checkpoints the index and unlocks the directory. Open readers keep their file. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposal ??= (async () => {
       clearInterval(this.#timer);
-      for (const writer of this.#writers.values()) await writer?.abandon();
-      await this.#turn;
+      for (const writer of this.#writers) await writer.abandon();
+      await this.#shelf.settled();
       this.#database.close();
       this.#directory.unlock();
     })();
@@ -333,8 +330,9 @@ export class ProfileStore extends EventEmitter<{
     draft: ProfileDraft;
     file: WrittenFile;
     outcome: ProfileOutcome;
+    release: () => void;
   }): Promise<Profile> {
-    const { id, draft, file, outcome } = capture;
+    const { id, draft, file, outcome, release } = capture;
     const profile: Profile = {
       id,
       ...draft,
@@ -355,13 +353,15 @@ export class ProfileStore extends EventEmitter<{
       await this.#directory.sync();
       this.#index.put(profile, metadataBytes);
     } catch (error) {
-      await this.#removeFiles(profile);
+      await this.#shelf.removeFiles(profile).catch((removal: unknown) => {
+        // The next start finds and removes it; the reason worth telling is the first one.
+        this.#options.log.error({ profileId: id, reason: reasonOf(removal) }, 'a file could not be removed');
+      });
       throw storageError(error, `storing artifact ${id}`);
     }
     this.#space.artifactBytes += file.storedBytes;
     this.#space.metadataBytes += metadataBytes;
-    this.#space.release(id);
-    this.#writers.delete(id);
+    release();
     this.emit('profile', profile);
     await this.enforceRetention().catch((error: unknown) => {
       // The capture is safe; the timer comes back to this.
@@ -387,96 +387,6 @@ export class ProfileStore extends EventEmitter<{
       'damaged-profile',
       `artifact ${profile.id} has ${stat.size} bytes on disk instead of ${profile.storedBytes}`,
     );
-  }
-
-  async #claim(id: string, bytes: number): Promise<void> {
-    const beyond = this.#space.beyondPromise(id, bytes);
-    if (beyond > 0 && this.#space.missingFor(beyond) > 0) {
-      await this.#inTurn(() => this.#makeRoom(beyond, { checkDisk: false }));
-    }
-    this.#space.write(id, bytes);
-    this.#stats.bytesWritten += bytes;
-  }
-
-  async #makeRoom(bytes: number, { checkDisk }: { checkDisk: boolean }): Promise<void> {
-    const missingBudget = this.#space.missingFor(bytes);
-    const freeBytes = checkDisk ? await freeOn(this.#directory.root) : Infinity;
-    const missingDisk = Math.max(0, this.#space.promisedBytes() + bytes - freeBytes);
-    const missing = Math.max(missingBudget, missingDisk);
-    if (missing === 0) return;
-    const victims = evictForRoom(this.#shelf(), missing);
-    if (victims === undefined) {
-      const details = {
-        neededBytes: bytes,
-        missingBytes: missing,
-        budgetBytes: this.#space.budgetBytes,
-        usedBytes: this.#space.usedBytes(),
-        promisedBytes: this.#space.promisedBytes(),
-        ...(checkDisk && { diskFreeBytes: freeBytes }),
-      };
-      if (missingBudget >= missingDisk) {
-        throw new SidescopeError(
-          'disk-budget',
-          `${bytes} bytes do not fit: ${details.usedBytes} of the budget of ${details.budgetBytes} are used and ${details.promisedBytes} promised; removing what may be removed does not give the missing ${missing}`,
-          { details },
-        );
-      }
-      throw new SidescopeError(
-        'disk-full',
-        `${bytes} bytes do not fit: the disk of ${this.#directory.root} has ${freeBytes} free, ${details.promisedBytes} of them promised`,
-        { details },
-      );
-    }
-    for (const victim of victims) await this.#evict(victim, 'budget');
-  }
-
-  async #evict(artifact: StoredArtifact, reason: EvictionReason): Promise<void> {
-    // A download may have begun since the choice was made.
-    if (this.#isInUse(artifact.id) || !(await this.#remove(artifact))) return;
-    if (reason === 'budget') this.#stats.evictedByBudget++;
-    else if (reason === 'count') this.#stats.evictedByCount++;
-    else this.#stats.evictedByAge++;
-    this.#options.log.info({ profileId: artifact.id, bytes: artifact.diskBytes, reason }, 'evicted a profile');
-    this.#announceUsage();
-  }
-
-  /** Files first: on a full disk the index can take no change before there is room. False when somebody else removes it already. */
-  async #remove({ id, kind }: Pick<Profile, 'id' | 'kind'>): Promise<boolean> {
-    if (this.#leaving.has(id)) return false;
-    this.#leaving.add(id);
-    try {
-      await this.#removeFiles({ id, kind });
-      this.#index.remove(id);
-    } catch (error) {
-      throw storageError(error, `removing profile ${id}`);
-    } finally {
-      this.#leaving.delete(id);
-      const totals = this.#index.totals();
-      this.#space.artifactBytes = totals.storedBytes;
-      this.#space.metadataBytes = totals.metadataBytes;
-    }
-    this.emit('deleted', id);
-    return true;
-  }
-
-  async #removeFiles({ id, kind }: Pick<Profile, 'id' | 'kind'>): Promise<void> {
-    await fsp.rm(this.#directory.artifact(id, kind), { force: true });
-    await fsp.rm(this.#directory.metadata(id), { force: true });
-  }
-
-  #shelf(): { artifacts: StoredArtifact[]; isInUse: (id: string) => boolean } {
-    return { artifacts: this.#index.artifacts(), isInUse: (id) => this.#isInUse(id) || this.#leaving.has(id) };
-  }
-
-  #isInUse(id: string): boolean {
-    return this.#readers.has(id) || this.#writers.has(id);
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(work);
-    // The caller has `turn`; the next in line only waits for it.
-    this.#turn = turn.catch(() => undefined);
-    return turn;
   }
 
   #indexed<T>(attempt: string, work: () => T): T {
@@ -525,10 +435,4 @@ async function sizeOf(directory: string): Promise<number> {
     bytes += stat?.size ?? 0;
   }
   return bytes;
-}
-
-async function freeOn(directory: string): Promise<number> {
-  const stat = await fsp.statfs(directory);
-  // Some network and sandboxed file systems report no sizes at all.
-  return stat.blocks === 0 ? Infinity : stat.bavail * stat.bsize;
 }
