@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -72,25 +72,21 @@ describe('the shop', () => {
 });
 
 describe('startDemo', () => {
-  it('sends spans of request, middleware and query to the collector that it is told', async () => {
+  it('sends spans of request, middleware and query to the collector it is told, and leaves no process behind', async () => {
     await using collector = await startCollector();
-    await using demo = await startDemo({ load: true, otlpEndpoint: collector.url });
-    await getText(`${demo.shopUrl}/products`);
-    // Read as text: the names stand in the protobuf bodies as they are.
-    await waitFor(() => ['shop', 'GET /products', 'pg.query:SELECT', 'middleware'].every(collector.saw), {
-      deadlineMs: 20_000,
-      message: () => `spans; ${collector.describe()}`,
-    });
-    expect(collector.paths).toEqual(new Set(['/v1/traces']));
-  });
-
-  it('leaves no process behind', async () => {
     let pids: number[];
     {
-      await using demo = await startDemo({ load: true });
+      await using demo = await startDemo({ load: true, otlpEndpoint: collector.url });
       pids = demo.processes.map(({ pid }) => pid);
       expect(pids.map(isAlive)).toEqual([true, true, true]);
+      await getText(`${demo.shopUrl}/products`);
+      // Read as text: the names stand in the protobuf bodies as they are.
+      await waitFor(() => ['shop', 'GET /products', 'pg.query:SELECT', 'middleware'].every(collector.saw), {
+        deadlineMs: 20_000,
+        message: () => `spans; ${collector.describe()}`,
+      });
     }
+    expect(collector.paths).toEqual(new Set(['/v1/traces']));
     expect(pids.map(isAlive)).toEqual([false, false, false]);
   });
 });
@@ -113,6 +109,20 @@ describe('npm run demo', () => {
     expect(launcher.pids.map(isAlive)).toEqual([false, false, false]);
   });
 
+  it('stops what it has started so far when told to during the start', async () => {
+    await using launcher = await startLauncher({ until: 'starting' });
+    const [database] = await waitFor(() => childrenOf(launcher.pid), { message: 'the first process' });
+    launcher.kill('SIGTERM');
+    expect(await launcher.exited).toEqual([0, null]);
+    expect(isAlive(database ?? 0)).toBe(false);
+  });
+
+  it('refuses an option that it does not have', async () => {
+    await using launcher = await startLauncher({ args: ['--without-everything'], until: 'starting' });
+    expect(await launcher.exited).toEqual([1, null]);
+    expect(launcher.output()).toMatch(/^demo: .*--without-everything/);
+  });
+
   it('leaves no orphan when it is killed itself', async () => {
     await using launcher = await startLauncher();
     launcher.kill('SIGKILL');
@@ -125,6 +135,7 @@ describe('npm run demo', () => {
 });
 
 interface Launcher extends AsyncDisposable {
+  readonly pid: number;
   readonly shopUrl: string;
   readonly pids: readonly number[];
   readonly exited: Promise<unknown[]>;
@@ -132,12 +143,13 @@ interface Launcher extends AsyncDisposable {
   kill(signal: NodeJS.Signals): void;
 }
 
-async function startLauncher(): Promise<Launcher> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), '--without-agent'], {
+async function startLauncher(options: { args?: string[]; until?: 'starting' | 'ready' } = {}): Promise<Launcher> {
+  const { args = [], until = 'ready' } = options;
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), '--without-agent', ...args], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   let output = '';
-  let ready: { shopUrl: string; pids: number[] } | undefined;
+  let ready = undefined as { shopUrl: string; pids: number[] } | undefined;
   child.stdout?.setEncoding('utf8').on('data', (text: string) => (output += text));
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (output += text));
   child.on('message', (message: { ready: NonNullable<typeof ready> }) => (ready = message.ready));
@@ -149,11 +161,15 @@ async function startLauncher(): Promise<Launcher> {
     child.kill('SIGKILL');
     await closed;
   });
-  const { shopUrl, pids } = await waitFor(() => ready, { deadlineMs: 30_000, message: () => `the demo; ${output}` });
+  await waitFor(() => (until === 'ready' ? ready : output), {
+    deadlineMs: 30_000,
+    message: () => `the demo to be ${until}; ${output}`,
+  });
   const started = stack.move();
   return {
-    shopUrl,
-    pids,
+    pid: child.pid ?? 0,
+    shopUrl: ready?.shopUrl ?? '',
+    pids: ready?.pids ?? [],
     exited: exited.then(async (end) => {
       if (end[1] === null) await closed;
       return end as unknown[];
@@ -185,6 +201,11 @@ async function startCollector(): Promise<
       await server[Symbol.asyncDispose]();
     },
   };
+}
+
+function childrenOf(pid: number): number[] | undefined {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  return text === '' ? undefined : text.split(' ').map(Number);
 }
 
 function isAlive(pid: number): boolean {

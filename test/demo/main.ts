@@ -4,9 +4,6 @@ import { startAgent } from './agent.ts';
 import { startBackend } from './backend.ts';
 import type { Backend } from './backend.ts';
 
-const { values: options } = parseArgs({
-  options: { 'without-load': { type: 'boolean' }, 'without-agent': { type: 'boolean' } },
-});
 const stop = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(name, () => stop.abort(new Error(`stopping everything (${name})`)));
@@ -15,8 +12,14 @@ process.on('disconnect', () => stop.abort(new Error('stopping everything (whoeve
 process.channel?.unref();
 
 try {
+  const { values: options } = parseArgs({
+    options: {
+      'without-load': { type: 'boolean', default: false },
+      'without-agent': { type: 'boolean', default: false },
+    },
+  });
   console.log('demo: starting a database, a shop and its users');
-  await runDemo(stop.signal);
+  await runDemo({ load: !options['without-load'], agent: !options['without-agent'], signal: stop.signal });
 } catch (error) {
   // Ctrl-C is the way to end it; everything else, a child's end included, is a failure.
   console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
@@ -24,12 +27,13 @@ try {
 }
 
 /** Rejects with the reason, once everything is stopped. */
-async function runDemo(signal: AbortSignal): Promise<never> {
+async function runDemo(options: { load: boolean; agent: boolean; signal: AbortSignal }): Promise<never> {
+  const { load, agent, signal } = options;
   await using stack = new AsyncDisposableStack();
-  const backend = stack.use(await startBackend({ load: options['without-load'] !== true, signal }));
+  const backend = stack.use(await startBackend({ load, signal }));
   const processes = [...backend.processes];
   console.log(overview(backend));
-  if (options['without-agent'] !== true) {
+  if (agent) {
     processes.push(stack.use(await startAgent({ inspectorAddress: backend.inspectorAddress, signal })));
   }
   process.send?.({ ready: { ...addresses(backend), pids: processes.map(({ pid }) => pid) } });

@@ -9,7 +9,7 @@ export interface Session {
 
 const sessions = new Map<string, Session>();
 
-/** The demo's leak: sessions are remembered here and never forgotten, about 25 kB each. */
+/** The demo's leak: sessions are remembered here and never forgotten, about 40 kB each. */
 export function rememberSession(visitor: string): Session {
   const pagesSeen = Array.from({ length: 400 }, (_, i) => ({ path: `/products/${i}`, at: i + 0.5 }));
   const session: Session = { id: randomUUID(), startedAt: new Date(), visitor, pagesSeen };
