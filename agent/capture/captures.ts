@@ -1,6 +1,22 @@
-import type { EventEmitter } from 'node:events';
+import { EventEmitter } from 'node:events';
+import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
+import { memoryExpression } from '../../protocol/inspector/expressions.ts';
+import { decodeMemory } from '../../protocol/inspector/readings.ts';
 import type { SnapshotForecast } from '../../protocol/rest/forecast.ts';
-import type { Operation } from '../../protocol/rest/operation.ts';
+import type { Operation, OperationKind } from '../../protocol/rest/operation.ts';
+import { cpuDurationMs, cpuIntervalUs, cpuMaxSamples } from '../../protocol/rest/requests.ts';
+import type { TargetWatcher } from '../attach/target-watcher.ts';
+import type { Targets } from '../attach/targets.ts';
+import { programKeyOf } from '../store/snapshot-history.ts';
+import type { ProfileStore } from '../store/store.ts';
+import { selectThreads, type CaptureJob, type CaptureLog } from './capture-job.ts';
+import { runCpuOperation } from './cpu-operation.ts';
+import { forecastSnapshot } from './forecast.ts';
+import { runHeapSnapshotOperation } from './heap-snapshot-operation.ts';
+import { Limiter, type Turn } from './limiter.ts';
+import { OperationRecord, type OperationEnding } from './operation-record.ts';
+import { OperationTable } from './operation-table.ts';
+import type { ProfileWorker } from './profile-worker.ts';
 
 export interface CaptureRequest {
   /** May be left out when there is one target only: else `target-required`. */
@@ -20,26 +36,312 @@ export interface SnapshotRequest extends CaptureRequest {
   readonly force?: boolean | undefined;
 }
 
+export interface CapturesOptions {
+  readonly targets: Targets;
+  /** Undefined when the data directory cannot be used: then every start is refused with `storageProblem`. */
+  readonly store: ProfileStore | undefined;
+  readonly storageProblem?: SidescopeError | undefined;
+  readonly worker: ProfileWorker;
+  readonly concurrency: number;
+  readonly queueMax: number;
+  readonly livenessBudgetMs: number;
+  /** Pod, namespace, node, container: part of every artifact's metadata. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly log: CaptureLog;
+}
+
+interface ActiveCapture {
+  readonly record: OperationRecord;
+  readonly watcher: TargetWatcher;
+  readonly turn: Turn;
+  readonly endEarly: AbortController;
+  readonly abandon: AbortController;
+  /** Settles when everything is over, also what goes on in the target after the operation has ended. */
+  readonly finished: Promise<void>;
+}
+
+export interface CapturesEvents {
+  change: [Operation];
+  /** Once per operation. */
+  ended: [Operation];
+}
+
 /**
- * The operations. Every start validates against the target's present state and the limiter, and rejects with a
- * SidescopeError (`target-not-attached`, `unknown-thread`, `too-many-captures` with `details.retryAfterSeconds`,
- * `snapshot-refused` with the forecast in `details`, `disk-budget`, ...) before the target is touched.
+ * The operations. Every start is checked against the target's present state and the limiter before the target is touched, and rejects
+ * with a SidescopeError: `target-not-attached`, `unknown-thread`, `too-many-captures` with `details.retryAfterSeconds`,
+ * `snapshot-refused` with the forecast in `details`, `disk-budget` and others.
  */
-export declare class Captures extends EventEmitter<{ change: [Operation] }> {
-  startCpu(request: CpuRequest): Promise<Operation>;
-  /** Ends the running (or queued) CPU capture of the target early and keeps what was sampled. `nothing-to-stop`. */
-  stopCpu(request: { targetId?: string | undefined }): Promise<Operation>;
-  startHeapSnapshot(request: SnapshotRequest): Promise<Operation>;
-  forecastHeapSnapshot(request: {
+export class Captures extends EventEmitter<CapturesEvents> {
+  readonly #options: CapturesOptions;
+  readonly #limiter: Limiter;
+  readonly #table: OperationTable;
+  readonly #active = new Map<string, ActiveCapture>();
+  #isClosing = false;
+
+  constructor(options: CapturesOptions) {
+    super();
+    this.#options = options;
+    this.#limiter = new Limiter(options);
+    this.#table = new OperationTable(options.store?.loadOperations() ?? []);
+  }
+
+  async startCpu(request: CpuRequest): Promise<Operation> {
+    const durationMs = request.durationMs ?? cpuDurationMs.default;
+    const intervalUs = request.intervalUs ?? cpuIntervalUs.default;
+    const samples = Math.ceil((durationMs * 1000) / intervalUs);
+    if (samples > cpuMaxSamples) {
+      throw new SidescopeError(
+        'too-many-samples',
+        `${durationMs} ms at ${intervalUs} µs are ${samples} samples, the limit is ${cpuMaxSamples}`,
+        { details: { samples, limit: cpuMaxSamples } },
+      );
+    }
+    return this.#begin({
+      kind: 'cpu',
+      request,
+      parameters: { durationMs, intervalUs },
+      expectedMs: durationMs,
+      run: (job) => runCpuOperation(job, { durationMs, intervalUs, worker: this.#options.worker }),
+    });
+  }
+
+  /** Ends the running, or else the queued, CPU capture of the target early and keeps what was sampled. `nothing-to-stop`. */
+  async stopCpu(request: { targetId?: string | undefined }): Promise<Operation> {
+    const watcher = this.#options.targets.watcher(request.targetId);
+    const captures = [...this.#active.values()].filter(
+      (active) => active.watcher === watcher && active.record.view.kind === 'cpu' && !active.record.isEnded,
+    );
+    const found = captures.find(({ record }) => record.view.state === 'running') ?? captures[0];
+    if (found === undefined) throw new SidescopeError('nothing-to-stop', `no CPU capture runs on ${watcher.id}`);
+    found.endEarly.abort('stopped');
+    return found.record.view;
+  }
+
+  async startHeapSnapshot(request: SnapshotRequest): Promise<Operation> {
+    if (request.thread === 'all') {
+      throw new SidescopeError('invalid-request', 'thread=all is for CPU profiles: a heap snapshot is of one thread');
+    }
+    const force = request.force ?? false;
+    // Before there is an operation, so that a refusal is this request's answer, and again when its turn comes.
+    const forecast = await this.#admit(request, force);
+    return this.#begin({
+      kind: 'heap-snapshot',
+      request,
+      parameters: { force },
+      expectedMs: forecast.predictedPauseMs.high,
+      run: async (job) => {
+        const latest = await this.#admit(request, force);
+        return runHeapSnapshotOperation(job, { forecast: latest, force });
+      },
+    });
+  }
+
+  /** The admission's answer without the capture. Costs the target one reading of about a millisecond. */
+  async forecastHeapSnapshot(request: {
     targetId?: string | undefined;
     thread?: string | undefined;
-  }): Promise<SnapshotForecast>;
+  }): Promise<SnapshotForecast> {
+    const watcher = this.#options.targets.watcher(request.targetId);
+    const { session, thread } = watcher.attachment.thread(request.thread ?? 'main');
+    const key = programKeyOf(watcher.attachedIdentity);
+    return forecastSnapshot({
+      targetId: watcher.id,
+      thread: thread.id,
+      memory: decodeMemory(await session.evaluate(memoryExpression, { timeoutMs: 10_000 })),
+      earlier: key === undefined || thread.kind !== 'main' ? undefined : this.#options.store?.lastSnapshot(key),
+      livenessBudgetMs: this.#options.livenessBudgetMs,
+    });
+  }
+
   /** Newest first. */
-  list(): readonly Operation[];
+  list(): readonly Operation[] {
+    return this.#table.list();
+  }
+
   /** Throws `unknown-operation`. */
-  get(id: string): Operation;
-  /** CPU: keeps a readable partial profile. Snapshot: abandons the file; a warning says that the pause goes on. `operation-ended`. */
-  cancel(id: string, by: string): Promise<Operation>;
-  /** Resolves with the operation when it has ended, or as it is after `timeoutMs`. */
-  waitFor(id: string, options: { timeoutMs: number; signal?: AbortSignal }): Promise<Operation>;
+  get(id: string): Operation {
+    const found = this.#table.get(id);
+    if (found === undefined)
+      throw new SidescopeError('unknown-operation', `no operation has the id ${JSON.stringify(id.slice(0, 64))}`);
+    return found;
+  }
+
+  /**
+   * CPU: ends it and keeps a readable partial profile. Snapshot: abandons the file at once and says that the pause goes on; the target's
+   * slot stays taken until it is over. `operation-ended`.
+   */
+  async cancel(id: string, by: string): Promise<Operation> {
+    const view = this.get(id);
+    const active = this.#active.get(id);
+    if (active === undefined || active.record.isEnded) {
+      throw new SidescopeError('operation-ended', `operation ${id} has ended: ${view.state}`);
+    }
+    const { record } = active;
+    const reason = new SidescopeError('capture-abandoned', `cancelled by ${by}`);
+    if (record.view.kind === 'cpu' && record.view.state === 'running') {
+      active.endEarly.abort('cancelled');
+      await record.ended;
+      return record.view;
+    }
+    const wasRunning = record.view.state === 'running';
+    record.end({
+      state: 'cancelled',
+      error: reason,
+      warnings: wasRunning ? ['V8 cannot cancel a heap snapshot: the target stays paused until it is done'] : [],
+    });
+    active.abandon.abort(reason);
+    return record.view;
+  }
+
+  /** Resolves with the operation when it has ended, or as it is after `timeoutMs`. Rejects with the signal's reason. */
+  async waitFor(id: string, options: { timeoutMs: number; signal?: AbortSignal }): Promise<Operation> {
+    const { timeoutMs, signal } = options;
+    const record = this.#active.get(id)?.record;
+    if (record !== undefined) {
+      signal?.throwIfAborted();
+      const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+      const timer = setTimeout(() => resolve(undefined), timeoutMs);
+      const onAbort = (): void => reject(signal?.reason as Error);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      try {
+        await Promise.race([record.ended, promise]);
+      } finally {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+      }
+    }
+    return this.get(id);
+  }
+
+  /** No new captures; CPU captures are ended and kept, the rest abandoned. Resolves when all is over or `graceMs` have passed. */
+  async close({ graceMs }: { graceMs: number }): Promise<void> {
+    this.#isClosing = true;
+    const reason = new SidescopeError('shutting-down', 'the agent is stopping');
+    const finished = [...this.#active.values()].map((active) => {
+      if (active.record.view.state === 'running' && active.record.view.kind === 'cpu')
+        active.endEarly.abort('agent-stopping');
+      else active.abandon.abort(reason);
+      return active.finished;
+    });
+    const { promise: givenUp, resolve } = Promise.withResolvers<undefined>();
+    const timer = setTimeout(() => resolve(undefined), graceMs);
+    await Promise.race([Promise.allSettled(finished), givenUp]);
+    clearTimeout(timer);
+    for (const { record } of this.#active.values()) record.end({ state: 'failed', error: reason });
+  }
+
+  async #admit(request: CaptureRequest, force: boolean): Promise<SnapshotForecast> {
+    const forecast = await this.forecastHeapSnapshot(request);
+    if (forecast.verdict === 'refuse' && !force) {
+      throw new SidescopeError('snapshot-refused', forecast.reason, { details: { forecast } });
+    }
+    return forecast;
+  }
+
+  #begin(begin: {
+    kind: OperationKind;
+    request: CaptureRequest;
+    parameters: Operation['parameters'];
+    expectedMs: number;
+    run: (job: CaptureJob) => Promise<OperationEnding>;
+  }): Operation {
+    const { kind, request, parameters } = begin;
+    if (this.#isClosing) throw new SidescopeError('shutting-down', 'the agent is stopping');
+    const { store, storageProblem, targets, environment, log } = this.#options;
+    if (store === undefined) {
+      throw (
+        storageProblem ??
+        new SidescopeError('data-directory-unusable', 'there is no data directory to keep a profile in')
+      );
+    }
+    const watcher = targets.watcher(request.targetId);
+    const threadId = request.thread ?? 'main';
+    // Throws when the target is not attached or has no such thread.
+    selectThreads(watcher, threadId);
+    const turn = this.#limiter.enter(watcher.id, { retryAfterSeconds: this.#secondsUntilFree(watcher) });
+    const record = new OperationRecord(
+      { kind, targetId: watcher.id, thread: threadId, startedBy: request.startedBy, parameters },
+      (view) => this.#onChange(view),
+    );
+    const endEarly = new AbortController();
+    const abandon = new AbortController();
+    const job: CaptureJob = {
+      record,
+      watcher,
+      threadId,
+      store,
+      endEarly: endEarly.signal,
+      abandon: abandon.signal,
+      environment,
+      log,
+    };
+    const finished = this.#run(job, { turn, run: begin.run });
+    this.#active.set(record.id, { record, watcher, turn, endEarly, abandon, finished });
+    this.#onChange(record.view);
+    record.queuedAt(turn.queuePosition);
+    void record.ended.then(() => this.emit('ended', record.view));
+    return record.view;
+  }
+
+  async #run(
+    job: CaptureJob,
+    { turn, run }: { turn: Turn; run: (job: CaptureJob) => Promise<OperationEnding> },
+  ): Promise<void> {
+    const { record, watcher } = job;
+    try {
+      await untilReady(turn.ready, job);
+      record.start('starting');
+      using _shown = watcher.showCapture({ operationId: record.id, kind: record.view.kind, thread: job.threadId });
+      record.end(await run(job));
+    } catch (error) {
+      if (!(error instanceof SidescopeError))
+        this.#options.log.error({ err: error, operation: record.id }, 'a capture failed by a fault of ours');
+      record.end({ state: isSidescopeError(error, 'capture-abandoned') ? 'cancelled' : 'failed', error });
+    } finally {
+      turn.leave();
+      this.#active.delete(record.id);
+      for (const other of this.#active.values()) other.record.queuedAt(other.turn.queuePosition);
+    }
+  }
+
+  #onChange(view: Operation): void {
+    this.#table.put(view);
+    const isStep = view.state !== 'running' || view.progress.phase === 'starting';
+    // Progress is not worth a disk write; beginnings and endings are.
+    if (isStep) this.#save(view);
+    this.emit('change', view);
+  }
+
+  #save(view: Operation): void {
+    try {
+      this.#options.store?.saveOperation(view);
+    } catch (error) {
+      // The operation itself goes on; what is lost is its entry after a restart.
+      this.#options.log.warn({ err: error, operation: view.id }, 'an operation could not be recorded');
+    }
+  }
+
+  #secondsUntilFree(watcher: TargetWatcher): number {
+    const waits = [...this.#active.values()]
+      .filter((active) => active.watcher === watcher && active.record.view.kind === 'cpu')
+      .map(
+        ({ record: { view } }) =>
+          Date.parse(view.startedAt ?? view.createdAt) + (view.parameters.durationMs ?? 0) - Date.now(),
+      );
+    return Math.max(1, Math.ceil(Math.min(...waits, 30_000) / 1000));
+  }
+}
+
+async function untilReady(ready: Promise<void>, job: CaptureJob): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbandon = (): void => reject(job.abandon.reason as Error);
+  const onEarly = (): void => reject(new SidescopeError('capture-abandoned', 'stopped while it was queued'));
+  job.abandon.addEventListener('abort', onAbandon, { once: true });
+  job.endEarly.addEventListener('abort', onEarly, { once: true });
+  try {
+    await Promise.race([ready, promise]);
+  } finally {
+    job.abandon.removeEventListener('abort', onAbandon);
+    job.endEarly.removeEventListener('abort', onEarly);
+  }
 }

@@ -1,8 +1,6 @@
 import { SidescopeError } from '../error.ts';
 import { unescapeJsonString } from './unescape-json.ts';
 
-export { unescapeJsonString };
-
 export type MessageHead =
   | { readonly kind: 'response'; readonly id: number; readonly isError: boolean }
   | { readonly kind: 'event'; readonly method: string };

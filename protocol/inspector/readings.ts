@@ -66,6 +66,7 @@ export interface MemoryReading {
   readonly heapUsedBytes: number;
   readonly externalBytes: number;
   readonly heapLimitBytes: number;
+  readonly newSpaceBytes: number;
   readonly oldSpaceBytes: number;
   readonly largeObjectBytes: number;
   /** null when the process has no limit of its own. */
@@ -94,8 +95,9 @@ export function decodeMemory(value: unknown): MemoryReading {
     spaces.reduce((total, [name, used]) => (isCounted(name) ? total + used : total), 0);
   return {
     ...reading,
-    // `trusted_space` (from 22) and `map_space`, `code_space` hold what older versions kept in old space.
-    oldSpaceBytes: sum((name) => !name.includes('large_object') && name !== 'read_only_space'),
+    newSpaceBytes: sum((name) => name === 'new_space'),
+    // `map_space` was folded into old space after 18. Code and trusted space hold few nodes for their bytes.
+    oldSpaceBytes: sum((name) => name === 'old_space' || name === 'map_space'),
     largeObjectBytes: sum((name) => name.includes('large_object')),
     // Without a limit Node answers 9.2e18 (18-22) or 1.8e19 (24): anything from the host's size on is no limit.
     constrainedBytes:

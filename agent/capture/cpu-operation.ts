@@ -1,0 +1,156 @@
+import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
+import type { CpuProblem } from '../../protocol/cpu-profile/facts.ts';
+import type { AttachedThread, Attachment } from '../attach/attachment.ts';
+import type { ArtifactWriter } from '../store/artifact.ts';
+import { draftOf, selectThreads, type CaptureJob } from './capture-job.ts';
+import { captureCpu, type CpuEnd, type CpuRecording } from './cpu.ts';
+import type { OperationEnding } from './operation-record.ts';
+import type { ProfileWorker } from './profile-worker.ts';
+
+export interface CpuParameters {
+  readonly durationMs: number;
+  readonly intervalUs: number;
+  readonly worker: ProfileWorker;
+}
+
+/** One artifact per thread, all threads at once. A thread that fails costs only its own artifact. */
+export async function runCpuOperation(job: CaptureJob, parameters: CpuParameters): Promise<OperationEnding> {
+  const { attachment } = job.watcher;
+  const threads = selectThreads(job.watcher, job.threadId);
+  using _progress = showSampling(job, parameters.durationMs);
+  const results = await Promise.allSettled(
+    threads.map((thread) => recordThread(job, { ...parameters, attachment, thread })),
+  );
+  const kept = results.filter((result) => result.status === 'fulfilled').map(({ value }) => value);
+  const failures = results.filter((result) => result.status === 'rejected').map(({ reason }) => reason as unknown);
+  for (const error of failures) {
+    if (!(error instanceof SidescopeError))
+      job.log.error({ err: error, operation: job.record.id }, 'a capture failed by a fault of ours');
+  }
+  if (kept.length === 0) return { state: 'failed', error: failures[0] };
+  const warnings = threads.flatMap((thread, index) => {
+    const result = results[index];
+    const reason: unknown = result?.status === 'rejected' ? result.reason : undefined;
+    return reason === undefined ? [] : [`${thread.thread.id}: ${reason instanceof Error ? reason.message : 'failed'}`];
+  });
+  const incomplete = kept.find(({ reason }) => reason !== null);
+  if (job.endEarly.reason === 'cancelled') {
+    const error = new SidescopeError('capture-abandoned', 'cancelled; what was sampled is kept');
+    return { state: 'cancelled', error, warnings };
+  }
+  if (incomplete === undefined && failures.length === 0) return { state: 'succeeded' };
+  const error =
+    incomplete === undefined
+      ? failures[0]
+      : new SidescopeError(incomplete.isEmpty ? 'empty-profile' : 'capture-interrupted', incomplete.reason ?? '');
+  return { state: 'partial', error, warnings };
+}
+
+interface ThreadResult {
+  /** Why it is not all that was asked for; null when it is. */
+  readonly reason: string | null;
+  readonly isEmpty: boolean;
+}
+
+async function recordThread(
+  job: CaptureJob,
+  options: CpuParameters & { attachment: Attachment; thread: AttachedThread },
+): Promise<ThreadResult> {
+  const { durationMs, intervalUs, attachment, thread, worker } = options;
+  const draft = draftOf(job, thread.thread);
+  const writer = await job.store.create(draft, { expectedBytes: expectedBytes(durationMs, intervalUs) });
+  try {
+    const recording = await captureCpu({
+      attachment,
+      thread,
+      intervalUs,
+      durationMs,
+      endEarly: job.endEarly,
+      onSampling: () => job.record.progress({ phase: 'sampling', fraction: 0, bytes: 0 }),
+    });
+    return await keep(job, { recording, writer, worker, durationMs });
+  } catch (error) {
+    await writer.abandon();
+    throw error;
+  }
+}
+
+async function keep(
+  job: CaptureJob,
+  parts: { recording: CpuRecording; writer: ArtifactWriter; worker: ProfileWorker; durationMs: number },
+): Promise<ThreadResult> {
+  const { recording, writer, worker, durationMs } = parts;
+  await writer.write(recording.profile);
+  await writer.flush();
+  const warnings = [...recording.warnings];
+  const checked = await checkProfile(worker, writer.temporaryPath, warnings);
+  const tookMs = recording.endedAtMs - recording.startedAtMs;
+  const early = earlyReason(recording.end, { tookMs, durationMs });
+  const reason = checked.problem ?? early;
+  const profile = await writer.finish({
+    endedAt: new Date(recording.endedAtMs).toISOString(),
+    durationMs: tookMs,
+    complete: reason === null,
+    incompleteReason: reason,
+    cost: recording.cost,
+    cpu: checked.facts,
+    snapshot: null,
+    clock: recording.clock,
+    warnings,
+  });
+  job.record.addProfile(profile.id);
+  return { reason, isEmpty: checked.problem !== null };
+}
+
+/** The bytes are V8's and are kept whatever the check says; it adds what they hold and what is wrong with them. */
+async function checkProfile(
+  worker: ProfileWorker,
+  path: string,
+  warnings: string[],
+): Promise<{ facts: Awaited<ReturnType<ProfileWorker['facts']>>['facts'] | null; problem: string | null }> {
+  try {
+    const { facts, problems } = await worker.facts(path);
+    return { facts, problem: problems[0] === undefined ? null : problemTexts[problems[0]] };
+  } catch (error) {
+    if (isSidescopeError(error, 'unreadable-profile')) return { facts: null, problem: error.message };
+    if (!(error instanceof SidescopeError)) throw error;
+    warnings.push(`the profile could not be checked: ${error.message}`);
+    return { facts: null, problem: null };
+  }
+}
+
+function earlyReason(end: CpuEnd, { tookMs, durationMs }: { tookMs: number; durationMs: number }): string | null {
+  const after = `after ${(tookMs / 1000).toFixed(1)} s of ${(durationMs / 1000).toFixed(1)} s`;
+  switch (end) {
+    case 'duration':
+    case 'stopped':
+      return null;
+    case 'cancelled':
+      return `cancelled ${after}`;
+    case 'target-exit':
+      return `the target exited ${after}`;
+    case 'agent-stopping':
+      return `the agent was stopped ${after}`;
+  }
+}
+
+const problemTexts: Readonly<Record<CpuProblem, string>> = {
+  'no-samples': "V8's sampler took no sample in that time",
+  'only-root': "V8's sampler is stuck: every sample holds only the root",
+};
+
+/** A sample takes 8-12 bytes, the tree rarely over 2 MB. */
+function expectedBytes(durationMs: number, intervalUs: number): number {
+  return 512 * 1024 + Math.ceil((durationMs * 1000) / intervalUs) * 12;
+}
+
+function showSampling(job: CaptureJob, durationMs: number): Disposable {
+  const startMs = performance.now();
+  const timer = setInterval(() => {
+    if (job.record.view.progress.phase !== 'sampling') return;
+    const fraction = Math.min(1, (performance.now() - startMs) / durationMs);
+    job.record.progress({ phase: 'sampling', fraction, bytes: 0 });
+  }, 1_000);
+  timer.unref();
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}

@@ -1,0 +1,143 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
+import { clockExpression } from '../../protocol/inspector/expressions.ts';
+import { sliceResultValue } from '../../protocol/inspector/message-bytes.ts';
+import { decodeClock, type ClockReading } from '../../protocol/inspector/readings.ts';
+import type { CaptureCost } from '../../protocol/rest/profile.ts';
+import type { AttachedThread, Attachment } from '../attach/attachment.ts';
+import type { Session } from '../attach/session.ts';
+import { readMemory } from './read-memory.ts';
+
+/** Creating V8's profiler stalls 37-265 ms; Node 22 can deadlock in it for good (nodejs/node#65140), so no retry either. */
+const startTimeoutMs = 20_000;
+/** The target may be inside a native call; then the answer comes at that call's end. */
+const stopTimeoutMs = 60_000;
+const commandTimeoutMs = 10_000;
+
+export type CpuEnd = 'duration' | 'stopped' | 'cancelled' | 'target-exit' | 'agent-stopping';
+
+export interface CpuRecording {
+  /** The .cpuprofile, byte for byte as V8 wrote it. */
+  readonly profile: Uint8Array;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  readonly end: CpuEnd;
+  readonly clock: ClockReading | null;
+  readonly cost: CaptureCost;
+  readonly warnings: readonly string[];
+}
+
+export interface CpuCaptureOptions {
+  readonly attachment: Attachment;
+  readonly thread: AttachedThread;
+  readonly intervalUs: number;
+  readonly durationMs: number;
+  /** Ends the capture early and keeps it; its reason is the CpuEnd. */
+  readonly endEarly: AbortSignal;
+  readonly onSampling: () => void;
+}
+
+/**
+ * One CPU profile of one thread. When the target exits meanwhile, V8 still answers `Profiler.stop` inside the exit, so what was sampled is
+ * kept. Rejects with `target-gone` when there was no time for that, `inspector-timeout`, `inspector-refused`.
+ */
+export async function captureCpu(options: CpuCaptureOptions): Promise<CpuRecording> {
+  const { session } = options.thread;
+  const end = new CpuEnding(options.endEarly);
+  const { promise: received, resolve: markReceived } = Promise.withResolvers<undefined>();
+  using _rescue = options.attachment.onExit(() => {
+    end.now('target-exit');
+    return received;
+  });
+  try {
+    const before = await readMemory(session);
+    await using _profiler = await enableProfiler(session);
+    await session.send(
+      'Profiler.setSamplingInterval',
+      { interval: options.intervalUs },
+      { timeoutMs: commandTimeoutMs },
+    );
+    const startMs = performance.now();
+    await session.send('Profiler.start', {}, { timeoutMs: startTimeoutMs });
+    const startedAtMs = Date.now();
+    const startPauseMs = performance.now() - startMs;
+    options.onSampling();
+    const warnings: string[] = [];
+    const clock = await readClock(session, warnings);
+    const ended = await end.wait(options.durationMs - (Date.now() - startedAtMs), session.ended);
+    const stopMs = performance.now();
+    const answer = await session.sendForBytes('Profiler.stop', {}, { timeoutMs: stopTimeoutMs });
+    const endedAtMs = Date.now();
+    markReceived(undefined);
+    const stopPauseMs = performance.now() - stopMs;
+    const after = ended === 'target-exit' ? undefined : await readMemory(session);
+    return {
+      profile: sliceResultValue(answer, 'profile'),
+      startedAtMs,
+      endedAtMs,
+      end: ended,
+      clock,
+      cost: {
+        pauseMs: Math.round(Math.max(startPauseMs, stopPauseMs) * 10) / 10,
+        rssBeforeBytes: before?.rssBytes ?? null,
+        rssAfterBytes: after?.rssBytes ?? null,
+        rssPeakBytes: null,
+      },
+      warnings,
+    };
+  } finally {
+    markReceived(undefined);
+  }
+}
+
+async function enableProfiler(session: Session): Promise<AsyncDisposable> {
+  await session.send('Profiler.enable', {}, { timeoutMs: commandTimeoutMs });
+  return {
+    async [Symbol.asyncDispose]() {
+      if (session.ended.aborted) return;
+      try {
+        // Also ends a profile that still runs, when the capture failed half-way.
+        await session.send('Profiler.disable', {}, { timeoutMs: commandTimeoutMs });
+      } catch (error) {
+        // Gone: nothing to disable. Timed out: the command waits in the target's queue and is carried out when it turns again.
+        if (!isSidescopeError(error, 'target-gone') && !isSidescopeError(error, 'inspector-timeout')) throw error;
+      }
+    },
+  };
+}
+
+async function readClock(session: Session, warnings: string[]): Promise<ClockReading | null> {
+  try {
+    return decodeClock(await session.evaluate(clockExpression, { timeoutMs: commandTimeoutMs }));
+  } catch (error) {
+    if (session.ended.aborted || !(error instanceof SidescopeError)) throw error;
+    warnings.push(`the target's clock could not be read: ${error.message}`);
+    return null;
+  }
+}
+
+/** Why and when the sampling ends: the first of the duration, a person, the target's exit, the agent's stop. */
+class CpuEnding {
+  readonly #early: AbortSignal;
+  readonly #exit = new AbortController();
+
+  constructor(early: AbortSignal) {
+    this.#early = early;
+  }
+
+  now(end: CpuEnd): void {
+    this.#exit.abort(end);
+  }
+
+  async wait(ms: number, gone: AbortSignal): Promise<CpuEnd> {
+    const signal = AbortSignal.any([this.#exit.signal, this.#early, gone]);
+    try {
+      await delay(Math.max(0, ms), undefined, { signal });
+      return 'duration';
+    } catch {
+      // The only rejection is the signal's.
+      gone.throwIfAborted();
+      return signal.reason as CpuEnd;
+    }
+  }
+}
