@@ -41,8 +41,8 @@ export function forecastSnapshot(input: ForecastInput): SnapshotForecast {
     high: Math.round((by.high.small * small + by.high.large * memory.largeObjectBytes) / unit),
   });
   const learned = (actual: number | null | undefined): Range | undefined => {
-    if (earlier === undefined || actual === null || actual === undefined || earlier.heapUsedBytes === 0)
-      return undefined;
+    if (actual === null || actual === undefined || earlier === undefined) return undefined;
+    if (!isComparable(earlier, memory)) return undefined;
     const now = (actual / earlier.heapUsedBytes) * memory.heapUsedBytes;
     return { low: Math.round(now * learnedMargin.low), high: Math.round(now * learnedMargin.high) };
   };

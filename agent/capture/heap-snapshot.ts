@@ -1,7 +1,8 @@
 import { SidescopeError } from '../../protocol/error.ts';
 import { clockExpression } from '../../protocol/inspector/expressions.ts';
-import { snapshotChunkRange, unescapeJsonString } from '../../protocol/inspector/message-bytes.ts';
+import { snapshotChunkRange } from '../../protocol/inspector/message-bytes.ts';
 import { decodeClock, type ClockReading } from '../../protocol/inspector/readings.ts';
+import { unescapeJsonString } from '../../protocol/inspector/unescape-json.ts';
 import type { CaptureCost } from '../../protocol/rest/profile.ts';
 import type { AttachedThread, Attachment } from '../attach/attachment.ts';
 import type { ArtifactWriter } from '../store/artifact.ts';
