@@ -17,6 +17,7 @@ const migrations: readonly string[] = [
      target_id TEXT NOT NULL,
      trigger_kind TEXT NOT NULL,
      started_ms INTEGER NOT NULL,
+     ended_ms INTEGER NOT NULL,
      pinned INTEGER NOT NULL,
      stored_bytes INTEGER NOT NULL,
      metadata_bytes INTEGER NOT NULL,

@@ -27,7 +27,8 @@ export interface ProfilePage {
 export interface StoredArtifact {
   readonly id: string;
   readonly kind: ProfileKind;
-  readonly startedMs: number;
+  /** Age counts from here: a capture of an hour is new when it ends. */
+  readonly endedMs: number;
   readonly pinned: boolean;
   /** Artifact and metadata file together. */
   readonly diskBytes: number;
@@ -47,8 +48,8 @@ export class ProfileIndex {
     this.#database
       .prepare(
         `INSERT OR REPLACE INTO profiles
-           (id, kind, target_id, trigger_kind, started_ms, pinned, stored_bytes, metadata_bytes, metadata)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           (id, kind, target_id, trigger_kind, started_ms, ended_ms, pinned, stored_bytes, metadata_bytes, metadata)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(
         profile.id,
@@ -56,6 +57,7 @@ export class ProfileIndex {
         profile.targetId,
         profile.trigger.kind,
         Date.parse(profile.startedAt),
+        Date.parse(profile.endedAt),
         profile.pinned ? 1 : 0,
         profile.storedBytes,
         metadataBytes,
@@ -98,14 +100,14 @@ export class ProfileIndex {
     const { where, values } = whereOf(filter);
     return this.#database
       .prepare(
-        `SELECT id, kind, started_ms, pinned, stored_bytes + metadata_bytes AS disk_bytes
-         FROM profiles WHERE ${where} ORDER BY started_ms, id`,
+        `SELECT id, kind, ended_ms, pinned, stored_bytes + metadata_bytes AS disk_bytes
+         FROM profiles WHERE ${where} ORDER BY ended_ms, id`,
       )
       .all(...values)
       .map((row) => ({
         id: String(row['id']),
         kind: String(row['kind']) as ProfileKind,
-        startedMs: Number(row['started_ms']),
+        endedMs: Number(row['ended_ms']),
         pinned: row['pinned'] === 1,
         diskBytes: Number(row['disk_bytes']),
       }));

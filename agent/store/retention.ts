@@ -32,7 +32,7 @@ export function evictByLimits(
   let excess = retentionCount > 0 ? shelf.artifacts.length - retentionCount : 0;
   const victims: { artifact: StoredArtifact; reason: EvictionReason }[] = [];
   for (const artifact of evictable(shelf)) {
-    const isOld = retentionAgeMs > 0 && artifact.startedMs < nowMs - retentionAgeMs;
+    const isOld = retentionAgeMs > 0 && artifact.endedMs < nowMs - retentionAgeMs;
     if (!isOld && excess <= 0) continue;
     victims.push({ artifact, reason: isOld ? 'age' : 'count' });
     excess--;
@@ -40,7 +40,7 @@ export function evictByLimits(
   return victims;
 }
 
-/** The newest is kept whatever the limits say: it is what somebody just asked for. */
+/** The newest is kept whatever the limits say: it is what somebody has just waited for. */
 function evictable({ artifacts, isInUse }: Shelf): StoredArtifact[] {
   return artifacts.slice(0, -1).filter((artifact) => !artifact.pinned && !isInUse(artifact.id));
 }

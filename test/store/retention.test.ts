@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import type { ProfileStore } from '../../agent/store/store.ts';
 import {
   filesBelow,
@@ -44,7 +44,7 @@ test('room is made before a capture, oldest first, past pinned ones and those be
     const writer = await store.create(sampleDraft(startedAt(5)), { expectedBytes: 1.5 * megabyte });
     expect(deleted).toEqual([c, d]);
     await writer.write(artifact);
-    f = (await writer.finish(sampleOutcome())).id;
+    f = (await writer.finish(sampleOutcome({ endedAt: startedAt(5).startedAt }))).id;
     expect(reader.profile.id).toBe(b);
   }
   expect(oldestFirst(store)).toEqual([a, b, e, f]);
@@ -143,6 +143,29 @@ test('retention keeps the newest ones by count, and removes old ones as the cloc
   await store.enforceRetention();
   expect(oldestFirst(store)).toEqual(ids.slice(4));
   expect(store.stats()).toMatchObject({ evictedByCount: 2, evictedByAge: 2 });
+});
+
+test('a capture that began before all others is the newest when it ends last', async () => {
+  await using scratch = scratchDirectory();
+  await using store = await openStore(scratch.path, { retentionCount: 1 });
+  const long = await store.create(sampleDraft(startedAt(0)), { expectedBytes: 10 });
+  await put(store, artifact, startedAt(1));
+  const { id } = await long.finish(sampleOutcome({ endedAt: startedAt(60).startedAt }));
+  expect(oldestFirst(store)).toEqual([id]);
+});
+
+test('retention runs by itself every minute', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+  await using scratch = scratchDirectory();
+  let now = Date.UTC(2026, 0, 31, 12, 1);
+  await using store = await openStore(scratch.path, { retentionAgeMs: 60_000, now: () => now });
+  const [first, second] = await fill(store, 2);
+  const gone = new Promise<string>((resolve) => store.once('deleted', resolve));
+  now += 60_000;
+  vi.advanceTimersByTime(60_000);
+  expect(await gone).toBe(first);
+  expect(oldestFirst(store)).toEqual([second]);
 });
 
 test('opening applies retention to what an earlier agent left', async () => {

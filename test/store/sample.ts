@@ -89,11 +89,12 @@ export function sampleOutcome(changes: Partial<ProfileOutcome> = {}): ProfileOut
   };
 }
 
-/** Stores one artifact with this content. */
+/** Stores one artifact with this content, which ended when it started. */
 export async function put(store: ProfileStore, bytes: Uint8Array, draft: Partial<ProfileDraft> = {}): Promise<Profile> {
-  const writer = await store.create(sampleDraft(draft), { expectedBytes: bytes.length });
+  const whole = sampleDraft(draft);
+  const writer = await store.create(whole, { expectedBytes: bytes.length });
   await writer.write(bytes);
-  return writer.finish(sampleOutcome());
+  return writer.finish(sampleOutcome({ endedAt: whole.startedAt, durationMs: 0 }));
 }
 
 export async function bytesOf(stream: Readable | undefined): Promise<Buffer> {

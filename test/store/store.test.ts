@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
+import { startProgram } from './child.ts';
 import { profileSchema } from '../../protocol/rest/profile.ts';
 import {
   bytesOf,
@@ -202,6 +203,39 @@ test('an artifact is neither deleted while it is read nor while it is pinned', a
   expect(() => store.get(id)).toThrow(expect.objectContaining({ code: 'unknown-profile' }));
 });
 
+test('a download that is broken off lets the artifact go, and its stream ends', async () => {
+  await using scratch = scratchDirectory();
+  await using store = await openStore(scratch.path);
+  for (const kind of ['cpu', 'heap-snapshot'] as const) {
+    const { id } = await put(store, pseudoSnapshot(2_000_000), { kind });
+    const reader = await store.open(id);
+    const stream = reader.plain();
+    for await (const _chunk of stream) break;
+    const idle = reader.plain();
+    const closed = new Promise((resolve) => idle.once('close', resolve));
+    await Promise.all([reader[Symbol.asyncDispose](), reader[Symbol.asyncDispose]()]);
+    await closed;
+    await expect(bytesOf(reader.plain())).rejects.toMatchObject({ code: 'storage-failed' });
+    await store.delete(id);
+  }
+});
+
+test('a range outside the artifact is refused', async () => {
+  await using scratch = scratchDirectory();
+  await using store = await openStore(scratch.path);
+  const { id } = await put(store, Buffer.alloc(10));
+  await using reader = await store.open(id);
+  for (const [start, end] of [
+    [-1, 5],
+    [0, 11],
+    [6, 5],
+    [NaN, 5],
+  ] as const) {
+    expect(() => reader.plain({ start, end })).toThrow(expect.objectContaining({ code: 'range-not-satisfiable' }));
+  }
+  expect(await bytesOf(reader.plain({ start: 10, end: 10 }))).toHaveLength(0);
+});
+
 test('one that is being written counts as in use', async () => {
   await using scratch = scratchDirectory();
   await using store = await openStore(scratch.path);
@@ -253,3 +287,19 @@ test('events tell of each profile, each deletion, and what the disk holds after 
   await store.delete(id);
   expect(seen).toEqual(['profile false', 'storage 1 100', 'profile true', 'profile false', 'deleted', 'storage 0 0']);
 });
+
+test(
+  'storing and reading 200 MB keeps the memory of the whole process below 150 MiB',
+  { timeout: 60_000 },
+  async () => {
+    for (const kind of ['heap-snapshot', 'cpu']) {
+      await using scratch = scratchDirectory();
+      await using child = startProgram('streams-a-big-artifact', [scratch.path, kind, '200000000']);
+      const facts = JSON.parse((await child.end())[0] ?? '') as Record<'write' | 'whole' | 'tail', { peakMib: number }>;
+      for (const phase of ['write', 'whole', 'tail'] as const) {
+        expect(facts[phase].peakMib, `${kind} ${phase}`).toBeGreaterThan(20);
+        expect(facts[phase].peakMib, `${kind} ${phase}`).toBeLessThan(150);
+      }
+    }
+  },
+);
