@@ -1,13 +1,16 @@
 import { SidescopeError } from '../error.ts';
 import { unescapeJsonString } from './unescape-json.ts';
 
+export { unescapeJsonString };
+
 export type MessageHead =
   | { readonly kind: 'response'; readonly id: number; readonly isError: boolean }
   | { readonly kind: 'event'; readonly method: string };
 
 /**
  * What an inspector message is, from its first bytes: snapshot chunks (1 MiB each from Node 24) and profiles must not
- * become strings. Knows the order and spacing in which V8 writes; `undefined` means: parse it in the ordinary way.
+ * become strings. Knows the order and spacing in which V8 writes; `undefined` means: parse it in the ordinary way. Node 18
+ * and 20 put the id of an error answer last, so those come back as `undefined`.
  */
 export function inspectMessage(bytes: Uint8Array): MessageHead | undefined {
   if (startsWith(bytes, EVENT, 0)) {
@@ -26,7 +29,7 @@ export function inspectMessage(bytes: Uint8Array): MessageHead | undefined {
 
 /**
  * Where the chunk's text lies in a `HeapProfiler.addHeapSnapshotChunk` message: `start` behind the opening quote (for
- * `unescapeJsonString`), `end` at the closing one. `undefined`: another message, or not as V8 writes it.
+ * `unescapeJsonString`), `end` at the closing one; looks at both ends only. `undefined`: another message, or not as V8 writes it.
  */
 export function snapshotChunkRange(message: Uint8Array): { start: number; end: number } | undefined {
   const start = SNAPSHOT_CHUNK.length;
