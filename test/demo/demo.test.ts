@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startDemo } from '../support/demo.ts';
+import { isAlive } from '../support/is-alive.ts';
 import { waitFor } from '../support/wait-for.ts';
 import type { Backend } from './backend.ts';
 
@@ -206,10 +207,6 @@ async function startCollector(): Promise<
 function childrenOf(pid: number): number[] | undefined {
   const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
   return text === '' ? undefined : text.split(' ').map(Number);
-}
-
-function isAlive(pid: number): boolean {
-  return existsSync(`/proc/${pid}`);
 }
 
 async function metric(shop: Backend, name: string): Promise<number> {

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { isAlive } from './is-alive.ts';
 import { nodePath, nodeVersions } from './node-versions.ts';
 import { startTarget } from './target.ts';
 import { waitFor } from './wait-for.ts';
@@ -23,9 +23,9 @@ describe('startTarget', () => {
     {
       await using target = await startTarget('forever');
       pid = target.pid;
-      expect(existsSync(`/proc/${pid}`)).toBe(true);
+      expect(isAlive(pid)).toBe(true);
     }
-    expect(existsSync(`/proc/${pid}`)).toBe(false);
+    expect(isAlive(pid)).toBe(false);
   });
 
   it('ends the target also when the process that started it is killed', async () => {
@@ -38,9 +38,9 @@ describe('startTarget', () => {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     const [pid] = (await once(starter, 'message')) as [number];
-    expect(existsSync(`/proc/${pid}`)).toBe(true);
+    expect(isAlive(pid)).toBe(true);
     starter.kill('SIGKILL');
-    await waitFor(() => !existsSync(`/proc/${pid}`), { message: `the end of target ${pid}` });
+    await waitFor(() => !isAlive(pid), { message: `the end of target ${pid}` });
   });
 
   it('starts without an inspector when told so', async () => {
