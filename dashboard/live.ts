@@ -9,6 +9,10 @@ import type { PageStore } from './model/store.ts';
 
 /** Heartbeats come every 15 s: two missed ones and a half mean a dead connection, also where TCP has not noticed. */
 const silenceLimitMs = 40_000;
+/** What is on and off changes without an event, and so does the agent's memory. */
+const infoEveryMs = 30_000;
+/** While the lists are read. More means that they take too long: the connection starts anew. */
+const maxPending = 5000;
 
 /**
  * Keeps the store as the agent has it until `signal` aborts or the agent refuses the credential: reads the event stream,
@@ -51,10 +55,16 @@ async function followOnce(options: {
   const either = AbortSignal.any([signal, cut.signal]);
   const messages = readMessages(await api.events(either), cut);
   let pending: SidescopeEvent[] | null = null;
+  let again = false;
   let failure: unknown;
 
   const readLists = (): void => {
-    if (pending !== null) return;
+    // Events were dropped while the lists came: these may be older than what was dropped.
+    if (pending !== null) {
+      again = true;
+      return;
+    }
+    again = false;
     const queue: SidescopeEvent[] = (pending = []);
     readAll({ api, kind: store.state.profiles.kind, signal: either }).then(
       (lists) => {
@@ -65,6 +75,7 @@ async function followOnce(options: {
         for (const event of queue) store.apply({ type: 'event', event });
         store.apply({ type: 'connection', connection: { state: 'live' } });
         onLive();
+        if (again) readLists();
       },
       (error: unknown) => {
         failure = error;
@@ -73,18 +84,33 @@ async function followOnce(options: {
     );
   };
 
+  const refresh = setInterval(() => {
+    if (document.hidden || pending !== null) return;
+    api.info(either).then(
+      (info) => store.apply({ type: 'info', info, readAtMs: Date.now() }),
+      () => {
+        // The stream notices what is wrong with the connection, and asks again.
+      },
+    );
+  }, infoEveryMs);
   try {
     for await (const message of messages) {
       const event = JSON.parse(message) as SidescopeEvent;
       if (event.type === 'hello' || event.type === 'resync') readLists();
-      else if (pending !== null) (pending as SidescopeEvent[]).push(event);
+      else if (pending !== null) hold(pending, event);
       else store.apply({ type: 'event', event });
     }
   } catch (error) {
     throw failure ?? error;
   } finally {
+    clearInterval(refresh);
     cut.abort();
   }
+}
+
+function hold(pending: SidescopeEvent[], event: SidescopeEvent): void {
+  if (pending.length >= maxPending) throw new Error(`${maxPending} events came before the lists`);
+  pending.push(event);
 }
 
 async function readAll(options: { api: Api; kind: ProfileKind | null; signal: AbortSignal }): Promise<Lists> {

@@ -8,15 +8,18 @@ export class TokenKeeper {
   #token: string | null;
 
   constructor() {
-    const fragment = new URLSearchParams(location.hash.slice(1));
-    const given = fragment.get('token')?.trim();
-    if (given) {
-      sessionStorage.setItem(storageKey, given);
-      fragment.delete('token');
-      const rest = fragment.toString();
-      history.replaceState(null, '', `${location.pathname}${location.search}${rest === '' ? '' : `#${rest}`}`);
-    }
     this.#token = sessionStorage.getItem(storageKey);
+    this.takeFromAddress();
+  }
+
+  /** True when the address held one. Also called when only the fragment changes: a second link in the same tab. */
+  takeFromAddress(): boolean {
+    const fragment = new URLSearchParams(location.hash.slice(1));
+    const given = fragment.get('token')?.trim() ?? '';
+    if (given === '') return false;
+    this.set(given);
+    history.replaceState(null, '', `${location.pathname}${location.search}`);
+    return true;
   }
 
   get token(): string | null {

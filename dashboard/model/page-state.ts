@@ -44,6 +44,7 @@ export interface Lists {
 export type Change =
   | { readonly type: 'connection'; readonly connection: Connection }
   | { readonly type: 'lists'; readonly lists: Lists; readonly readAtMs: number }
+  | { readonly type: 'info'; readonly info: Info; readonly readAtMs: number }
   | { readonly type: 'event'; readonly event: SidescopeEvent }
   | { readonly type: 'operation'; readonly operation: Operation }
   | { readonly type: 'profile'; readonly profile: Profile }
@@ -73,18 +74,10 @@ export function nextState(state: PageState, change: Change): PageState {
       return { ...state, connection: change.connection };
     case 'lists': {
       const { info, targets, operations, profiles } = change.lists;
-      const agentNowMs = Date.parse(info.startedAt) + info.uptimeMs;
-      return {
-        ...state,
-        loaded: true,
-        info,
-        targets,
-        operations,
-        profiles,
-        storage: info.storage,
-        clockOffsetMs: agentNowMs - change.readAtMs,
-      };
+      return { ...withInfo(state, info, change.readAtMs), loaded: true, targets, operations, profiles };
     }
+    case 'info':
+      return withInfo(state, change.info, change.readAtMs);
     case 'event':
       return afterEvent(state, change.event);
     case 'operation':
@@ -126,6 +119,11 @@ function afterEvent(state: PageState, event: SidescopeEvent): PageState {
       // The connection reads the lists again.
       return state;
   }
+}
+
+function withInfo(state: PageState, info: Info, readAtMs: number): PageState {
+  const agentNowMs = Date.parse(info.startedAt) + info.uptimeMs;
+  return { ...state, info, storage: info.storage, clockOffsetMs: agentNowMs - readAtMs };
 }
 
 function withOperation(state: PageState, operation: Operation): PageState {

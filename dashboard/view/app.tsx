@@ -42,9 +42,17 @@ export function App({ tokens }: { tokens: TokenKeeper }) {
     return () => stop.abort();
   }, [page, session, tokens]);
 
+  useEffect(() => {
+    const onHashChange = (): void => {
+      if (tokens.takeFromAddress()) setSession((count) => count + 1);
+    };
+    addEventListener('hashchange', onHashChange);
+    return () => removeEventListener('hashchange', onHashChange);
+  }, [tokens]);
+
   const signIn = (token: string): void => {
     tokens.set(token);
-    setSession(session + 1);
+    setSession((count) => count + 1);
   };
   const target = state.targets.find((other) => other.id === targetId) ?? firstUseful(state.targets);
   const activeCount = state.operations.filter((operation) => !isEndedState(operation.state)).length;

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import type { ProfileKind } from '../../protocol/rest/profile.ts';
 import { readProfiles } from '../live.ts';
 import { formatCount, plural } from '../format.ts';
@@ -19,6 +19,11 @@ export function ProfilesSection({ state }: { state: PageState }) {
   const nowMs = useNow(state.clockOffsetMs, 30_000);
   const [cleaning, setCleaning] = useState(false);
   const { kind, items, nextCursor, total } = state.profiles;
+  // A progress event changes the page four times a second, a thousand rows seldom.
+  const rows = useMemo(
+    () => items.map((profile) => <ProfileRow key={profile.id} profile={profile} nowMs={nowMs} />),
+    [items, nowMs],
+  );
   const choose = (chosen: ProfileKind | null): void =>
     action.run(async () => store.apply({ type: 'profiles-first', list: await readProfiles(api, chosen) }));
   const more = (): void =>
@@ -77,11 +82,7 @@ export function ProfilesSection({ state }: { state: PageState }) {
               </th>
             </tr>
           </thead>
-          <tbody>
-            {items.map((profile) => (
-              <ProfileRow key={profile.id} profile={profile} nowMs={nowMs} />
-            ))}
-          </tbody>
+          <tbody>{rows}</tbody>
         </table>
       )}
       {nextCursor !== null &&

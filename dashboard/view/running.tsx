@@ -8,6 +8,8 @@ import { useAction, useNow, usePage } from './page-context.ts';
 import { Badge, ProblemNote, Remedy, Time } from './parts.tsx';
 
 const endedShown = 4;
+const successShownMs = 15_000;
+const failureShownMs = 600_000;
 
 /** What runs and waits, then how the last few ended. Successes leave soon: their profile is in the list below. */
 export function Running({ state }: { state: PageState }) {
@@ -16,12 +18,12 @@ export function Running({ state }: { state: PageState }) {
   const active = state.operations.filter((operation) => !isEndedState(operation.state));
   const ended = state.operations
     .filter((operation) => isEndedState(operation.state) && !dismissed.has(operation.id))
-    .filter((operation) => operation.state !== 'succeeded' || isRecent(operation, nowMs))
+    .filter((operation) => isRecent(operation, nowMs))
     .slice(0, endedShown);
   if (active.length === 0 && ended.length === 0) return null;
   return (
     <div class="running" id="running" role="region" aria-labelledby="running-title">
-      <h3 id="running-title">{active.length > 0 ? `Running (${active.length})` : 'Ended just now'}</h3>
+      <h3 id="running-title">{active.length > 0 ? `Running (${active.length})` : 'Ended lately'}</h3>
       <ul class="operations">
         {[...active.toReversed(), ...ended].map((operation) => (
           <OperationRow
@@ -126,5 +128,6 @@ function threadWords(thread: string): string {
 }
 
 function isRecent(operation: Operation, nowMs: number): boolean {
-  return operation.endedAt !== null && nowMs - Date.parse(operation.endedAt) < 15_000;
+  const shownMs = operation.state === 'succeeded' ? successShownMs : failureShownMs;
+  return operation.endedAt !== null && nowMs - Date.parse(operation.endedAt) < shownMs;
 }

@@ -67,6 +67,15 @@ it('asks for a token when there is none, says when it is wrong, and shows the pa
   await page.getByRole('article', { name: 'Target shop' }).waitFor();
 });
 
+it('takes a second link in the same tab, where only the fragment changes', async () => {
+  await using opened = await openPage({}, { token: 'wrong', expected: refused401 });
+  const { page, standIn } = opened;
+  await page.getByRole('alert').waitFor();
+  await page.evaluate(() => (location.hash = '#token=right'));
+  await live(page);
+  expect(page.url()).toBe(standIn.url);
+});
+
 it('asks again, above the view, when the token ends while the page is open', async () => {
   await using opened = await openPage({}, { expected: refused401 });
   const { page, standIn } = opened;
