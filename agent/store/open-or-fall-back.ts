@@ -2,6 +2,9 @@ import fsp from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { SidescopeError } from '../../protocol/error.ts';
+import { openDataDirectory } from './data-directory.ts';
+import type { StoreLog } from './log.ts';
+import { reasonOf, systemCode } from './storage-error.ts';
 import { ProfileStore } from './store.ts';
 import type { StoreOptions } from './store.ts';
 
@@ -24,12 +27,44 @@ export async function openStoreOrFallBack(
     return { store, fallbackReason: undefined, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
   } catch (error) {
     if (explicit || !(error instanceof SidescopeError)) throw error;
+    await removeAbandoned(temporaryRoot, options.log);
     const directory = await temporaryDirectory(temporaryRoot);
     options.log.warn(
       { directory, reason: error.message },
       'the default data directory cannot be used: profiles go to a temporary one and are removed with the agent',
     );
     return openTemporary({ ...storeOptions, directory, temporary: true }, error);
+  }
+}
+
+const temporaryName = /^sidescope-[A-Za-z0-9]{6}$/;
+const otherPeoples = new Set(['ENOENT', 'EACCES', 'EPERM']);
+
+/**
+ * An agent that was killed could not remove its temporary directory, and a few of those fill a disk. Only directories of
+ * this user that hold a store's lock file, and whose lock is free, are taken for such.
+ */
+async function removeAbandoned(root: string, log: StoreLog): Promise<void> {
+  // An unreadable root is reported when the new directory is made.
+  const entries = await fsp.readdir(root, { withFileTypes: true }).catch(() => []);
+  for (const { name } of entries.filter((entry) => entry.isDirectory() && temporaryName.test(entry.name))) {
+    const directory = path.join(root, name);
+    try {
+      const { uid } = await fsp.lstat(path.join(directory, 'lock.sqlite'));
+      if (uid !== process.geteuid?.()) continue;
+      const abandoned = await openDataDirectory(directory, log);
+      try {
+        await fsp.rm(directory, { recursive: true, force: true });
+      } finally {
+        abandoned.unlock();
+      }
+      log.info({ directory }, 'removed the temporary directory of an agent that was killed');
+    } catch (error) {
+      // Nothing depends on it: a lock that is held, or a directory that is no store or not ours, is the ordinary case.
+      if (!(error instanceof SidescopeError) && !otherPeoples.has(systemCode(error))) {
+        log.warn({ directory, reason: reasonOf(error) }, 'a temporary directory could not be removed');
+      }
+    }
   }
 }
 

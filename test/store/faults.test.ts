@@ -119,6 +119,26 @@ test('only the default directory falls back to a temporary one, which goes with 
   expect(plain.store.usage()).toMatchObject({ temporary: false });
 });
 
+test('falling back removes what killed agents left, and nothing that is in use or not a store', async () => {
+  await using scratch = scratchDirectory();
+  const directory = path.join(scratch.path, 'data');
+  await using _blocking = await openStore(directory);
+  const made = (name: string): string => path.join(scratch.path, name);
+  await using killed = startProgram('holds-the-lock', [made('sidescope-aaaaaa')]);
+  await using living = startProgram('holds-the-lock', [made('sidescope-bbbbbb')]);
+  expect([await killed.line(), await living.line()]).toEqual(['open', 'open']);
+  await killed.kill();
+  fs.mkdirSync(made('sidescope-cccccc'));
+  fs.symlinkSync(directory, made('sidescope-dddddd'));
+
+  const request = { ...options, directory, explicit: false, log: recordingLog(), temporaryRoot: scratch.path };
+  await using _opened = await openStoreOrFallBack(request);
+  expect(fs.existsSync(made('sidescope-aaaaaa'))).toBe(false);
+  for (const name of ['sidescope-bbbbbb/lock.sqlite', 'sidescope-cccccc', 'sidescope-dddddd', 'data/lock.sqlite']) {
+    expect(fs.existsSync(made(name)), name).toBe(true);
+  }
+});
+
 test('a directory with files of others in it keeps its mode; the ones made in it are private', async () => {
   await using scratch = scratchDirectory();
   fs.writeFileSync(path.join(scratch.path, 'notes.txt'), 'mine');
