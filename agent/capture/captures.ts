@@ -213,21 +213,26 @@ export class Captures extends EventEmitter<CapturesEvents> {
     return this.get(id);
   }
 
-  /** No new captures; CPU captures are ended and kept, the rest abandoned. Resolves when all is over or `graceMs` have passed. */
+  /**
+   * No new captures. CPU captures are ended and kept; a snapshot that runs may finish within `graceMs`; all else is abandoned. Resolves when all is over, or
+   * at the end of the grace: then what is left has `failed`.
+   */
   async close({ graceMs }: { graceMs: number }): Promise<void> {
     this.#isClosing = true;
     const reason = new SidescopeError('shutting-down', 'the agent is stopping');
-    const finished = [...this.#active.values()].map((active) => {
-      if (active.record.view.state === 'running' && active.record.view.kind === 'cpu')
-        active.endEarly.abort('agent-stopping');
-      else active.abandon.abort(reason);
-      return active.finished;
-    });
+    for (const { record, endEarly, abandon } of this.#active.values()) {
+      if (record.view.state === 'queued') abandon.abort(reason);
+      else endEarly.abort('agent-stopping');
+    }
+    const finished = Promise.allSettled([...this.#active.values()].map((active) => active.finished));
     const { promise: givenUp, resolve } = Promise.withResolvers<undefined>();
     const timer = setTimeout(() => resolve(undefined), graceMs);
-    await Promise.race([Promise.allSettled(finished), givenUp]);
+    await Promise.race([finished, givenUp]);
     clearTimeout(timer);
-    for (const { record } of this.#active.values()) record.end({ state: 'failed', error: reason });
+    for (const { record, abandon } of this.#active.values()) {
+      record.end({ state: 'failed', error: reason });
+      abandon.abort(reason);
+    }
   }
 
   async #admit(request: CaptureRequest, force: boolean): Promise<SnapshotForecast> {

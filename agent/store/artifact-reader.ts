@@ -13,6 +13,7 @@ const chunkBytes = 64 * 1024;
 
 interface ReaderOptions {
   readonly profile: Profile;
+  readonly path: string;
   readonly handle: FileHandle;
   /** Called once, when the file is closed. */
   readonly release: () => void;
@@ -21,13 +22,15 @@ interface ReaderOptions {
 /** Reads one artifact from a descriptor, so that what is read cannot change its name or be replaced. Streams may run side by side. */
 export class FileArtifactReader implements ArtifactReader {
   readonly profile: Profile;
+  readonly path: string;
   readonly #handle: FileHandle;
   readonly #release: () => void;
   readonly #streams = new Set<Readable>();
   #disposal: Promise<void> | undefined;
 
-  constructor({ profile, handle, release }: ReaderOptions) {
+  constructor({ profile, path, handle, release }: ReaderOptions) {
     this.profile = profile;
+    this.path = path;
     this.#handle = handle;
     this.#release = release;
   }

@@ -31,6 +31,8 @@ export interface ArtifactWriter {
 
 export interface ArtifactReader extends AsyncDisposable {
   readonly profile: Profile;
+  /** For a worker that reads the stored file itself while this reader holds it. */
+  readonly path: string;
   /** Plain bytes [start, end). The stream fails with `damaged-profile` when the file is shorter than the index says, or changed. */
   plain(range?: { start: number; end: number }): Readable;
   /** The stored gzip member as it is; undefined when the artifact is not compressed at rest. */

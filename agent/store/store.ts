@@ -204,7 +204,12 @@ export class ProfileStore extends EventEmitter<{
     const profile = this.get(id);
     const release = this.#shelf.hold(id);
     try {
-      return new FileArtifactReader({ profile, handle: await this.#openArtifact(profile), release });
+      return new FileArtifactReader({
+        profile,
+        path: this.#directory.artifact(id, profile.kind),
+        handle: await this.#openArtifact(profile),
+        release,
+      });
     } catch (error) {
       release();
       throw error;

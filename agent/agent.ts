@@ -1,0 +1,232 @@
+import { isSidescopeError, SidescopeError } from '../protocol/error.ts';
+import type { Feature, Info } from '../protocol/rest/info.ts';
+import type { ProfileFormat } from '../protocol/rest/profile.ts';
+import { Targets } from './attach/targets.ts';
+import { Captures } from './capture/captures.ts';
+import { ProfileWorker } from './capture/profile-worker.ts';
+import { openAdminServer } from './http/admin-server.ts';
+import type { Listener } from './http/listener.ts';
+import { openOpsServer } from './http/ops-server.ts';
+import { Tokens } from './http/tokens.ts';
+import { describeOptions, type ResolvedOptions } from './options.ts';
+import { openStoreOrFallBack } from './store/open-or-fall-back.ts';
+import type { ProfileStore } from './store/store.ts';
+import { createAudit } from './telemetry/audit.ts';
+import { createMetrics } from './telemetry/metrics.ts';
+import { logTargets } from './telemetry/log-targets.ts';
+import { observe } from './telemetry/observe.ts';
+import type { Log } from './telemetry/log.ts';
+import { version } from './version.ts';
+
+export interface Agent {
+  /** Everything that can be on or off, in its present state. */
+  features(): readonly Feature[];
+  readonly admin: Listener | undefined;
+  readonly ops: Listener | undefined;
+  /** The generated token, once; undefined when tokens are configured. */
+  takeToken(): string | undefined;
+  /** Saves what runs, leaves every target clean, closes. Captures that need longer than `graceMs` are given up. */
+  close(options: { graceMs: number }): Promise<void>;
+}
+
+export interface AgentSurroundings {
+  readonly log: Log;
+  /** Pod, namespace, node, container: what the downward API gave. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/**
+ * The composition: makes every part from the options and hands each what it needs. Never rejects for a taken port, an unusable directory or file: that
+ * feature is `failed` then, with the reason and what to set, and the rest runs. The caller decides whether that is good enough.
+ */
+export async function startAgent(resolved: ResolvedOptions, { log, environment }: AgentSurroundings): Promise<Agent> {
+  const { options } = resolved;
+  const startedAt = new Date();
+  const failures: Feature[] = optionFailures(resolved);
+  await using opening = new AsyncDisposableStack();
+  const metrics = createMetrics({ version, nodeVersion: process.version });
+  const storage = await openStorage(resolved, log);
+  if (storage.store !== undefined) opening.use(storage);
+  const tokens = await Tokens.open({ file: options.tokenFile, log });
+  const worker = opening.use(new ProfileWorker());
+  const targets = opening.use(new Targets(options.target));
+  const captures = new Captures({
+    targets,
+    store: storage.store,
+    storageProblem: storage.problem,
+    worker,
+    concurrency: options.captureConcurrency,
+    queueMax: options.captureQueue,
+    livenessBudgetMs: options.livenessBudgetMs,
+    environment,
+    log,
+  });
+  const listeners: { admin: Listener | undefined; ops: Listener | undefined } = { admin: undefined, ops: undefined };
+  const features = (): Feature[] => [
+    ...failures,
+    storage.feature,
+    tokens.feature(),
+    listenerFeature('admin', listeners.admin),
+    ...(options.opsAddress === 'off' ? [opsOff] : [listenerFeature('ops', listeners.ops)]),
+  ];
+  const listenerFeature = (name: 'admin' | 'ops', listener: Listener | undefined): Feature =>
+    listenerProblems.get(name) ?? {
+      name,
+      state: listener === undefined ? 'off' : 'on',
+      reason: listener?.url ?? null,
+      remedy: null,
+    };
+  const listenerProblems = new Map<string, Feature>();
+  opening.use(observe(metrics, { targets, captures, store: storage.store, features }));
+  opening.use(logTargets(targets, log));
+
+  const info = (): Omit<Info, 'you'> => {
+    const { rss, heapUsed } = process.memoryUsage();
+    return {
+      name: 'sidescope',
+      version,
+      nodeVersion: process.version,
+      pid: process.pid,
+      startedAt: startedAt.toISOString(),
+      uptimeMs: Date.now() - startedAt.getTime(),
+      memory: { rssBytes: rss, heapUsedBytes: heapUsed },
+      listeners: { admin: listeners.admin?.url ?? null, ops: listeners.ops?.url ?? null },
+      options: describeOptions(resolved),
+      features: features(),
+      storage: storage.store?.usage() ?? null,
+      environment: { ...environment },
+    };
+  };
+  const open = async (name: 'admin' | 'ops', listen: () => Promise<Listener>): Promise<void> => {
+    try {
+      listeners[name] = opening.use(await listen());
+    } catch (error) {
+      if (!(error instanceof SidescopeError)) throw error;
+      const remedy = `Set --${name}-address to a free address; port 0 picks one.`;
+      listenerProblems.set(name, { name, state: 'failed', reason: error.message, remedy });
+      log.error({ code: error.code, listener: name }, error.message);
+    }
+  };
+  await open('admin', () =>
+    openAdminServer(
+      {
+        targets,
+        captures,
+        store: storage.store,
+        tokens,
+        info,
+        convert: converter(storage.store, worker),
+        pageDirectory,
+        log,
+        audit: createAudit(),
+        metrics,
+        allowedHosts: options.allowedHosts,
+      },
+      options.adminAddress,
+    ),
+  );
+  const { opsAddress } = options;
+  if (opsAddress !== 'off') await open('ops', () => openOpsServer({ targets, features, metrics, log }, opsAddress));
+  targets.start();
+  const parts = opening.move();
+  let closing: Promise<void> | undefined;
+  return {
+    features,
+    admin: listeners.admin,
+    ops: listeners.ops,
+    takeToken: () => tokens.takeGenerated(),
+    close: ({ graceMs }) =>
+      (closing ??= (async () => {
+        await captures.close({ graceMs });
+        await parts.disposeAsync();
+      })()),
+  };
+}
+
+interface Storage extends AsyncDisposable {
+  readonly store: ProfileStore | undefined;
+  readonly problem: SidescopeError | undefined;
+  readonly feature: Feature;
+}
+
+async function openStorage({ options, sources }: ResolvedOptions, log: Log): Promise<Storage> {
+  const { dataDir, diskBudgetBytes, retentionCount, retentionAgeMs } = options;
+  const remedy = 'Set --data-dir to a writable directory of this agent alone.';
+  try {
+    const opened = await openStoreOrFallBack({
+      directory: dataDir,
+      explicit: sources['data-dir'] !== 'default',
+      budgetBytes: diskBudgetBytes,
+      retentionCount,
+      retentionAgeMs,
+      log,
+    });
+    const reason = opened.fallbackReason;
+    return {
+      store: opened.store,
+      problem: undefined,
+      feature: {
+        name: 'storage',
+        state: 'on',
+        reason:
+          reason === undefined
+            ? null
+            : `profiles go to a temporary directory and are lost with the agent: ${reason.message}`,
+        remedy: reason === undefined ? null : remedy,
+      },
+      [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    if (!(error instanceof SidescopeError)) throw error;
+    log.error({ code: error.code }, error.message);
+    return {
+      store: undefined,
+      problem: error,
+      feature: { name: 'storage', state: 'failed', reason: error.message, remedy },
+      async [Symbol.asyncDispose]() {},
+    };
+  }
+}
+
+const opsOff: Feature = {
+  name: 'ops',
+  state: 'off',
+  reason: '--ops-address is off',
+  remedy: 'Set --ops-address, such as 0.0.0.0:7778.',
+};
+
+function optionFailures({ problems }: ResolvedOptions): Feature[] {
+  const errors = problems.filter(({ severity }) => severity === 'error');
+  if (errors.length === 0) return [];
+  return [
+    {
+      name: 'options',
+      state: 'failed',
+      reason: errors.map(({ message }) => message).join('; '),
+      remedy: 'Correct the options and restart; until then the defaults are used for them.',
+    },
+  ];
+}
+
+function converter(store: ProfileStore | undefined, worker: ProfileWorker) {
+  return async (profileId: string, format: ProfileFormat, signal: AbortSignal): Promise<Uint8Array> => {
+    if (store === undefined) throw new SidescopeError('unknown-profile', 'there is no storage');
+    if (format !== 'pprof' && format !== 'collapsed') {
+      throw new SidescopeError('unsupported-format', `nothing is converted to ${format}`);
+    }
+    await using reader = await store.open(profileId);
+    const { clock, cpu } = reader.profile;
+    try {
+      return await worker.convert(reader.path, format, { clock, intervalUs: cpu?.intervalUs, signal });
+    } catch (error) {
+      // It was readable, or known not to be, when it was stored; the index says which.
+      if (isSidescopeError(error, 'unreadable-profile') && cpu !== null) {
+        throw new SidescopeError('damaged-profile', error.message, { cause: error });
+      }
+      throw error;
+    }
+  };
+}
+
+/** Beside the bundle, or where the build puts it when the agent runs from its sources. */
+const pageDirectory = new URL(import.meta.url.endsWith('.ts') ? '../dist/page/' : '../page/', import.meta.url).pathname;
