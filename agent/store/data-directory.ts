@@ -7,7 +7,7 @@ import type { ProfileKind } from '../../protocol/rest/profile.ts';
 import { kindFacts } from './artifact.ts';
 import { isId } from './id.ts';
 import type { StoreLog } from './log.ts';
-import { reasonOf, sqliteErrorCode, systemCode } from './storage-error.ts';
+import { isDiskFull, reasonOf, sqliteErrorCode, systemCode } from './storage-error.ts';
 
 const sqliteBusy = 5;
 
@@ -163,9 +163,14 @@ function takeLock(file: string): DatabaseSync {
   }
 }
 
-/** A directory can be listed and locked on a file system that takes no more bytes; better known now than at the first capture. */
+/** A directory can be listed and locked and still take no file. A full disk is no reason to stay away: profiles can be deleted. */
 async function tryWriting(directory: string): Promise<void> {
   const file = path.join(directory, 'probe');
-  await fsp.writeFile(file, 'probe', { mode: 0o600 });
-  await fsp.unlink(file);
+  try {
+    await fsp.writeFile(file, 'probe', { mode: 0o600 });
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+  } finally {
+    await fsp.rm(file, { force: true });
+  }
 }

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { isEndedState } from '../../protocol/rest/operation.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
+import { isDiskFull } from './storage-error.ts';
 
 /** The table in memory of the captures holds fewer; this bounds what a rule that fires all day leaves on disk. */
 const maxOperations = 500;
@@ -10,6 +11,8 @@ const keepAfterRestartMs = 24 * 3_600_000;
 /** The `operations` table: what a client with an operation's URL finds after the agent has restarted. */
 export class OperationTable {
   readonly #database: DatabaseSync;
+  /** Interrupted ones that a full disk kept from being saved as such. */
+  readonly #unsaved = new Map<string, Operation>();
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -27,6 +30,7 @@ export class OperationTable {
         operation.expiresAt === null ? null : Date.parse(operation.expiresAt),
         JSON.stringify(operation),
       );
+    this.#unsaved.delete(operation.id);
     this.#database
       .prepare(
         `DELETE FROM operations WHERE id IN
@@ -35,27 +39,36 @@ export class OperationTable {
       .run(maxOperations);
   }
 
-  /** Newest first, without the expired ones, which leave the table. */
+  /** Newest first, without the expired ones. */
   load(nowMs: number): Operation[] {
-    this.#database.prepare('DELETE FROM operations WHERE expires_ms <= ?').run(nowMs);
     return this.#database
-      .prepare('SELECT operation FROM operations ORDER BY created_ms DESC, id DESC')
-      .all()
-      .map((row) => JSON.parse(String(row['operation'])) as Operation);
+      .prepare(
+        `SELECT operation FROM operations WHERE expires_ms IS NULL OR expires_ms > ?
+         ORDER BY created_ms DESC, id DESC`,
+      )
+      .all(nowMs)
+      .map((row) => JSON.parse(String(row['operation'])) as Operation)
+      .map((operation) => this.#unsaved.get(operation.id) ?? operation);
   }
 
   /** At start: whatever was under way ended with the agent that ran it. Gives how many there were. */
   failInterrupted(nowMs: number): number {
     const interrupted = this.load(nowMs).filter((operation) => !isEndedState(operation.state));
     for (const operation of interrupted) {
-      this.save({
+      const failed: Operation = {
         ...operation,
         state: 'failed',
         endedAt: new Date(nowMs).toISOString(),
         expiresAt: new Date(nowMs + keepAfterRestartMs).toISOString(),
         queuePosition: null,
         error: { code: 'agent-restarted', message: `the agent ended while the operation was ${operation.state}` },
-      });
+      };
+      try {
+        this.save(failed);
+      } catch (error) {
+        if (!isDiskFull(error)) throw error;
+        this.#unsaved.set(failed.id, failed);
+      }
     }
     return interrupted.length;
   }

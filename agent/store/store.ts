@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import fs from 'node:fs';
 import fsp from 'node:fs/promises';
+import path from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { SidescopeError } from '../../protocol/error.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
@@ -87,21 +88,25 @@ export class ProfileStore extends EventEmitter<{
    */
   static async open(options: StoreOptions): Promise<ProfileStore> {
     const directory = await openDataDirectory(options.directory, options.log);
-    let database: DatabaseSync | undefined;
+    await using undo = new AsyncDisposableStack();
+    undo.defer(() => directory.unlock());
     try {
       await emptyAside(directory);
-      database = openIndex(directory.indexPath, { asideDirectory: directory.aside, log: options.log });
+      const database = openIndex(directory.indexPath, { asideDirectory: directory.aside, log: options.log });
+      undo.defer(() => {
+        if (database.isOpen) database.close();
+      });
       const index = new ProfileIndex(database);
       const reconciled = await reconcile({ directory, index, log: options.log });
       const space = await measure({ directory, index, budgetBytes: options.budgetBytes });
       const store = new ProfileStore(options, { directory, database, index, space, reconciled });
+      undo.use(store);
+      await store.enforceRetention();
       const interrupted = store.#operations.failInterrupted(store.#now());
       if (interrupted > 0) options.log.warn({ operations: interrupted }, 'operations of the agent before were cut off');
-      await store.enforceRetention();
+      undo.move();
       return store;
     } catch (error) {
-      if (database?.isOpen === true) database.close();
-      directory.unlock();
       if (error instanceof SidescopeError && error.code === 'data-directory-unusable') throw error;
       const message = `data directory ${directory.root}: ${reasonOf(error)}`;
       throw new SidescopeError('data-directory-unusable', message, { cause: error });
@@ -414,8 +419,9 @@ export class ProfileStore extends EventEmitter<{
 
 /** What an earlier start set aside has been there to look at for one run. */
 async function emptyAside(directory: DataDirectory): Promise<void> {
-  await fsp.rm(directory.aside, { recursive: true, force: true });
-  await fsp.mkdir(directory.aside, { mode: 0o700 });
+  for (const name of await fsp.readdir(directory.aside)) {
+    await fsp.rm(path.join(directory.aside, name), { recursive: true, force: true });
+  }
 }
 
 async function measure(parts: {

@@ -45,6 +45,7 @@ test('a full disk fails the capture, removes its file and leaves the store usabl
     { kind: 'heap-snapshot', failed: 'disk-full', again: 'disk-full', temporary: [] },
     { tooBig: 'disk-full', kept: 1 },
     { finished: 'disk-full', files: [], kept: 1 },
+    { reopenedWith: 1, operations: ['failed'] },
     { later: true, first: true },
   ]);
 });

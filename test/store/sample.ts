@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
+import type { Operation } from '../../protocol/rest/operation.ts';
 import type { Profile } from '../../protocol/rest/profile.ts';
 import { ProfileStore } from '../../agent/store/store.ts';
 import type { ProfileDraft, ProfileOutcome, StoreOptions } from '../../agent/store/store.ts';
@@ -88,6 +89,25 @@ export function sampleOutcome(changes: Partial<ProfileOutcome> = {}): ProfileOut
     ...changes,
   };
 }
+
+export const runningOperation: Operation = {
+  id: 'op-1',
+  kind: 'cpu',
+  state: 'running',
+  targetId: 'target-1',
+  thread: 'main',
+  startedBy: 'admin',
+  createdAt: '2026-01-31T12:00:00.000Z',
+  startedAt: '2026-01-31T12:00:00.000Z',
+  endedAt: null,
+  expiresAt: null,
+  parameters: { durationMs: 30_000 },
+  progress: { phase: 'sampling', fraction: 0.5, bytes: 0 },
+  queuePosition: null,
+  profileIds: [],
+  warnings: [],
+  error: null,
+};
 
 /** Stores one artifact with this content, which ended when it started. */
 export async function put(store: ProfileStore, bytes: Uint8Array, draft: Partial<ProfileDraft> = {}): Promise<Profile> {

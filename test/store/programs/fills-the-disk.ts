@@ -1,6 +1,6 @@
 // On a small disk: each line is a fact that the test compares.
 import { SidescopeError } from '../../../protocol/error.ts';
-import { filesBelow, openStore, pseudoSnapshot, put, read, sampleDraft } from '../sample.ts';
+import { filesBelow, openStore, pseudoSnapshot, put, read, runningOperation, sampleDraft } from '../sample.ts';
 import fs from 'node:fs';
 import path from 'node:path';
 
@@ -8,7 +8,8 @@ const directory = process.argv[2] ?? '';
 const code = (error: unknown) => (error instanceof SidescopeError ? error.code : String(error));
 const say = (facts: object) => console.log(JSON.stringify(facts));
 
-const store = await openStore(directory);
+let store = await openStore(directory);
+store.saveOperation(runningOperation);
 const first = await put(store, pseudoSnapshot(200_000, 1));
 
 for (const kind of ['cpu', 'heap-snapshot'] as const) {
@@ -56,6 +57,9 @@ say({
   kept: store.list({}).total,
 });
 
+await store[Symbol.asyncDispose]();
+store = await openStore(directory);
+say({ reopenedWith: store.list({}).total, operations: store.loadOperations().map((operation) => operation.state) });
 fs.rmSync(filler);
 const later = await put(store, pseudoSnapshot(50_000, 7), { kind: 'heap-snapshot' });
 say({

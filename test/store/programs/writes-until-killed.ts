@@ -1,5 +1,5 @@
 // Stores artifacts for ever and prints the id of each once it is finished; beside them, one of each kind stays unfinished.
-import { openStore, pseudoSnapshot, put, sampleDraft } from '../sample.ts';
+import { openStore, pseudoSnapshot, put, runningOperation, sampleDraft } from '../sample.ts';
 
 const store = await openStore(process.argv[2] ?? '');
 for (const kind of ['cpu', 'heap-snapshot'] as const) {
@@ -7,24 +7,7 @@ for (const kind of ['cpu', 'heap-snapshot'] as const) {
   await writer.write(pseudoSnapshot(300_000));
   await writer.flush();
 }
-store.saveOperation({
-  id: 'op-1',
-  kind: 'cpu',
-  state: 'running',
-  targetId: 'target-1',
-  thread: 'main',
-  startedBy: 'admin',
-  createdAt: new Date().toISOString(),
-  startedAt: new Date().toISOString(),
-  endedAt: null,
-  expiresAt: null,
-  parameters: { durationMs: 30_000 },
-  progress: { phase: 'sampling', fraction: 0.5, bytes: 0 },
-  queuePosition: null,
-  profileIds: [],
-  warnings: [],
-  error: null,
-});
+store.saveOperation(runningOperation);
 for (let round = 0; ; round++) {
   const kind = round % 2 === 0 ? 'cpu' : 'heap-snapshot';
   const profile = await put(store, pseudoSnapshot(20_000, round + 1), { kind });
