@@ -197,6 +197,7 @@ export class FakeStore
     this.leases.set(id, (this.leases.get(id) ?? 0) + 1);
     return {
       profile,
+      path: '/nowhere',
       plain: (range) => Readable.from(this.#chunks(plain.subarray(range?.start, range?.end)), { objectMode: false }),
       stored: () =>
         profile.kind === 'cpu' ? undefined : Readable.from([gzipSync(plain, { level: 1 })], { objectMode: false }),
