@@ -36,6 +36,11 @@ export function formatClock(durationMs: number): string {
   return hours > 0 ? `${hours}:${String(minutes).padStart(2, '0')}:${seconds}` : `${minutes}:${seconds}`;
 }
 
+/** For what grows while one looks: whole seconds, nothing below one. */
+export function formatElapsed(elapsedMs: number): string {
+  return formatDuration(Math.max(1000, Math.floor(elapsedMs / 1000) * 1000));
+}
+
 export function formatRange(range: { low: number; high: number }, format: (value: number) => string): string {
   const low = format(range.low);
   const high = format(range.high);

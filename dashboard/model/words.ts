@@ -1,7 +1,7 @@
 import type { Operation } from '../../protocol/rest/operation.ts';
 import type { Profile, ProfileKind } from '../../protocol/rest/profile.ts';
 import type { Target } from '../../protocol/rest/target.ts';
-import { formatAgo, formatDuration, plural } from '../format.ts';
+import { formatAgo, formatElapsed, plural } from '../format.ts';
 import type { PageState } from './page-state.ts';
 
 /** How a state looks: always beside its word, as colour alone says nothing to many readers. */
@@ -38,7 +38,7 @@ export function targetStatus(target: Target, nowMs: number): Status {
       return {
         tone: 'good',
         label: 'Attached',
-        sentence: `Attached for ${formatDuration(nowMs - Date.parse(state.since))}.`,
+        sentence: `Attached for ${formatElapsed(nowMs - Date.parse(state.since))}.`,
         code: null,
       };
     case 'waiting-for-exit':
@@ -133,7 +133,7 @@ function until(iso: string, nowMs: number): string {
 }
 
 /** Messages of the agent begin small and have no full stop. */
-function sentence(text: string): string {
+export function sentence(text: string): string {
   const first = text.charAt(0).toUpperCase() + text.slice(1);
   return first === '' || /[.!?…]$/.test(first) ? first : `${first}.`;
 }

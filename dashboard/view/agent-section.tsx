@@ -1,5 +1,5 @@
 import type { Feature } from '../../protocol/rest/info.ts';
-import { formatBytes, formatDuration } from '../format.ts';
+import { formatBytes, formatElapsed } from '../format.ts';
 import type { PageState } from '../model/page-state.ts';
 import type { Tone } from '../model/words.ts';
 import { useNow } from './page-context.ts';
@@ -21,11 +21,11 @@ export function AgentSection({ state }: { state: PageState }) {
             rows={[
               ['Version', `${info.version} on Node ${info.nodeVersion.replace(/^v/, '')}`],
               ['Process', `pid ${info.pid}, ${formatBytes(info.memory.rssBytes)} of memory`],
-              ['Up', formatDuration(nowMs - Date.parse(info.startedAt))],
+              ['Up', formatElapsed(nowMs - Date.parse(info.startedAt))],
               ['Admin address', info.listeners.admin],
               ['Ops address', info.listeners.ops],
               ['You are', `${info.you.name} (${info.you.scopes.join(', ')})`],
-              ['Token ends', info.you.expiresAt && `in ${formatDuration(Date.parse(info.you.expiresAt) - nowMs)}`],
+              ['Token ends', info.you.expiresAt && `in ${formatElapsed(Date.parse(info.you.expiresAt) - nowMs)}`],
             ]}
           />
           <details>

@@ -55,6 +55,9 @@ export function App({ tokens }: { tokens: TokenKeeper }) {
     setSession((count) => count + 1);
   };
   const target = state.targets.find((other) => other.id === targetId) ?? firstUseful(state.targets);
+  // Once shown it stays, also when it detaches: no form may change its target under the hand.
+  const shownId = target?.id ?? null;
+  useEffect(() => setTargetId(shownId), [shownId]);
   const activeCount = state.operations.filter((operation) => !isEndedState(operation.state)).length;
   const summary = headline(state, activeCount);
   const signedOut = state.connection.state === 'signed-out' ? state.connection : null;
@@ -69,7 +72,7 @@ export function App({ tokens }: { tokens: TokenKeeper }) {
           <p class={`headline ${summary.tone}`} aria-live="polite">
             {summary.text}
           </p>
-          <TargetsSection state={state} selectedId={target?.id ?? null} onSelect={setTargetId} />
+          <TargetsSection state={state} selectedId={shownId} onSelect={setTargetId} />
           <StartSection state={state} target={target} onTarget={setTargetId} />
           <ProfilesSection state={state} />
           <AgentSection state={state} />

@@ -1,13 +1,15 @@
 import type { DiskUsage } from '../../protocol/rest/profile.ts';
-import { formatBytes, formatCount, formatDuration } from '../format.ts';
+import { formatBytes, formatDuration, plural } from '../format.ts';
 
 /** How much of the budget is used. Near its end the oldest unpinned profiles go first: that is normal, and said. */
 export function DiskGauge({ storage }: { storage: DiskUsage }) {
   const { usedBytes, budgetBytes } = storage;
-  const title =
-    `${storage.directory}: ${formatBytes(usedBytes)} of ${formatBytes(budgetBytes)}. ` +
-    `Kept: at most ${formatCount(storage.retentionCount)} profiles, for ${formatDuration(storage.retentionAgeMs)}, ` +
-    'the oldest unpinned go first.';
+  const limits = [
+    storage.retentionCount > 0 && `at most ${plural(storage.retentionCount, 'profile')}`,
+    storage.retentionAgeMs > 0 && `for ${formatDuration(storage.retentionAgeMs)}`,
+  ].filter((limit) => limit !== false);
+  const kept = limits.length === 0 ? 'Kept until the room is needed' : `Kept: ${limits.join(', ')}`;
+  const title = `${storage.directory}: ${formatBytes(usedBytes)} of ${formatBytes(budgetBytes)}. ${kept}; the oldest unpinned go first.`;
   return (
     <span class="disk" title={title}>
       <meter

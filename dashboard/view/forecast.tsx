@@ -1,5 +1,6 @@
 import type { SnapshotForecast } from '../../protocol/rest/forecast.ts';
 import { formatBytes, formatDuration, formatRange } from '../format.ts';
+import { sentence } from '../model/words.ts';
 import { Badge, Command, Facts } from './parts.tsx';
 
 const limitWords: Readonly<Record<SnapshotForecast['limit']['source'], string>> = {
@@ -14,7 +15,8 @@ export function Forecast({ forecast }: { forecast: SnapshotForecast }) {
   return (
     <div class={`forecast ${forecast.verdict}`}>
       <p>
-        <Badge tone={refused ? 'bad' : 'good'}>{refused ? 'Refused' : 'Safe to take'}</Badge> {forecast.reason}
+        <Badge tone={refused ? 'bad' : 'good'}>{refused ? 'Refused' : 'Safe to take'}</Badge>{' '}
+        {sentence(forecast.reason)}
       </p>
       <MemoryBar forecast={forecast} />
       <Facts

@@ -1,4 +1,5 @@
 import { useMemo, useState } from 'preact/hooks';
+import { isEndedState } from '../../protocol/rest/operation.ts';
 import type { ProfileKind } from '../../protocol/rest/profile.ts';
 import { readProfiles } from '../live.ts';
 import { formatCount, plural } from '../format.ts';
@@ -104,6 +105,9 @@ function Empty({ state }: { state: PageState }) {
   const { kind } = state.profiles;
   if (state.storage === null) return <p class="empty">Storage is off, so there is nothing to list. See “Agent”.</p>;
   if (kind !== null) return <p class="empty">No {kindWords[kind]} is stored. Choose “All kinds” to see the others.</p>;
+  if (state.operations.some((operation) => !isEndedState(operation.state))) {
+    return <p class="empty">No profiles yet: the first appears here when its capture has ended.</p>;
+  }
   return (
     <p class="empty">
       No profiles yet: press <a href="#start">Profile for 30 s</a> above. The result appears here and opens in

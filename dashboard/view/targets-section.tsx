@@ -1,5 +1,5 @@
 import type { Target, TargetIdentity } from '../../protocol/rest/target.ts';
-import { formatDuration, plural } from '../format.ts';
+import { formatDuration, formatElapsed, plural } from '../format.ts';
 import type { PageState } from '../model/page-state.ts';
 import { targetStatus } from '../model/words.ts';
 import { useNow } from './page-context.ts';
@@ -107,5 +107,5 @@ function PreviousRuns({ target, nowMs }: { target: Target; nowMs: number }) {
 }
 
 function upTime(identity: TargetIdentity, nowMs: number): string {
-  return formatDuration(nowMs - Date.parse(identity.startedAt));
+  return formatElapsed(nowMs - Date.parse(identity.startedAt));
 }

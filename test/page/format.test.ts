@@ -5,6 +5,7 @@ import {
   formatClock,
   formatCount,
   formatDuration,
+  formatElapsed,
   formatRange,
   formatShare,
   formatTime,
@@ -63,6 +64,14 @@ describe('durations', () => {
     [-1, '0:00'],
   ])('lets %d ms tick as %s', (durationMs, text) => {
     expect(formatClock(durationMs)).toBe(text);
+  });
+
+  it.each([
+    [0, '1 s'],
+    [4930, '4 s'],
+    [3_600_400, '1 h'],
+  ])('tells %d ms of what goes on as %s', (elapsedMs, text) => {
+    expect(formatElapsed(elapsedMs)).toBe(text);
   });
 
   it.each([

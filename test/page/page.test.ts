@@ -133,6 +133,19 @@ it('shows every state of a target in words, with what to do', async () => {
   expect(await button.getAttribute('aria-disabled')).toBe('true');
 });
 
+it('keeps the target that was shown when it detaches, though another one is attached', async () => {
+  const other = sampleTarget({ id: 't9', name: 'other' });
+  await using opened = await openPage({ targets: [sampleTarget(), other] });
+  const { page, standIn } = opened;
+  await live(page);
+  const shop = page.getByRole('article', { name: 'Target shop' });
+  await shop.getByRole('button', { name: 'Selected' }).waitFor();
+  standIn.emit({ type: 'target', target: { ...detachedTarget, id: 't1', name: 'shop' } });
+  await shop.getByText('Detached').waitFor();
+  await page.getByText('shop is not attached (detached)').first().waitFor();
+  expect(await shop.getByRole('button', { name: 'Selected' }).count()).toBe(1);
+});
+
 it('starts a CPU profile, follows it, and stops it', async () => {
   await using opened = await openPage({ profiles: [] });
   const { page, standIn } = opened;
