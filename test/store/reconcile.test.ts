@@ -19,11 +19,13 @@ interface Left extends AsyncDisposable {
 
 /** A directory that a store has left with one artifact of either form. */
 async function leftBehind(): Promise<Left> {
-  const scratch = scratchDirectory();
+  await using undo = new AsyncDisposableStack();
+  const scratch = undo.use(scratchDirectory());
   await using store = await openStore(scratch.path);
   const cpu = await put(store, cpuBytes);
   const snapshot = await put(store, snapshotBytes, { kind: 'heap-snapshot' });
   store.patch(cpu.id, { pinned: true });
+  undo.move();
   return {
     scratch,
     cpu: store.get(cpu.id),
