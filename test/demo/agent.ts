@@ -1,32 +1,46 @@
+import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { scopes } from '../../protocol/rest/routes.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { repositoryFolder, startDemoProcess } from './processes.ts';
 import type { DemoProcess } from './processes.ts';
 
+export interface DemoAgent extends AsyncDisposable {
+  readonly process: DemoProcess;
+  readonly adminUrl: string;
+  /** With its token. Undefined on a terminal: there the agent makes a token and prints the address itself. */
+  readonly dashboardUrl: string | undefined;
+}
+
 /**
- * Starts the built agent beside the shop, on the terminal, where it prints its address and token. Resolves when it is
- * live. Profiles are kept in a temporary directory that goes with the demo.
+ * Starts the built agent beside the shop, and resolves when it is live. Profiles are kept in a temporary directory that
+ * goes with the demo.
  */
-export async function startAgent(options: { inspectorAddress: string; signal: AbortSignal }): Promise<DemoProcess> {
+export async function startAgent(options: { inspectorAddress: string; signal: AbortSignal }): Promise<DemoAgent> {
   await using stack = new AsyncDisposableStack();
-  const dataFolder = await mkdtemp(join(tmpdir(), 'sidescope-demo-'));
-  stack.defer(() => rm(dataFolder, { recursive: true, force: true }));
-  const opsAddress = `127.0.0.1:${await freePort()}`;
+  const folder = await mkdtemp(join(tmpdir(), 'sidescope-demo-'));
+  stack.defer(() => rm(folder, { recursive: true, force: true }));
+  // Into a pipe or a file the agent prints nothing secret, so there the token must be ours.
+  const token = process.stderr.isTTY ? undefined : randomBytes(24).toString('base64url');
+  const [adminPort, opsPort] = await freePorts();
+  const adminUrl = `http://127.0.0.1:${adminPort}`;
   const agent = stack.use(
     startDemoProcess({
       name: 'agent',
       execArgv: ['--disable-sigusr1'],
       args: [
         join(repositoryFolder, 'dist', 'agent', 'main.mjs'),
+        '--strict',
         ...['--target', options.inspectorAddress],
-        ...['--admin-address', '127.0.0.1:0'],
-        ...['--ops-address', opsAddress],
-        ...['--data-dir', dataFolder],
+        ...['--admin-address', `127.0.0.1:${adminPort}`],
+        ...['--ops-address', `127.0.0.1:${opsPort}`],
+        ...['--data-dir', join(folder, 'data')],
+        ...(token === undefined ? [] : ['--token-file', await writeTokenFile(folder, token)]),
       ],
       terminal: true,
     }),
@@ -34,18 +48,30 @@ export async function startAgent(options: { inspectorAddress: string; signal: Ab
   const answered = new AbortController();
   try {
     const signal = AbortSignal.any([options.signal, answered.signal]);
-    await Promise.race([isLive(opsAddress, signal), agent.ended.then(failEarly)]);
+    await Promise.race([isLive(`http://127.0.0.1:${opsPort}/livez`, signal), agent.ended.then(failEarly)]);
   } finally {
     answered.abort();
   }
   const started = stack.move();
-  return { ...agent, [Symbol.asyncDispose]: () => started.disposeAsync() };
+  return {
+    process: agent,
+    adminUrl,
+    dashboardUrl: token === undefined ? undefined : `${adminUrl}/api/v1/profiling/ui#token=${token}`,
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  };
 }
 
-async function isLive(opsAddress: string, signal: AbortSignal): Promise<void> {
-  await waitFor(async () => (await fetch(`http://${opsAddress}/livez`, { signal: AbortSignal.timeout(1_000) })).ok, {
+async function writeTokenFile(folder: string, token: string): Promise<string> {
+  const file = join(folder, 'tokens.json');
+  const sha256 = createHash('sha256').update(token).digest('hex');
+  await writeFile(file, JSON.stringify({ tokens: [{ name: 'demo', sha256, scopes }] }), { mode: 0o600 });
+  return file;
+}
+
+async function isLive(url: string, signal: AbortSignal): Promise<void> {
+  await waitFor(async () => (await fetch(url, { signal: AbortSignal.timeout(1_000) })).ok, {
     deadlineMs: 15_000,
-    message: `the agent to answer at ${opsAddress}/livez`,
+    message: `the agent to answer at ${url}`,
     signal,
   });
 }
@@ -54,8 +80,15 @@ function failEarly(how: string): never {
   throw new Error(`${how} before it was ready`);
 }
 
-async function freePort(): Promise<number> {
-  await using server = createServer().listen(0, '127.0.0.1');
+/** Two different ones: both are held while they are chosen. */
+async function freePorts(): Promise<[number, number]> {
+  await using first = await listenAnywhere();
+  await using second = await listenAnywhere();
+  return [first, second].map((server) => (server.address() as AddressInfo).port) as [number, number];
+}
+
+async function listenAnywhere(): Promise<Server> {
+  const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
-  return (server.address() as AddressInfo).port;
+  return server;
 }

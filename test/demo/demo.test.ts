@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startDemo } from '../support/demo.ts';
@@ -124,6 +126,32 @@ describe('npm run demo', () => {
     expect(launcher.output()).toMatch(/^demo: .*--without-everything/);
   });
 
+  it('runs the agent beside the shop and prints the address of the page with its token', async () => {
+    await using folder = await temporaryFolder();
+    await using launcher = await startLauncher({ args: ['--without-load'], agent: true, temporaryFolder: folder.path });
+    const link = new URL(/Dashboard: (\S+)$/m.exec(launcher.output())?.[1] ?? 'none');
+    const [, token] = link.hash.split('=');
+    expect((await fetch(link)).status).toBe(200);
+    const targets = await fetch(new URL('/api/v1/profiling/targets', link), {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    expect(JSON.stringify(await targets.json())).toContain(launcher.inspectorAddress);
+    launcher.kill('SIGINT');
+    expect(await launcher.exited, launcher.output()).toEqual([0, null]);
+    expect(launcher.pids.map(isAlive)).toEqual([false, false, false]);
+    expect(await readdir(folder.path)).toEqual([]);
+  });
+
+  it('leaves no agent behind when it is killed itself', async () => {
+    await using folder = await temporaryFolder();
+    await using launcher = await startLauncher({ args: ['--without-load'], agent: true, temporaryFolder: folder.path });
+    launcher.kill('SIGKILL');
+    await waitFor(() => !launcher.pids.some(isAlive), {
+      message: () =>
+        `the end of ${launcher.pids.filter(isAlive).join(', ')} (database, shop, agent: ${launcher.pids.join(', ')})`,
+    });
+  });
+
   it('leaves no orphan when it is killed itself', async () => {
     await using launcher = await startLauncher();
     launcher.kill('SIGKILL');
@@ -135,25 +163,41 @@ describe('npm run demo', () => {
   });
 });
 
+interface Addresses {
+  readonly shopUrl: string;
+  readonly inspectorAddress: string;
+  readonly pids: readonly number[];
+}
+
 interface Launcher extends AsyncDisposable {
   readonly pid: number;
   readonly shopUrl: string;
+  readonly inspectorAddress: string;
   readonly pids: readonly number[];
   readonly exited: Promise<unknown[]>;
   output(): string;
   kill(signal: NodeJS.Signals): void;
 }
 
-async function startLauncher(options: { args?: string[]; until?: 'starting' | 'ready' } = {}): Promise<Launcher> {
-  const { args = [], until = 'ready' } = options;
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), '--without-agent', ...args], {
+interface LauncherOptions {
+  readonly args?: readonly string[];
+  readonly agent?: boolean;
+  readonly until?: 'starting' | 'ready';
+  readonly temporaryFolder?: string;
+}
+
+async function startLauncher(options: LauncherOptions = {}): Promise<Launcher> {
+  const { args = [], agent = false, until = 'ready', temporaryFolder = tmpdir() } = options;
+  const main = join(import.meta.dirname, 'main.ts');
+  const child = spawn(process.execPath, [main, ...(agent ? [] : ['--without-agent']), ...args], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    env: { ...process.env, TMPDIR: temporaryFolder },
   });
   let output = '';
-  let ready = undefined as { shopUrl: string; pids: number[] } | undefined;
+  let ready = undefined as Addresses | undefined;
   child.stdout?.setEncoding('utf8').on('data', (text: string) => (output += text));
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (output += text));
-  child.on('message', (message: { ready: NonNullable<typeof ready> }) => (ready = message.ready));
+  child.on('message', (message: { ready: Addresses }) => (ready = message.ready));
   const exited = once(child, 'exit');
   // `close` comes after the last output.
   const closed = once(child, 'close');
@@ -170,6 +214,7 @@ async function startLauncher(options: { args?: string[]; until?: 'starting' | 'r
   return {
     pid: child.pid ?? 0,
     shopUrl: ready?.shopUrl ?? '',
+    inspectorAddress: ready?.inspectorAddress ?? '',
     pids: ready?.pids ?? [],
     exited: exited.then(async (end) => {
       if (end[1] === null) await closed;
@@ -202,6 +247,11 @@ async function startCollector(): Promise<
       await server[Symbol.asyncDispose]();
     },
   };
+}
+
+async function temporaryFolder(): Promise<AsyncDisposable & { path: string }> {
+  const path = await mkdtemp(join(tmpdir(), 'sidescope-test-'));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 
 function childrenOf(pid: number): number[] | undefined {

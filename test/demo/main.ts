@@ -33,10 +33,14 @@ async function runDemo(options: { load: boolean; agent: boolean; signal: AbortSi
   const backend = stack.use(await startBackend({ load, signal }));
   const processes = [...backend.processes];
   console.log(overview(backend));
+  let dashboardUrl: string | undefined;
   if (agent) {
-    processes.push(stack.use(await startAgent({ inspectorAddress: backend.inspectorAddress, signal })));
+    const started = stack.use(await startAgent({ inspectorAddress: backend.inspectorAddress, signal }));
+    processes.push(started.process);
+    dashboardUrl = started.dashboardUrl;
+    if (dashboardUrl !== undefined) console.log(`  Dashboard: ${dashboardUrl}\n`);
   }
-  process.send?.({ ready: { ...addresses(backend), pids: processes.map(({ pid }) => pid) } });
+  process.send?.({ ready: { ...addresses(backend), dashboardUrl, pids: processes.map(({ pid }) => pid) } });
 
   const stopped = new Promise<never>((_resolve, reject) => {
     signal.throwIfAborted();
