@@ -6,7 +6,7 @@ import type { Bench } from './support.ts';
 
 /** What does a heap snapshot cost a process that takes it by itself? The yardstick for the one over the inspector. */
 export const bench: Bench = async ({ quick, signal }) => {
-  const heapMb = quick ? 40 : 200;
+  const heapMb = quick ? 40 : 100;
   const runs = quick ? 1 : 3;
   const rows = [];
   for (const { major, version } of quick ? nodeVersions.slice(-2) : nodeVersions) {
