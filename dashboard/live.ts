@@ -101,11 +101,16 @@ async function followOnce(options: {
       else store.apply({ type: 'event', event });
     }
   } catch (error) {
-    throw failure ?? error;
+    throw failure ?? cutReason(error);
   } finally {
     clearInterval(refresh);
     cut.abort();
   }
+}
+
+/** The browser's own words for it differ, and say no more. */
+function cutReason(error: unknown): unknown {
+  return error instanceof TypeError ? new Error('the connection was cut', { cause: error }) : error;
 }
 
 function hold(pending: SidescopeEvent[], event: SidescopeEvent): void {

@@ -84,6 +84,9 @@ export function operationStatus(operation: Operation): Status {
 
 /** The first line of the page: what is going on, in one sentence, and what to do about it. */
 export function headline(state: PageState, activeCount: number): { tone: Tone; text: string } {
+  if (state.connection.state === 'reconnecting') {
+    return { tone: 'warn', text: 'No connection to the agent: what stands below is from before.' };
+  }
   const attached = state.targets.filter((target) => target.state.state === 'attached');
   const [only] = state.targets;
   if (only === undefined) {

@@ -9,7 +9,7 @@ export function Banner({ connection }: { connection: Connection }) {
   return (
     <div class="banner" role="status">
       Reconnecting to the agent: {connection.reason}. Attempt {connection.attempt}
-      {leftMs > 500 ? `, in ${Math.ceil(leftMs / 1000)} s` : ' now'}. What you see is from before.
+      {leftMs > 500 ? ` in ${Math.ceil(leftMs / 1000)} s` : ' now'}.
     </div>
   );
 }

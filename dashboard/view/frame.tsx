@@ -22,10 +22,14 @@ export function Header({ state }: { state: PageState }) {
       </h1>
       {state.info && <span class="version">{state.info.version}</span>}
       <nav aria-label="Sections">
-        <a href="#targets">Targets</a>
-        <a href="#start">Capture</a>
-        <a href="#profiles">Profiles</a>
-        <a href="#agent">Agent</a>
+        {state.loaded && (
+          <>
+            <a href="#targets">Targets</a>
+            <a href="#start">Capture</a>
+            <a href="#profiles">Profiles</a>
+            <a href="#agent">Agent</a>
+          </>
+        )}
       </nav>
       <Badge tone={tone}>{word}</Badge>
       <ThemeSelect />
@@ -61,7 +65,7 @@ function ThemeSelect() {
           setTheme(chosen);
         }}
       >
-        <option value="system">System colours</option>
+        <option value="system">System</option>
         <option value="light">Light</option>
         <option value="dark">Dark</option>
       </select>

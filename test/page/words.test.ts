@@ -61,9 +61,11 @@ it.each([
 });
 
 describe('the headline', () => {
+  const cut = { state: 'reconnecting', attempt: 1, retryAtMs: 0, reason: 'gone' } as const;
   it.each<[Partial<PageState>, number, string]>([
     [{}, 0, 'shop is attached and nothing is being captured. A CPU profile of 30 seconds is a good first look.'],
     [{}, 1, 'shop is attached; 1 capture under way.'],
+    [{ connection: cut }, 1, 'No connection to the agent: what stands below is from before.'],
     [{ targets: [] }, 0, 'No target is configured. Start the agent with --target host:port.'],
     [
       { targets: [connectingTarget] },
