@@ -8,5 +8,5 @@ function burnInScript(durationMs) {
   return x;
 }
 
-setInterval(() => burnInScript(10), 20);
+setInterval(burnInScript, 20, 10);
 console.log('ready');

@@ -8,5 +8,5 @@ export function burnInModule(durationMs) {
   return x;
 }
 
-setInterval(() => burnInModule(10), 20);
+setInterval(burnInModule, 20, 10);
 console.log(typeof require === 'undefined' && this === undefined ? 'ready' : 'not a module');

@@ -3,17 +3,20 @@
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
 
 const work = {
-  alpha: function burnAlpha(endMs) {
+  alpha: function burnAlpha(durationMs) {
+    const endMs = performance.now() + durationMs;
     let x = 0;
     while (performance.now() < endMs) x = (x * 31 + 1) | 0;
     return x;
   },
-  beta: function burnBeta(endMs) {
+  beta: function burnBeta(durationMs) {
+    const endMs = performance.now() + durationMs;
     let x = 0;
     while (performance.now() < endMs) x = (x * 33 + 2) | 0;
     return x;
   },
-  gamma: function burnGamma(endMs) {
+  gamma: function burnGamma(durationMs) {
+    const endMs = performance.now() + durationMs;
     let x = 0;
     while (performance.now() < endMs) x = (x * 37 + 3) | 0;
     return x;
@@ -31,7 +34,7 @@ if (isMainThread) {
   });
   console.log('ready');
 } else {
-  const timer = setInterval(() => work[workerData](performance.now() + 4), 20);
+  const timer = setInterval(work[workerData], 20, 4);
   parentPort.once('message', () => clearInterval(timer));
   parentPort.postMessage('online');
 }
