@@ -6,15 +6,20 @@ function integer(min: number, max: number, unit: string) {
   return z
     .string()
     .regex(/^-?\d{1,20}$/, `must be a whole number of ${unit}`)
+    .describe(`Whole number of ${unit}, ${min} to ${max}`)
     .transform(Number)
     .refine((value) => value >= min && value <= max, `must be between ${min} and ${max} ${unit}`);
 }
 
 const flag = z
   .enum(['true', 'false', '1', '0'], 'must be true or false')
+  .describe('`true` or `false`')
   .transform((value) => value === 'true' || value === '1');
-const targetId = z.string().min(1).max(200);
-const threadId = z.string().regex(/^[a-z0-9.-]{1,64}$/, 'must be main, all, or the id of a thread');
+const targetId = z.string().min(1).max(200).describe('Id of a target; may be left out when there is one only');
+const threadId = z
+  .string()
+  .regex(/^[a-z0-9.-]{1,64}$/, 'must be main, all, or the id of a thread')
+  .describe('`main` (default), `all`, or the id of a thread');
 const time = z.iso.datetime({
   offset: true,
   message: 'must be an ISO 8601 time with a zone, such as 2026-01-31T12:00:00Z',
@@ -29,8 +34,14 @@ export const cpuMaxSamples = 4_000_000;
 export const cpuStartQuery = z
   .object({
     target: targetId.optional(),
-    duration: integer(cpuDurationMs.min, cpuDurationMs.max, 'milliseconds').optional(),
-    interval: integer(cpuIntervalUs.min, cpuIntervalUs.max, 'microseconds').optional(),
+    duration: integer(cpuDurationMs.min, cpuDurationMs.max, 'milliseconds')
+      .optional()
+      .describe(`Milliseconds, ${cpuDurationMs.min} to ${cpuDurationMs.max}; default ${cpuDurationMs.default}`),
+    interval: integer(cpuIntervalUs.min, cpuIntervalUs.max, 'microseconds')
+      .optional()
+      .describe(
+        `Sampling interval in microseconds, ${cpuIntervalUs.min} to ${cpuIntervalUs.max}; default ${cpuIntervalUs.default}`,
+      ),
     thread: threadId.optional(),
     wait: flag.optional(),
   })
@@ -44,7 +55,10 @@ export const heapSnapshotQuery = z
 
 export const heapForecastQuery = z.object({ target: targetId.optional(), thread: threadId.optional() }).strict();
 
-const cursor = z.string().regex(/^[A-Za-z0-9_-]{1,200}$/, 'must be the `nextCursor` of an earlier answer');
+const cursor = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,200}$/, 'must be the `nextCursor` of an earlier answer')
+  .describe('`nextCursor` of an earlier answer');
 
 export const profilesQuery = z
   .object({
@@ -60,12 +74,19 @@ export const profilesQuery = z
 
 /** At least one of the two filters is required: an empty query must not delete everything. */
 export const profilesDeleteQuery = z
-  .object({ before: time.optional(), kind: profileKindSchema.optional(), target: targetId.optional() })
+  .object({
+    before: time.optional().describe('startedAt before'),
+    kind: profileKindSchema.optional(),
+    target: targetId.optional(),
+  })
   .strict()
   .refine((query) => query.before !== undefined || query.kind !== undefined, 'needs `before` or `kind`');
 
 export const downloadQuery = z
-  .object({ format: profileFormatSchema.optional(), ticket: z.string().max(200).optional() })
+  .object({
+    format: profileFormatSchema.optional(),
+    ticket: z.string().max(200).optional().describe('Stands for the credential'),
+  })
   .strict();
 
 export const ticketQuery = z.object({ format: profileFormatSchema.optional() }).strict();
