@@ -24,6 +24,7 @@ export interface CpuProfile {
   /** The target's CLOCK_MONOTONIC. */
   readonly startTimeUs: number;
   readonly endTimeUs: number;
+  /** Those of dropped nodes may be among them. */
   readonly frames: readonly Frame[];
   /** Per node: index in `frames`. */
   readonly nodeFrames: Uint32Array;

@@ -102,6 +102,9 @@ function findSubtreeEnds(parents: Int32Array): Uint32Array {
   return ends;
 }
 
+/** 104 days: beyond that nanoseconds are no longer exact as numbers. */
+const DURATION_US_MAX = 9e12;
+
 function orderSamples({ nodes, sampleIds, timeDeltasUs, startTimeUs, endTimeUs }: RawProfile, nodeOfRaw: Int32Array) {
   if (endTimeUs < startTimeUs) throw unreadable(`endTime ${endTimeUs} is before startTime ${startTimeUs}`);
   if (sampleIds.length !== timeDeltasUs.length) {
@@ -121,10 +124,12 @@ function orderSamples({ nodes, sampleIds, timeDeltasUs, startTimeUs, endTimeUs }
   }
   const order = isOrdered ? undefined : orderByTime(timesUs);
   const sampleTimesUs = order === undefined ? timesUs : Float64Array.from(order, (index) => timesUs[index]!);
+  const durationUs = Math.max(endTimeUs - startTimeUs, sampleTimesUs.at(-1) ?? 0);
+  if (!(durationUs <= DURATION_US_MAX)) throw unreadable(`it lasts ${durationUs} µs`);
   return {
     samples: order === undefined ? samples : order.map((index) => samples[index]!),
     sampleTimesUs,
-    endTimeUs: Math.max(endTimeUs, startTimeUs + (sampleTimesUs.at(-1) ?? 0)),
+    endTimeUs: startTimeUs + durationUs,
   };
 }
 

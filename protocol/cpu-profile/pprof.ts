@@ -86,8 +86,9 @@ function splitByLine(profile: CpuProfile, node: number, self: { samples: number;
 /** Whole nanoseconds since 1970, beyond what a number holds exactly. */
 function wallTimeNs(profile: CpuProfile, clock: PprofOptions['clock']): bigint {
   if (clock === undefined || clock === null) return 0n;
-  const wallUs = clock.wallMs * 1_000 + profile.startTimeUs - clock.monotonicUs;
-  return wallUs > 0 ? BigInt(Math.round(wallUs)) * 1_000n : 0n;
+  const wallUs = Math.round(clock.wallMs * 1_000 + profile.startTimeUs - clock.monotonicUs);
+  // The clock comes from the target: what is no time of this age is none.
+  return Number.isSafeInteger(wallUs) && wallUs > 0 ? BigInt(wallUs) * 1_000n : 0n;
 }
 
 /** In place of a frame number: what stands for the frames beyond STACK_DEPTH_MAX. */

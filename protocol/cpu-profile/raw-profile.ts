@@ -84,8 +84,8 @@ export function readRawProfile(value: unknown): RawProfile {
   };
   return {
     nodes,
-    startTimeUs: finite(file['startTime'], 'startTime'),
-    endTimeUs: finite(file['endTime'], 'endTime'),
+    startTimeUs: time(file['startTime'], 'startTime'),
+    endTimeUs: time(file['endTime'], 'endTime'),
     sampleIds: numbers('samples'),
     timeDeltasUs: numbers('timeDeltas'),
   };
@@ -97,6 +97,11 @@ export function unreadable(message: string): SidescopeError {
 
 export function checkBound(what: string, value: number, max: number): void {
   if (value > max) throw new SidescopeError('analysis-limit', `the profile has more than ${max} ${what}`);
+}
+
+export function time(value: unknown, where: string): number {
+  if (Math.abs(finite(value, where)) <= Number.MAX_SAFE_INTEGER) return value as number;
+  throw expected('a time in microseconds', value, where);
 }
 
 export function finite(value: unknown, where: string): number {

@@ -1,4 +1,4 @@
-import { checkBound, finite, RawNodes, SAMPLES_MAX, unreadable } from './raw-profile.ts';
+import { checkBound, finite, RawNodes, SAMPLES_MAX, time, unreadable } from './raw-profile.ts';
 import type { RawProfile } from './raw-profile.ts';
 
 /**
@@ -23,8 +23,8 @@ export function readRawProfileBytes(bytes: Uint8Array): RawProfile {
   if (missing.length > 0) throw unreadable(`${missing.join(', ')} missing`);
   return {
     nodes,
-    startTimeUs: finite(times.get('startTime'), 'startTime'),
-    endTimeUs: finite(times.get('endTime'), 'endTime'),
+    startTimeUs: time(times.get('startTime'), 'startTime'),
+    endTimeUs: time(times.get('endTime'), 'endTime'),
     sampleIds: numbers.get('samples')!,
     timeDeltasUs: numbers.get('timeDeltas')!,
   };

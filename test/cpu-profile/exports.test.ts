@@ -97,6 +97,10 @@ describe('encodePprof', () => {
     expect(decoded.period).toBe(Math.round(10_000_000 / 9));
   });
 
+  it.each([NaN, Infinity, -1e300, 1e300])('has no time when the target says that the wall clock is %d', (wallMs) => {
+    expect(decode(fileOf('a'), { clock: { monotonicUs: 0, wallMs, timeOriginMs: 0 } }).timeNanos).toBe(0);
+  });
+
   it('keeps all samples and all time of random trees', () => {
     for (let seed = 1; seed <= 40; seed++) {
       const file = randomFile(seed, { nodes: seed * 4, samples: seed * 9 });
