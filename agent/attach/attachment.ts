@@ -53,7 +53,7 @@ export class Attachment implements AsyncDisposable {
     const main = new Session('main', socket);
     const early = new EarlyMessages(socket, main);
     try {
-      using _exit = main.on('NodeRuntime.waitingForDisconnect', () => socket.terminate());
+      using _exit = main.on('NodeRuntime.waitingForDisconnect', () => void leaveExitingTarget(socket, () => [main]));
       // Without this message our mere presence holds the target at its exit (18, 20; with a profiler running, all versions).
       await main.send(
         'NodeRuntime.notifyWhenWaitingForDisconnect',
@@ -192,11 +192,7 @@ export class Attachment implements AsyncDisposable {
     this.#listener.onExiting();
     // All threads at once: one after the other costs the exit 150 ms instead of 60 (main and three workers).
     const rescues = Promise.allSettled([...this.#rescues].map((rescue) => rescue()));
-    const { promise: givenUp, resolve } = Promise.withResolvers<undefined>();
-    const timer = setTimeout(() => resolve(undefined), rescueTimeoutMs);
-    await Promise.race([rescues, givenUp]);
-    clearTimeout(timer);
-    this.#socket.terminate();
+    await leaveExitingTarget(this.#socket, () => this.threads().map(({ session }) => session), rescues);
     this.#end(new SidescopeError('target-gone', 'the target exited'));
   }
 
@@ -224,6 +220,32 @@ export class Attachment implements AsyncDisposable {
     for (const { session } of this.threads()) session.end(reason);
     this.#listener.onEnded(reason);
   }
+}
+
+/**
+ * Closes the socket of a target that waits for that at its exit: after the rescues, and when every command of ours is answered, or after
+ * `rescueTimeoutMs`. Closed with a command unanswered, the exiting process dies of SIGSEGV instead: 21 of 60 times on Node 18, 4 of 60 on 20 and 22, never on 24 and 26.
+ */
+async function leaveExitingTarget(
+  socket: InspectorSocket,
+  sessions: () => readonly Session[],
+  rescues: Promise<unknown> = Promise.resolve(),
+): Promise<void> {
+  const { promise: done, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => resolve(undefined), rescueTimeoutMs);
+  let isRescued = false;
+  const check = (): void => {
+    if (isRescued && sessions().every(({ outstanding }) => outstanding === 0)) resolve(undefined);
+  };
+  // A settled rescue's capture may send a last command in the same turn; that one is waited for too.
+  void rescues.then(() => setImmediate(() => ((isRescued = true), check())));
+  const onMessage = (): void => void setImmediate(check);
+  socket.events.on('message', onMessage);
+  socket.events.once('closed', () => resolve(undefined));
+  await done;
+  clearTimeout(timer);
+  socket.events.off('message', onMessage);
+  socket.terminate();
 }
 
 /** Reads messages while the attachment does not exist yet, so that its first commands get their answers. */

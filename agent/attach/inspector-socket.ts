@@ -21,6 +21,7 @@ export interface InspectorSocketEvents {
 export class InspectorSocket extends Chrome implements Channel {
   readonly events = new EventEmitter<InspectorSocketEvents>();
   #closeInfo: CloseInfo | undefined;
+  #outstanding = 0;
 
   /** Opens paused: listen to `events`, then `resume()`. `url` holds the address to connect to, already resolved. Rejects with `inspector-timeout` or `inspector-unreachable`. */
   static async open(url: string, options: { timeoutMs: number; signal: AbortSignal }): Promise<InspectorSocket> {
@@ -63,6 +64,10 @@ export class InspectorSocket extends Chrome implements Channel {
     return this.#closeInfo;
   }
 
+  get outstanding(): number {
+    return this.#outstanding;
+  }
+
   /** Called by the client when it makes its socket, before that opens. */
   protected override _connectToWebSocket(): Promise<void> {
     const opening = super._connectToWebSocket();
@@ -82,7 +87,9 @@ export class InspectorSocket extends Chrome implements Channel {
 
   request(method: string, params: object, answer: ChannelAnswer): number {
     const id = this._nextCommandId;
+    this.#outstanding++;
     this.send(method, params, (failed, response) => {
+      this.#outstanding--;
       if (failed instanceof Error) answer({ lost: failed });
       else if (failed) answer({ error: response });
       else answer({ result: response });

@@ -17,6 +17,8 @@ export interface Channel {
   /** Sends, and returns the id that the answer will carry. */
   request(method: string, params: object, answer: ChannelAnswer): number;
   settle(id: number, message: { error?: unknown; result?: unknown }): void;
+  /** Requests that the target has not answered yet, also those that nobody waits for any more. */
+  readonly outstanding: number;
 }
 
 export interface SendOptions {
@@ -43,6 +45,10 @@ export class Session {
   /** Aborted with `target-gone` when the connection or the thread has ended. */
   get ended(): AbortSignal {
     return this.#ended.signal;
+  }
+
+  get outstanding(): number {
+    return this.#channel.outstanding;
   }
 
   async send<M extends InspectorMethod>(

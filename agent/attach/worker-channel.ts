@@ -12,6 +12,10 @@ export class WorkerChannel implements Channel {
     this.#sessionId = sessionId;
   }
 
+  get outstanding(): number {
+    return this.#pending.size;
+  }
+
   request(method: string, params: object, answer: ChannelAnswer): number {
     const id = this.#nextId++;
     this.#pending.set(id, answer);

@@ -17,7 +17,7 @@ export interface CaptureJob {
   readonly watcher: TargetWatcher;
   readonly threadId: string;
   readonly store: ProfileStore;
-  /** Keep what is there and end: the reason is a CpuEnd. */
+  /** Keep what is there and end: the reason is a CaptureEnd. */
   readonly endEarly: AbortSignal;
   /** Throw away: the reason is the error to report. */
   readonly abandon: AbortSignal;

@@ -3,7 +3,8 @@ import type { CpuProblem } from '../../protocol/cpu-profile/facts.ts';
 import type { AttachedThread, Attachment } from '../attach/attachment.ts';
 import type { ArtifactWriter } from '../store/artifact.ts';
 import { draftOf, selectThreads, type CaptureJob } from './capture-job.ts';
-import { captureCpu, type CpuEnd, type CpuRecording } from './cpu.ts';
+import { earlyReason, showSampling } from './capture-end.ts';
+import { captureCpu, type CpuRecording } from './cpu.ts';
 import type { OperationEnding } from './operation-record.ts';
 import type { ProfileWorker } from './profile-worker.ts';
 
@@ -95,6 +96,7 @@ async function keep(
     cost: recording.cost,
     cpu: checked.facts,
     snapshot: null,
+    sampling: null,
     clock: recording.clock,
     warnings,
   });
@@ -119,21 +121,6 @@ async function checkProfile(
   }
 }
 
-function earlyReason(end: CpuEnd, { tookMs, durationMs }: { tookMs: number; durationMs: number }): string | null {
-  const after = `after ${(tookMs / 1000).toFixed(1)} s of ${(durationMs / 1000).toFixed(1)} s`;
-  switch (end) {
-    case 'duration':
-    case 'stopped':
-      return null;
-    case 'cancelled':
-      return `cancelled ${after}`;
-    case 'target-exit':
-      return `the target exited ${after}`;
-    case 'agent-stopping':
-      return `the agent was stopped ${after}`;
-  }
-}
-
 const problemTexts: Readonly<Record<CpuProblem, string>> = {
   'no-samples': "V8's sampler took no sample in that time",
   'only-root': "V8's sampler is stuck: every sample holds only the root",
@@ -142,15 +129,4 @@ const problemTexts: Readonly<Record<CpuProblem, string>> = {
 /** A sample takes 8-12 bytes, the tree rarely over 2 MB. */
 function expectedBytes(durationMs: number, intervalUs: number): number {
   return 512 * 1024 + Math.ceil((durationMs * 1000) / intervalUs) * 12;
-}
-
-function showSampling(job: CaptureJob, durationMs: number): Disposable {
-  const startMs = performance.now();
-  const timer = setInterval(() => {
-    if (job.record.view.progress.phase !== 'sampling') return;
-    const fraction = Math.min(1, (performance.now() - startMs) / durationMs);
-    job.record.progress({ phase: 'sampling', fraction, bytes: 0 });
-  }, 1_000);
-  timer.unref();
-  return { [Symbol.dispose]: () => clearInterval(timer) };
 }

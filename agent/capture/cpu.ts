@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
 import { clockExpression } from '../../protocol/inspector/expressions.ts';
 import { sliceResultValue } from '../../protocol/inspector/message-bytes.ts';
@@ -6,6 +5,7 @@ import { decodeClock, type ClockReading } from '../../protocol/inspector/reading
 import type { CaptureCost } from '../../protocol/rest/profile.ts';
 import type { AttachedThread, Attachment } from '../attach/attachment.ts';
 import type { Session } from '../attach/session.ts';
+import { CaptureEnding, type CaptureEnd } from './capture-end.ts';
 import { readMemory } from './read-memory.ts';
 
 /** Creating V8's profiler stalls 37-265 ms; Node 22 can deadlock in it for good (nodejs/node#65140), so no retry either. */
@@ -14,14 +14,12 @@ const startTimeoutMs = 20_000;
 const stopTimeoutMs = 60_000;
 const commandTimeoutMs = 10_000;
 
-export type CpuEnd = 'duration' | 'stopped' | 'cancelled' | 'target-exit' | 'agent-stopping';
-
 export interface CpuRecording {
   /** The .cpuprofile, byte for byte as V8 wrote it. */
   readonly profile: Uint8Array;
   readonly startedAtMs: number;
   readonly endedAtMs: number;
-  readonly end: CpuEnd;
+  readonly end: CaptureEnd;
   readonly clock: ClockReading | null;
   readonly cost: CaptureCost;
   readonly warnings: readonly string[];
@@ -32,7 +30,7 @@ export interface CpuCaptureOptions {
   readonly thread: AttachedThread;
   readonly intervalUs: number;
   readonly durationMs: number;
-  /** Ends the capture early and keeps it; its reason is the CpuEnd. */
+  /** Ends the capture early and keeps it; its reason is the CaptureEnd. */
   readonly endEarly: AbortSignal;
   readonly onSampling: () => void;
 }
@@ -43,7 +41,7 @@ export interface CpuCaptureOptions {
  */
 export async function captureCpu(options: CpuCaptureOptions): Promise<CpuRecording> {
   const { session } = options.thread;
-  const end = new CpuEnding(options.endEarly);
+  const end = new CaptureEnding(options.endEarly);
   const { promise: received, resolve: markReceived } = Promise.withResolvers<undefined>();
   using _rescue = options.attachment.onExit(() => {
     end.now('target-exit');
@@ -113,31 +111,5 @@ async function readClock(session: Session, warnings: string[]): Promise<ClockRea
     if (session.ended.aborted || !(error instanceof SidescopeError)) throw error;
     warnings.push(`the target's clock could not be read: ${error.message}`);
     return null;
-  }
-}
-
-/** Why and when the sampling ends: the first of the duration, a person, the target's exit, the agent's stop. */
-class CpuEnding {
-  readonly #early: AbortSignal;
-  readonly #exit = new AbortController();
-
-  constructor(early: AbortSignal) {
-    this.#early = early;
-  }
-
-  now(end: CpuEnd): void {
-    this.#exit.abort(end);
-  }
-
-  async wait(ms: number, gone: AbortSignal): Promise<CpuEnd> {
-    const signal = AbortSignal.any([this.#exit.signal, this.#early, gone]);
-    try {
-      await delay(Math.max(0, ms), undefined, { signal });
-      return 'duration';
-    } catch {
-      // The only rejection is the signal's.
-      gone.throwIfAborted();
-      return signal.reason as CpuEnd;
-    }
   }
 }

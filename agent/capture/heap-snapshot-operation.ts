@@ -37,6 +37,7 @@ export async function runHeapSnapshotOperation(
       cost: recording.cost,
       cpu: null,
       snapshot: factsOf(recording, parameters),
+      sampling: null,
       clock: recording.clock,
       warnings: force && forecast.verdict === 'refuse' ? [`taken with force: ${forecast.reason}`] : [],
     });

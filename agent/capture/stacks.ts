@@ -1,0 +1,56 @@
+import { SidescopeError } from '../../protocol/error.ts';
+import { stackExpression } from '../../protocol/inspector/expressions.ts';
+import { decodeStack } from '../../protocol/inspector/readings.ts';
+import type { Stacks, ThreadStack } from '../../protocol/rest/stacks.ts';
+import type { AttachedThread } from '../attach/attachment.ts';
+import type { TargetWatcher } from '../attach/target-watcher.ts';
+
+/** A loop or a regular expression is interrupted within 30 ms; what takes longer is native and may take for ever. */
+const answerTimeoutMs = 2_000;
+const maxThreads = 256;
+
+/**
+ * What every thread of the target executes now, all asked at once. A thread that does not answer is an entry, not a failure. Costs each
+ * thread about a millisecond. Rejects with `target-not-attached`.
+ */
+export async function readStacks(watcher: TargetWatcher): Promise<Stacks> {
+  const threads = watcher.attachment.threads();
+  const asked = threads.slice(0, maxThreads);
+  const takenAt = new Date().toISOString();
+  return {
+    targetId: watcher.id,
+    takenAt,
+    threads: await Promise.all(asked.map((thread) => readThread(thread))),
+    omittedThreads: threads.length - asked.length,
+  };
+}
+
+async function readThread({ thread, session }: AttachedThread): Promise<ThreadStack> {
+  const startMs = performance.now();
+  const about = { thread: thread.id, title: thread.title };
+  const waitedMs = (): number => Math.round((performance.now() - startMs) * 10) / 10;
+  try {
+    const reading = decodeStack(await session.evaluate(stackExpression, { timeoutMs: answerTimeoutMs }));
+    if (reading.frames === null) throw new SidescopeError('inspector-bad-answer', 'its stack cannot be read from inside');
+    const { frames, hasMore, span } = reading;
+    // V8 runs our question on top of what it interrupts: with nothing below, the thread sat in its event loop.
+    const state = frames.length === 0 ? 'idle' : 'running';
+    return { ...about, state, frames: [...frames], hasMore, span, waitedMs: waitedMs(), error: null };
+  } catch (error) {
+    if (!(error instanceof SidescopeError)) throw error;
+    const { code } = error;
+    const message =
+      code === 'inspector-timeout'
+        ? `no answer in ${answerTimeoutMs} ms: it is stopped, or in a native call (crypto, file system, child process, Atomics.wait)`
+        : error.message;
+    return {
+      ...about,
+      state: 'no-answer',
+      frames: [],
+      hasMore: false,
+      span: null,
+      waitedMs: waitedMs(),
+      error: { code, message },
+    };
+  }
+}
