@@ -11,7 +11,7 @@ import { Tokens } from './http/tokens.ts';
 import { describeOptions, type ResolvedOptions } from './options.ts';
 import { openStoreOrFallBack } from './store/open-or-fall-back.ts';
 import type { ProfileStore } from './store/store.ts';
-import { createAudit } from './telemetry/audit.ts';
+import { createAudit, type Audit } from './telemetry/audit.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { logTargets } from './telemetry/log-targets.ts';
 import { observe } from './telemetry/observe.ts';
@@ -33,14 +33,17 @@ export interface AgentSurroundings {
   readonly log: Log;
   /** Pod, namespace, node, container: what the downward API gave. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Default: JSON lines on stderr. */
+  readonly audit?: Audit;
 }
 
 /**
  * The composition: makes every part from the options and hands each what it needs. Never rejects for a taken port, an unusable directory or file: that
  * feature is `failed` then, with the reason and what to set, and the rest runs. The caller decides whether that is good enough.
  */
-export async function startAgent(resolved: ResolvedOptions, { log, environment }: AgentSurroundings): Promise<Agent> {
+export async function startAgent(resolved: ResolvedOptions, surroundings: AgentSurroundings): Promise<Agent> {
   const { options } = resolved;
+  const { log, environment, audit = createAudit() } = surroundings;
   const startedAt = new Date();
   const failures: Feature[] = optionFailures(resolved);
   await using opening = new AsyncDisposableStack();
@@ -118,7 +121,7 @@ export async function startAgent(resolved: ResolvedOptions, { log, environment }
         convert: converter(storage.store, worker),
         pageDirectory,
         log,
-        audit: createAudit(),
+        audit,
         metrics,
         allowedHosts: options.allowedHosts,
       },

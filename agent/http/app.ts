@@ -76,6 +76,15 @@ function finishAnswer(context: Context<AppEnvironment>, { metrics }: AdminServic
   const { headers, status } = context.res;
   setSecurityHeaders(headers);
   headers.set('x-request-id', context.get('requestId'));
+  // Without it Node sends an empty body in chunks.
+  if (
+    context.res.body === null &&
+    status >= 200 &&
+    status !== 204 &&
+    status !== 304 &&
+    context.req.raw.method !== 'HEAD'
+  )
+    headers.set('content-length', '0');
   const route = context.get('routeName') ?? 'unknown';
   const method = knownMethods.has(context.req.raw.method) ? context.req.raw.method : 'other';
   metrics.httpRequestsTotal.inc({ route, method, status: String(status) });

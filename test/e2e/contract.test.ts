@@ -1,0 +1,224 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { eventSchema } from '../../protocol/rest/event.ts';
+import type { DeletedProfiles, OperationList, ProfileList, TargetList } from '../../protocol/rest/lists.ts';
+import type { Operation } from '../../protocol/rest/operation.ts';
+import { problemSchema } from '../../protocol/rest/problem.ts';
+import type { Profile } from '../../protocol/rest/profile.ts';
+import { apiPath, routes } from '../../protocol/rest/routes.ts';
+import type { Route } from '../../protocol/rest/routes.ts';
+import type { Ticket } from '../../protocol/rest/ticket.ts';
+import { openAgent } from '../support/agent.ts';
+import type { RunningAgent } from '../support/agent.ts';
+import { curl } from '../support/curl.ts';
+import { startTarget } from '../support/target.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+const rows = Object.entries<Route>(routes);
+
+/** A client that knows the route table only: every answer must have a status and a shape that its row names. */
+function clientOf({ url, token }: RunningAgent) {
+  const authorization = { Authorization: `Bearer ${token}` };
+  const asked = new Set<string>();
+  const call = async (line: string, init: { body?: string; headers?: Record<string, string> } = {}) => {
+    const [method = '', path = ''] = line.split(' ');
+    const { name, route } = rowOf(method, path);
+    asked.add(name);
+    const answer = await curl(`${url}${apiPath}${path}`, {
+      method,
+      ...init,
+      headers: { ...(route.scope === 'public' ? {} : authorization), ...init.headers },
+    });
+    const row = route.answers.find(({ status }) => status === answer.status);
+    if (row === undefined) throw new Error(`${line}: ${answer.status} ${answer.body.toString().slice(0, 500)}`);
+    if (row.schema !== undefined) row.schema.parse(JSON.parse(answer.body.toString()));
+    return answer;
+  };
+  const json = async <Value>(...request: Parameters<typeof call>) =>
+    JSON.parse((await call(...request)).body.toString()) as Value;
+  return { call, json, asked };
+}
+
+function rowOf(method: string, path: string): { name: string; route: Route } {
+  const [plain = ''] = path.split('?');
+  for (const [name, route] of rows) {
+    const pattern = new RegExp(`^${route.path.replace(/:\w+/g, '[^/]+').replace('*', '.*')}$`);
+    if (route.method === method && pattern.test(plain)) return { name, route };
+  }
+  throw new Error(`no row for ${method} ${path}`);
+}
+
+async function attached({ json }: ReturnType<typeof clientOf>) {
+  return await waitFor(
+    async () => {
+      const { targets } = await json<TargetList>('GET /targets');
+      return targets.every(({ state }) => state.state === 'attached') ? targets : undefined;
+    },
+    { message: 'all targets to be attached' },
+  );
+}
+
+test('every route answers what the contract says, asked as curl asks', { timeout: 60_000 }, async () => {
+  await using target = await startTarget('busy');
+  await using agent = await openAgent({ targets: [target.inspectorAddress] });
+  const client = clientOf(agent);
+  const { call, json } = client;
+
+  const events = readEvents(agent);
+  expect((await call('GET /ui')).body.toString()).toContain('<!doctype html>');
+  expect((await call('GET /ui/deep/link')).status).toBe(200);
+  expect(JSON.parse((await call('GET /openapi.json')).body.toString())).toMatchObject({ openapi: '3.1.0' });
+  expect((await call('GET /ui/docs')).headers.get('content-type')).toContain('text/html');
+  expect((await curl(agent.url)).headers.get('location')).toBe(`${apiPath}/ui`);
+  expect(await json('GET /info')).toMatchObject({ name: 'sidescope', you: { name: 'default', scopes: ['admin'] } });
+  const [view] = await attached(client);
+  expect(view?.identity?.pid).toBe(target.pid);
+
+  const started = await call('POST /cpu/start?duration=30000');
+  const operation = JSON.parse(started.body.toString()) as Operation;
+  expect(started.headers.get('location')).toBe(`${apiPath}/operations/${operation.id}`);
+  expect(operation).toMatchObject({ startedBy: 'default', parameters: { durationMs: 30_000 } });
+  const fraction = async () => (await json<Operation>(`GET /operations/${operation.id}`)).progress.fraction ?? 0;
+  await waitFor(async () => (await fraction()) > 0.02, { message: '0.6 s of samples' });
+  expect(await json('POST /cpu/stop?wait=true')).toMatchObject({ id: operation.id, state: 'succeeded' });
+
+  const cancelled = await json<Operation>('POST /cpu/start');
+  await waitFor(async () => (await json<Operation>(`GET /operations/${cancelled.id}`)).progress.phase === 'sampling', {
+    message: 'the capture to sample',
+  });
+  await json(`DELETE /operations/${cancelled.id}`);
+  const after = () => json<Operation>(`GET /operations/${cancelled.id}`);
+  await waitFor(async () => (await after()).state === 'cancelled', { message: 'the capture to be cancelled' });
+
+  expect(await json('GET /heap/snapshot/forecast')).toMatchObject({ targetId: view?.id, verdict: 'allow' });
+  const snapshot = await json<Operation>('POST /heap/snapshot?wait=true');
+  expect(snapshot).toMatchObject({ kind: 'heap-snapshot', state: 'succeeded' });
+  const { operations } = await json<OperationList>('GET /operations?state=ended');
+  expect(operations.map(({ id }) => id)).toEqual([snapshot.id, cancelled.id, operation.id]);
+
+  const { profiles } = await json<ProfileList>('GET /profiles');
+  expect(profiles.map(({ kind }) => kind)).toEqual(['heap-snapshot', 'cpu', 'cpu']);
+  const first = await json<ProfileList>('GET /profiles?limit=1');
+  const second = await json<ProfileList>(`GET /profiles?limit=1&cursor=${first.nextCursor}`);
+  expect([first, second].flatMap((page) => page.profiles.map(({ id }) => id))).toEqual(
+    profiles.slice(0, 2).map(({ id }) => id),
+  );
+  const [heap, , cpu] = profiles;
+  if (heap === undefined || cpu === undefined) throw new Error('there are fewer profiles than the list had');
+  expect(await json(`GET /profiles/${cpu.id}`)).toEqual(cpu);
+
+  await checkDownloads({ client, cpu, heap });
+  const body = '{"pinned":true,"labels":{"why":"slow"}}';
+  const headers = { 'Content-Type': 'application/json' };
+  expect(await json(`PATCH /profiles/${cpu.id}`, { body, headers })).toMatchObject({ pinned: true });
+  const later = encodeURIComponent(new Date(Date.now() + 1000).toISOString());
+  const { deleted, kept } = await json<DeletedProfiles>(`DELETE /profiles?before=${later}&kind=cpu`);
+  expect([deleted.length, kept]).toEqual([1, { pinned: 1, inUse: 0 }]);
+  expect((await call(`DELETE /profiles/${heap.id}`)).body).toHaveLength(0);
+
+  await waitFor(() => events.types.includes('profile-deleted'), { message: 'the events' });
+  expect(events.types[0]).toBe('hello');
+  expect(new Set(events.types)).toEqual(
+    new Set(['hello', 'target', 'operation', 'profile', 'profile-deleted', 'storage']),
+  );
+  await events.stop();
+  expect(agent.audited.filter(({ result }) => result !== 'ok')).toEqual([]);
+  expect(new Set(agent.audited.map(({ action }) => action))).toEqual(
+    new Set(rows.flatMap(([name, { action }]) => (action === undefined || laterRoutes.has(name) ? [] : [action]))),
+  );
+  expect(agent.logged.length).toBeGreaterThan(0);
+  expect(agent.logged.join('') + JSON.stringify(agent.audited)).not.toContain(agent.token);
+  client.asked.add('events');
+  expect(rows.map(([name]) => name).filter((name) => !client.asked.has(name) && !laterRoutes.has(name))).toEqual([]);
+});
+
+/** Tested by files of their own. */
+const laterRoutes = new Set(['startHeapSampling', 'readStacks']);
+
+async function checkDownloads(tested: { client: ReturnType<typeof clientOf>; cpu: Profile; heap: Profile }) {
+  const { client, cpu, heap } = tested;
+  const file = await client.call(`GET /profiles/${cpu.id}/download`);
+  expect(createHash('sha256').update(file.body).digest('hex')).toBe(cpu.sha256);
+  expect(JSON.parse(file.body.toString())).toHaveProperty('nodes');
+  const collapsed = await client.call(`GET /profiles/${cpu.id}/download?format=collapsed`);
+  expect(collapsed.body.toString()).toMatch(/;burn[^;]* \d+$/m);
+  const pprof = await client.call(`GET /profiles/${cpu.id}/download?format=pprof`);
+  expect(pprof.headers.get('content-disposition')).toMatch(/\.pb(\.gz)?"$/);
+
+  const { url } = await client.json<Ticket>(`POST /profiles/${heap.id}/ticket`);
+  const path = url.slice(apiPath.length);
+  const part = await client.call(`GET ${path}`, { headers: { Range: 'bytes=0-11' } });
+  expect([part.status, part.body.toString()]).toEqual([206, '{"snapshot":']);
+  const whole = await client.call(`GET ${path}`);
+  expect(createHash('sha256').update(whole.body).digest('hex')).toBe(heap.sha256);
+}
+
+function readEvents({ url, token }: RunningAgent) {
+  const types: string[] = [];
+  const aborter = new AbortController();
+  const read = async () => {
+    const headers = { authorization: `Bearer ${token}` };
+    const response = await fetch(`${url}${apiPath}/events`, { headers, signal: aborter.signal });
+    let rest = '';
+    for await (const text of (response.body ?? new ReadableStream()).pipeThrough(new TextDecoderStream())) {
+      const blocks = (rest + text).split('\n\n');
+      rest = blocks.pop() ?? '';
+      for (const block of blocks) {
+        const data = /^data: (.*)$/m.exec(block)?.[1];
+        if (data !== undefined) types.push(eventSchema.parse(JSON.parse(data)).type);
+      }
+    }
+  };
+  const reading = read().catch((error: unknown) => {
+    if (!aborter.signal.aborted) throw error;
+  });
+  const stop = async () => {
+    aborter.abort();
+    await reading;
+  };
+  return { types, stop };
+}
+
+describe('while the target is gone', () => {
+  test('starts are refused with the reason, the rest works, and the ops listener stays ready', async () => {
+    await using target = await startTarget('busy');
+    await using agent = await openAgent({ targets: [target.inspectorAddress] });
+    const client = clientOf(agent);
+    await attached(client);
+    target.kill('SIGKILL');
+    await target.exited;
+    const headers = { Authorization: `Bearer ${agent.token}` };
+    await waitFor(
+      async () => {
+        const { status, body } = await curl(`${agent.url}${apiPath}/cpu/start`, { method: 'POST', headers });
+        return status === 409 && problemSchema.parse(JSON.parse(body.toString())).code === 'target-not-attached';
+      },
+      { message: 'the refusal' },
+    );
+    expect((await client.call('GET /profiles')).status).toBe(200);
+    const ready = await curl(`${agent.opsUrl}/readyz`);
+    expect([ready.status, JSON.parse(ready.body.toString())]).toMatchObject([200, { status: 'ready' }]);
+    const metrics = (await curl(`${agent.opsUrl}/metrics`)).body.toString();
+    expect(metrics).toContain('sidescope_refusals_total{code="target-not-attached"}');
+    expect(metrics).toMatch(/sidescope_target_attached\{target="[^"]+"\} 0/);
+  });
+});
+
+test('several targets: a start that names none is refused, one that names a wrong one too', async () => {
+  await using first = await startTarget('busy');
+  await using second = await startTarget('busy');
+  await using agent = await openAgent({ targets: [first.inspectorAddress, second.inspectorAddress] });
+  const client = clientOf(agent);
+  const targets = await attached(client);
+  expect(targets).toHaveLength(2);
+  const headers = { Authorization: `Bearer ${agent.token}` };
+  const refusal = async (query: string) => {
+    const answer = await curl(`${agent.url}${apiPath}/cpu/start${query}`, { method: 'POST', headers });
+    return problemSchema.parse(JSON.parse(answer.body.toString())).code;
+  };
+  expect(await refusal('')).toBe('target-required');
+  expect(await refusal('?target=nobody')).toBe('unknown-target');
+  expect(await refusal(`?target=${targets[0]?.id}&thread=worker-99`)).toBe('unknown-thread');
+  const operation = await client.json<Operation>(`POST /cpu/start?duration=100&wait=1&target=${targets[1]?.id}`);
+  expect(operation).toMatchObject({ targetId: targets[1]?.id, state: 'succeeded' });
+});
