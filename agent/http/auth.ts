@@ -23,7 +23,7 @@ export interface Credentials {
 /** Rejects with `unauthorized`, `bad-ticket` or `too-many-attempts`. A route that is not public never gets past it without a credential. */
 export async function admit(gate: Gate, route: Route, credentials: Credentials): Promise<Admission> {
   if (route.ticket && credentials.ticket !== undefined) return admitTicket(gate, credentials.ticket);
-  const token = bearerToken(credentials.authorization);
+  const token = bearerToken(gate, credentials.authorization);
   const subject = await gate.tokens.authenticate(token);
   if (subject === undefined) throw refusal(gate, 'unauthorized', 'the token is unknown or expired');
   return { subject };
@@ -46,15 +46,11 @@ async function admitTicket(gate: Gate, ticket: string): Promise<Admission> {
   return { subject: grant.subject, grant };
 }
 
-function bearerToken(authorization: string | undefined): string {
-  if (authorization === undefined) throw new SidescopeError('unauthorized', 'the request has no Authorization header');
+function bearerToken(gate: Gate, authorization: string | undefined): string {
+  if (authorization === undefined) throw refusal(gate, 'unauthorized', 'the request has no Authorization header');
   const token = /^Bearer +([\w.~+/=-]{1,512})$/i.exec(authorization)?.[1];
-  if (token === undefined)
-    throw new SidescopeError(
-      'unauthorized',
-      'the Authorization header is not "Bearer <token>" of at most 512 characters',
-    );
-  return token;
+  if (token !== undefined) return token;
+  throw refusal(gate, 'unauthorized', 'the Authorization header is not "Bearer <token>" of at most 512 characters');
 }
 
 /** After the right ones were looked for: somebody who guesses cannot lock out somebody who knows. */

@@ -15,7 +15,7 @@ export interface ListenerOptions {
   /** 0 picks a free one. */
   readonly port: number;
   readonly maxConnections: number;
-  readonly log: Pick<Log, 'warn' | 'error'>;
+  readonly log: Pick<Log, 'debug' | 'error'>;
   readonly onDropped: () => void;
   readonly fetch: (request: Request, bindings: HttpBindings) => Response | Promise<Response>;
 }
@@ -37,7 +37,13 @@ const idleSocketMs = 120_000;
 /** Rejects with `address-in-use`, or `invalid-option` when the address is not this machine's or not allowed. */
 export async function openListener(options: ListenerOptions): Promise<Listener> {
   const server = createServer(
-    { maxHeaderSize: maxHeaderBytes, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 5_000 },
+    {
+      maxHeaderSize: maxHeaderBytes,
+      headersTimeout: 10_000,
+      requestTimeout: 30_000,
+      connectionsCheckingInterval: 5_000,
+      keepAliveTimeout: 5_000,
+    },
     getRequestListener((request, bindings) => options.fetch(request, bindings as HttpBindings), {
       // The agent's own fetch and tests keep the platform's Request and Response.
       overrideGlobalObjects: false,
@@ -62,7 +68,7 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
 /** What the adapter itself refuses: no Host, a Host or target that is no URL. */
 function malformedAnswer(error: unknown, { log, name }: ListenerOptions): Response {
   const message = error instanceof Error ? error.message : 'unknown';
-  log.warn({ listener: name, reason: message }, 'malformed request');
+  log.debug({ listener: name, reason: message }, 'malformed request');
   const response = problemResponse(
     new SidescopeError('invalid-request', 'the Host header or the request target is malformed'),
     'none',

@@ -170,7 +170,8 @@ function auditWriter(services: AdminServices, asked: Asked): ConstructorParamete
   const startedAtMs = performance.now();
   const { route, context } = asked;
   return (result, status, facts) => {
-    if (route.action === undefined) return;
+    // Bounded by the same bucket: a flood of guesses must not become a flood of lines. The metric counts them all.
+    if (route.action === undefined || result === 'too-many-attempts') return;
     services.audit.write({
       requestId: context.get('requestId'),
       subject: asked.admission?.subject.name ?? null,
@@ -193,11 +194,13 @@ function auditedParameters(context: Context<AppEnvironment>): Record<string, str
   return Object.fromEntries([...path, ...entries].map(([name, value]) => [name.slice(0, 50), value.slice(0, 100)]));
 }
 
+const startActions: ReadonlySet<string | undefined> = new Set(['cpu.start', 'heap.snapshot', 'heap.sampling.start']);
+
 /** Refused before the target was touched: only the routes that start captures. */
 function countRefusal({ metrics }: AdminServices, route: Route, { code }: SidescopeError): void {
   if (code === 'unauthorized' || code === 'forbidden-scope' || code === 'bad-ticket' || code === 'too-many-attempts')
     metrics.authFailuresTotal.inc({ code });
-  else if (route.action === 'cpu.start' || route.action === 'heap.snapshot') metrics.refusalsTotal.inc({ code });
+  else if (startActions.has(route.action)) metrics.refusalsTotal.inc({ code });
 }
 
 /** The error goes on to the one place that answers it; the line says how it will be answered. */

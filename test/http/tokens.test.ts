@@ -164,6 +164,19 @@ describe('guessing', () => {
     expect((await ask(services.adminToken)).status).toBe(200);
   });
 
+  test('floods neither the audit log nor, without any credential, the answers', async () => {
+    const services = await fakeServices();
+    const { app } = createAdminApp(services);
+    const statuses = new Set<number>();
+    for (let count = 0; count < 300; count++)
+      statuses.add((await app.request(`http://localhost${apiPath}/cpu/start`, { method: 'POST' })).status);
+    expect(statuses).toEqual(new Set([401, 429]));
+    expect(services.audited.length).toBeLessThan(300);
+    expect(new Set(services.audited.map(({ result }) => result))).toEqual(new Set(['unauthorized']));
+    const counted = await services.metrics.authFailuresTotal.get();
+    expect(counted.values.reduce((sum, { value }) => sum + value, 0)).toBe(300);
+  });
+
   test('may go on at the rate of the bucket', () => {
     const { now, advance } = clock();
     const bucket = new AttemptBucket({ burst: 3, perSecond: 2, now });
@@ -175,7 +188,7 @@ describe('guessing', () => {
   });
 
   test.each(['', 'Basic YTpi', 'Bearer', 'Bearer  ', `Bearer ${'x'.repeat(513)}`, 'Bearer a b', 'Bearer tökén'])(
-    'the header %.30j is malformed, not a guess',
+    'the header %.30j is no credential',
     async (authorization) => {
       const services = await fakeServices();
       const { app } = createAdminApp(services);
@@ -209,6 +222,23 @@ describe('tickets', () => {
     expect(tickets.find(ticket)).toBeDefined();
     advance(1);
     expect(tickets.find(ticket)).toBeUndefined();
+  });
+
+  test('end with the credential that they were made with', async () => {
+    const { now, advance } = clock();
+    const file = join(directory, 'tokens.json');
+    await writeFile(file, fileOf(alice, bob));
+    const services = await fakeServices({ tokens: await Tokens.open({ file, log: quiet, now }) });
+    services.store.add('p1', { kind: 'cpu', plain: Buffer.from('{}') });
+    const { app } = createAdminApp(services);
+    const headers = { authorization: 'Bearer secret-a' };
+    const made = await app.request(`http://localhost${apiPath}/profiles/p1/ticket`, { method: 'POST', headers });
+    const { url } = (await made.json()) as { url: string };
+    const status = async () => (await app.request(`http://localhost${url}`)).status;
+    expect(await status()).toBe(200);
+    await writeFile(file, fileOf(bob));
+    advance(1000);
+    expect(await status()).toBe(401);
   });
 
   test('are bounded: the oldest goes', () => {
