@@ -8,6 +8,6 @@ function burn(durationMs) {
   return x;
 }
 
-const timer = setInterval(() => burn(10), 5);
+const timer = setInterval(burn, 5, 10);
 process.on('message', () => clearInterval(timer));
 console.log('ready');

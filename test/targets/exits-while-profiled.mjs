@@ -8,6 +8,6 @@ function burn(durationMs) {
   return x;
 }
 
-setInterval(() => burn(10), 5);
+setInterval(burn, 5, 10);
 process.on('message', () => process.exit(7));
 console.log('ready');
