@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { errorCodes, openApiDocument, queryProperties, scopeSentence } from '../../protocol/rest/openapi.ts';
 import { problemKinds } from '../../protocol/rest/problem.ts';
+import type { ProblemCode } from '../../protocol/rest/problem.ts';
 import { apiPath, routes } from '../../protocol/rest/routes.ts';
 import type { Route } from '../../protocol/rest/routes.ts';
 import { securityPolicies } from './headers.ts';
@@ -44,12 +45,9 @@ they name and imply nothing. Long work answers 202 with an operation and its <co
 <h2>Routes</h2>
 ${shown.map(routeSection).join('\n')}
 <h2>Problems</h2>
-<table>
-<thead><tr><th>Code</th><th>Status</th><th>What happened</th><th>What to do</th></tr></thead>
-<tbody>
-${Object.entries(problemKinds).map(problemRow).join('\n')}
-</tbody>
-</table>
+<dl>
+${Object.entries(problemKinds).map(problemEntry).join('\n')}
+</dl>
 </body>
 </html>
 `;
@@ -76,11 +74,8 @@ function parameterSentence(schema: Record<string, unknown>): string {
   return typeof schema['pattern'] === 'string' ? `matches \`${schema['pattern']}\`` : 'text';
 }
 
-function problemRow([code, { status, cause, remedy }]: [
-  string,
-  (typeof problemKinds)[keyof typeof problemKinds],
-]): string {
-  return `<tr id="problem-${code}"><td><code>${code}</code></td><td>${status}</td><td>${prose(cause)}</td><td>${prose(remedy)}</td></tr>`;
+function problemEntry([code, { status, cause, remedy }]: [string, (typeof problemKinds)[ProblemCode]]): string {
+  return `<div id="problem-${code}"><dt><code>${code}</code> ${status}</dt><dd>${prose(cause)} ${prose(remedy)}</dd></div>`;
 }
 
 /** Escaped, with `code` in backquotes shown as such. */
@@ -99,7 +94,8 @@ code, pre { font: 13px/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }
 pre { overflow-x: auto; padding: .75rem; border: 1px solid GrayText; overflow-wrap: normal; }
 section { border-top: 1px solid GrayText; }
 table { border-collapse: collapse; }
-td, th { border-bottom: 1px solid GrayText; padding: .25rem .75rem .25rem 0; text-align: left; vertical-align: top; }
+td { border-bottom: 1px solid GrayText; padding: .25rem .75rem .25rem 0; vertical-align: top; }
+dt { font-weight: 600; margin-top: .75rem; }
 .codes { font-size: 13px; }
 :target { outline: 2px solid Highlight; }
 `;
