@@ -15,7 +15,7 @@ const infoEveryMs = 30_000;
 const maxPending = 5000;
 
 /**
- * Keeps the store as the agent has it until `signal` aborts or the agent refuses the credential: reads the event stream,
+ * Keeps the store as the agent has it until `signal` aborts or the agent refuses the credential (`signed-out` then): reads the event stream,
  * reads the lists once it has begun, applies the events that came meanwhile on top; again after every cut and every `resync`.
  */
 export async function followAgent(options: { api: Api; store: PageStore; signal: AbortSignal }): Promise<void> {
@@ -28,6 +28,10 @@ export async function followAgent(options: { api: Api; store: PageStore; signal:
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof ApiProblem && error.status === 401) return;
+      if (error instanceof ApiProblem && error.code === 'forbidden-scope') {
+        store.apply({ type: 'connection', connection: { state: 'signed-out', reason: `${error.message}.` } });
+        return;
+      }
       attempt += 1;
       const delayMs = reconnectDelayMs(attempt, Math.random());
       const reason = error instanceof Error ? error.message : String(error);

@@ -2,13 +2,14 @@ import type { Feature } from '../../protocol/rest/info.ts';
 import { formatBytes, formatElapsed } from '../format.ts';
 import type { PageState } from '../model/page-state.ts';
 import type { Tone } from '../model/words.ts';
-import { useNow } from './page-context.ts';
+import { useNow, usePage } from './page-context.ts';
 import { Badge, Facts, Marked } from './parts.tsx';
 
 const tones: Readonly<Record<Feature['state'], Tone>> = { on: 'good', off: 'idle', failed: 'bad' };
 
 export function AgentSection({ state }: { state: PageState }) {
   const { info } = state;
+  const { signOut } = usePage();
   const nowMs = useNow(state.clockOffsetMs, 5000);
   if (info === null) return null;
   return (
@@ -28,6 +29,11 @@ export function AgentSection({ state }: { state: PageState }) {
               ['Token ends', info.you.expiresAt && `in ${formatElapsed(Date.parse(info.you.expiresAt) - nowMs)}`],
             ]}
           />
+          <p>
+            <button type="button" onClick={signOut}>
+              Use another token
+            </button>
+          </p>
           <details>
             <summary>Options in effect</summary>
             <table class="options">

@@ -16,27 +16,31 @@ import { TargetsSection } from './targets-section.tsx';
 
 /** One page: what is attached, what can be started, what runs, what was kept. The view stays mounted while signed out. */
 export function App({ tokens }: { tokens: TokenKeeper }) {
+  /** Counts the credentials used: each new one, or none, starts the connection anew. */
+  const [session, setSession] = useState(0);
   const page = useMemo(() => {
     const store = new PageStore();
-    const signOut = (reason: string | null): void =>
-      store.apply({ type: 'connection', connection: { state: 'signed-out', reason } });
+    const signOut = (): void => {
+      tokens.clear();
+      setSession((count) => count + 1);
+    };
     const api = new Api({
       token: () => tokens.token,
       onUnauthorized: (problem) => {
         const reason = tokens.token === null ? null : `The agent refused the token: ${problem.message}`;
         tokens.clear();
-        signOut(reason);
+        store.apply({ type: 'connection', connection: { state: 'signed-out', reason } });
       },
     });
     return { api, store, signOut };
   }, [tokens]);
   const state = usePageState(page.store);
-  const [session, setSession] = useState(0);
   const [targetId, setTargetId] = useState<string | null>(null);
 
   useEffect(() => {
-    if (tokens.token === null) return page.signOut(null);
-    page.store.apply({ type: 'connection', connection: { state: 'connecting' } });
+    const connection = tokens.token === null ? signedOutByChoice : connecting;
+    page.store.apply({ type: 'connection', connection });
+    if (tokens.token === null) return;
     const stop = new AbortController();
     void followAgent({ api: page.api, store: page.store, signal: stop.signal });
     return () => stop.abort();
@@ -88,6 +92,9 @@ export function App({ tokens }: { tokens: TokenKeeper }) {
     </PageContext.Provider>
   );
 }
+
+const connecting = { state: 'connecting' } as const;
+const signedOutByChoice = { state: 'signed-out', reason: null } as const;
 
 function firstUseful<T extends { readonly state: { readonly state: string } }>(targets: readonly T[]): T | undefined {
   return targets.find((target) => target.state.state === 'attached') ?? targets[0];

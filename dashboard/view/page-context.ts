@@ -8,6 +8,8 @@ import type { PageStore } from '../model/store.ts';
 export interface Page {
   readonly api: Api;
   readonly store: PageStore;
+  /** Forgets the token and asks for another one above the view. */
+  readonly signOut: () => void;
 }
 
 export const PageContext = createContext<Page | null>(null);

@@ -91,6 +91,27 @@ it('asks again, above the view, when the token ends while the page is open', asy
   expect(await page.getByLabel('Sample every (µs)').inputValue()).toBe('500');
 });
 
+it('asks for another token when this one may not even look', async () => {
+  await using opened = await openPage({ powerless: true }, { expected: /status of 403/ });
+  const { page, standIn } = opened;
+  await page.getByRole('alert').filter({ hasText: 'this route needs the scope view' }).waitFor();
+  standIn.world.powerless = false;
+  await page.getByLabel('Access token').fill('right');
+  await page.keyboard.press('Enter');
+  await live(page);
+});
+
+it('changes to another token on request', async () => {
+  await using opened = await openPage();
+  const { page, standIn } = opened;
+  standIn.world.info = sampleInfo({ you: { name: 'narrow', scopes: ['view'], expiresAt: null } });
+  await live(page);
+  await page.getByRole('button', { name: 'Use another token' }).click();
+  await page.getByLabel('Access token').fill('right');
+  await page.keyboard.press('Enter');
+  await page.getByText('Your token lacks the scope “capture”').waitFor();
+});
+
 it('says that it reconnects, and reads the lists again when it is back', async () => {
   await using opened = await openPage({}, { expected: lostConnection });
   const { page, standIn } = opened;

@@ -41,6 +41,7 @@ it('profiles a real process from the page: CPU and heap, both kept, read and del
   await cpuRow.getByRole('button', { name: 'Open in speedscope' }).click();
   const speedscope = await opening;
   await speedscope.waitForFunction(() => document.title.includes('.cpuprofile'));
+  await speedscope.close();
 
   await cpuRow.getByRole('button', { name: 'More' }).click();
   await page.getByRole('button', { name: 'Delete…' }).click();

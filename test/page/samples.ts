@@ -134,6 +134,7 @@ export function sampleProfile(over: Partial<Profile> = {}): Profile {
       topFunction: 'renderReport report.js:88',
     },
     snapshot: null,
+    sampling: null,
     clock: null,
     warnings: [],
     labels: {},

@@ -38,6 +38,8 @@ export interface World {
   /** The next start or deletion is answered with this problem. */
   refuse: { code: ProblemCode; detail: string } | null;
   pageSize: number;
+  /** The token is right and may do nothing. */
+  powerless: boolean;
 }
 
 export interface StandIn extends AsyncDisposable {
@@ -81,6 +83,7 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
     forecast: sampleForecast(),
     refuse: null,
     pageSize: 50,
+    powerless: false,
     ...over,
   };
   const streams = new Set<ServerResponse>();
@@ -101,6 +104,7 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
     if (request.headers.authorization !== `Bearer ${world.token}`) {
       return sendProblem(response, 'unauthorized', 'the token is unknown or has expired');
     }
+    if (world.powerless) return sendProblem(response, 'forbidden-scope', 'this route needs the scope view');
     if (path === '/events') return openStream(response);
     if (request.method !== 'GET' && world.refuse !== null && !path.endsWith('/ticket')) {
       return sendProblem(response, world.refuse.code, world.refuse.detail);
