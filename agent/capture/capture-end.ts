@@ -32,7 +32,10 @@ export class CaptureEnding {
 }
 
 /** Why a capture is not all that was asked for; null when it is. */
-export function earlyReason(end: CaptureEnd, { tookMs, durationMs }: { tookMs: number; durationMs: number }): string | null {
+export function earlyReason(
+  end: CaptureEnd,
+  { tookMs, durationMs }: { tookMs: number; durationMs: number },
+): string | null {
   const after = `after ${(tookMs / 1000).toFixed(1)} s of ${(durationMs / 1000).toFixed(1)} s`;
   switch (end) {
     case 'duration':

@@ -4,7 +4,16 @@ import { memoryExpression } from '../../protocol/inspector/expressions.ts';
 import { decodeMemory } from '../../protocol/inspector/readings.ts';
 import type { SnapshotForecast } from '../../protocol/rest/forecast.ts';
 import type { Operation, OperationKind } from '../../protocol/rest/operation.ts';
-import { cpuDurationMs, cpuIntervalUs, cpuMaxSamples } from '../../protocol/rest/requests.ts';
+import type { SamplingMode } from '../../protocol/rest/profile.ts';
+import {
+  cpuDurationMs,
+  cpuIntervalUs,
+  cpuMaxSamples,
+  samplingDurationMs,
+  samplingIntervalBytes,
+  samplingMaxSamples,
+} from '../../protocol/rest/requests.ts';
+import type { Stacks } from '../../protocol/rest/stacks.ts';
 import type { TargetWatcher } from '../attach/target-watcher.ts';
 import type { Targets } from '../attach/targets.ts';
 import { programKeyOf } from '../store/snapshot-history.ts';
@@ -12,11 +21,14 @@ import type { ProfileStore } from '../store/store.ts';
 import { selectThreads, type CaptureJob, type CaptureLog } from './capture-job.ts';
 import { runCpuOperation } from './cpu-operation.ts';
 import { forecastSnapshot } from './forecast.ts';
+import { foreignHeapProfiler } from './heap-sampling.ts';
+import { runHeapSamplingOperation } from './heap-sampling-operation.ts';
 import { runHeapSnapshotOperation } from './heap-snapshot-operation.ts';
 import { Limiter, type Turn } from './limiter.ts';
 import { OperationRecord, type OperationEnding } from './operation-record.ts';
 import { OperationTable } from './operation-table.ts';
 import type { ProfileWorker } from './profile-worker.ts';
+import { readStacks } from './stacks.ts';
 
 export interface CaptureRequest {
   /** May be left out when there is one target only: else `target-required`. */
@@ -34,6 +46,12 @@ export interface CpuRequest extends CaptureRequest {
 
 export interface SnapshotRequest extends CaptureRequest {
   readonly force?: boolean | undefined;
+}
+
+export interface SamplingRequest extends CaptureRequest {
+  readonly durationMs?: number | undefined;
+  readonly mode?: SamplingMode | undefined;
+  readonly intervalBytes?: number | undefined;
 }
 
 export interface CapturesOptions {
@@ -76,6 +94,7 @@ export class Captures extends EventEmitter<CapturesEvents> {
   readonly #limiter: Limiter;
   readonly #table: OperationTable;
   readonly #active = new Map<string, ActiveCapture>();
+  readonly #stacks = new Map<TargetWatcher, Promise<Stacks>>();
   #isClosing = false;
 
   constructor(options: CapturesOptions) {
@@ -136,6 +155,41 @@ export class Captures extends EventEmitter<CapturesEvents> {
     });
   }
 
+  /** Holds no heavy slot, but there is one sampler per thread. `capture-conflict`, `profiler-active`, `unsupported-target`, `too-many-samples`. */
+  async startHeapSampling(request: SamplingRequest): Promise<Operation> {
+    const { thread: threadId = 'main', mode = 'live' } = request;
+    if (threadId === 'all') {
+      throw new SidescopeError('invalid-request', 'thread=all is for CPU profiles: a heap sampler is of one thread');
+    }
+    const durationMs = request.durationMs ?? samplingDurationMs.default;
+    const intervalBytes = request.intervalBytes ?? samplingIntervalBytes.default;
+    const watcher = this.#options.targets.watcher(request.targetId);
+    const thread = watcher.attachment.thread(threadId);
+    if (mode === 'churn') refuseChurn({ durationMs, intervalBytes, nodeVersion: watcher.attachedIdentity.nodeVersion });
+    this.#refuseSecondSampler(watcher, threadId);
+    const foreign = await foreignHeapProfiler(thread);
+    // Before what V8 said: it may have seen the sampler of a request that came at the same time as this one.
+    this.#refuseSecondSampler(watcher, threadId);
+    if (foreign !== undefined) throw foreign;
+    return this.#begin({
+      kind: 'heap-sampling',
+      request,
+      parameters: { durationMs, mode, intervalBytes },
+      expectedMs: durationMs,
+      run: (job) => runHeapSamplingOperation(job, { durationMs, mode, intervalBytes, worker: this.#options.worker }),
+    });
+  }
+
+  /** What every thread executes now. Costs each about a millisecond, and what is asked while it runs shares its answer. */
+  async readStacks(request: { targetId?: string | undefined }): Promise<Stacks> {
+    const watcher = this.#options.targets.watcher(request.targetId);
+    const running = this.#stacks.get(watcher);
+    if (running !== undefined) return running;
+    const stacks = readStacks(watcher).finally(() => this.#stacks.delete(watcher));
+    this.#stacks.set(watcher, stacks);
+    return stacks;
+  }
+
   /** The admission's answer without the capture. Costs the target one reading of about a millisecond. */
   async forecastHeapSnapshot(request: {
     targetId?: string | undefined;
@@ -167,7 +221,7 @@ export class Captures extends EventEmitter<CapturesEvents> {
   }
 
   /**
-   * CPU: ends it and keeps a readable partial profile. Snapshot: abandons the file at once and says that the pause goes on; the target's
+   * CPU and heap sampling: ends it and keeps a readable partial profile. Snapshot: abandons the file at once and says that the pause goes on; the target's
    * slot stays taken until it is over. `operation-ended`.
    */
   async cancel(id: string, by: string): Promise<Operation> {
@@ -178,7 +232,9 @@ export class Captures extends EventEmitter<CapturesEvents> {
     }
     const { record } = active;
     const reason = new SidescopeError('capture-abandoned', `cancelled by ${by}`);
-    if (record.view.kind === 'cpu' && record.view.state === 'running') {
+    // A second time while the sampler's last answer is waited for, which can take as long as a snapshot: then that is given up.
+    const isGivenUp = record.view.kind === 'heap-sampling' && active.endEarly.signal.aborted;
+    if (record.view.kind !== 'heap-snapshot' && !isGivenUp && record.view.state === 'running') {
       active.endEarly.abort('cancelled');
       await record.ended;
       return record.view;
@@ -187,7 +243,10 @@ export class Captures extends EventEmitter<CapturesEvents> {
     record.end({
       state: 'cancelled',
       error: reason,
-      warnings: wasRunning ? ['V8 cannot cancel a heap snapshot: the target stays paused until it is done'] : [],
+      warnings:
+        wasRunning && record.view.kind === 'heap-snapshot'
+          ? ['V8 cannot cancel a heap snapshot: the target stays paused until it is done']
+          : [],
     });
     active.abandon.abort(reason);
     return record.view;
@@ -214,7 +273,7 @@ export class Captures extends EventEmitter<CapturesEvents> {
   }
 
   /**
-   * No new captures. CPU captures are ended and kept; a snapshot that runs may finish within `graceMs`; all else is abandoned. Resolves when all is over, or
+   * No new captures. CPU and heap sampling captures are ended and kept; a snapshot that runs may finish within `graceMs`; all else is abandoned. Resolves when all is over, or
    * at the end of the grace: then what is left has `failed`.
    */
   async close({ graceMs }: { graceMs: number }): Promise<void> {
@@ -263,7 +322,10 @@ export class Captures extends EventEmitter<CapturesEvents> {
     const threadId = request.thread ?? 'main';
     // Throws when the target is not attached or has no such thread.
     selectThreads(watcher, threadId);
-    const turn = this.#limiter.enter(watcher.id, { retryAfterSeconds: this.#secondsUntilFree(watcher) });
+    const turn =
+      kind === 'heap-sampling'
+        ? backgroundTurn
+        : this.#limiter.enter(watcher.id, { retryAfterSeconds: this.#secondsUntilFree(watcher) });
     const record = new OperationRecord(
       { kind, targetId: watcher.id, thread: threadId, startedBy: request.startedBy, parameters },
       (view) => this.#onChange(view),
@@ -309,6 +371,19 @@ export class Captures extends EventEmitter<CapturesEvents> {
     }
   }
 
+  #refuseSecondSampler(watcher: TargetWatcher, threadId: string): void {
+    const found = [...this.#active.values()].find(
+      (active) =>
+        active.watcher === watcher &&
+        active.record.view.kind === 'heap-sampling' &&
+        active.record.view.thread === threadId,
+    );
+    if (found === undefined) return;
+    throw new SidescopeError('capture-conflict', `operation ${found.record.id} samples the heap of ${threadId} now`, {
+      details: { operationId: found.record.id },
+    });
+  }
+
   #onChange(view: Operation): void {
     this.#table.put(view);
     const isStep = view.state !== 'running' || view.progress.phase === 'starting';
@@ -334,6 +409,26 @@ export class Captures extends EventEmitter<CapturesEvents> {
           Date.parse(view.startedAt ?? view.createdAt) + (view.parameters.durationMs ?? 0) - Date.now(),
       );
     return Math.max(1, Math.ceil(Math.min(...waits, 30_000) / 1000));
+  }
+}
+
+/** What is no burden to the target takes no place among the heavy captures. */
+const backgroundTurn: Turn = { ready: Promise.resolve(), queuePosition: null, leave: () => undefined };
+
+/** Live mode holds a sample per interval of heap; churn mode holds all there ever were, until it is stopped. */
+function refuseChurn(asked: { durationMs: number; intervalBytes: number; nodeVersion: string }): void {
+  const { durationMs, intervalBytes, nodeVersion } = asked;
+  // V8 10.2 ignores the flags and would give a live profile under another name.
+  if (Number.parseInt(nodeVersion.replace(/^v/, ''), 10) < 20) {
+    throw new SidescopeError('unsupported-target', `mode=churn needs Node 20 or newer, the target has ${nodeVersion}`);
+  }
+  const samples = Math.ceil((durationMs * 1e6) / intervalBytes);
+  if (samples > samplingMaxSamples) {
+    throw new SidescopeError(
+      'too-many-samples',
+      `${durationMs} ms of 1 GB/s at ${intervalBytes} B are ${samples} samples that the target would hold, the limit is ${samplingMaxSamples}`,
+      { details: { samples, limit: samplingMaxSamples } },
+    );
   }
 }
 

@@ -55,7 +55,7 @@ export async function captureHeapSampling(options: SamplingCaptureOptions): Prom
     await using sampler = await Sampler.start(session, options);
     const startedAtMs = Date.now();
     options.onSampling();
-    const clock = await readClock(session);
+    const clock = await readClock(session, commandTimeoutMs);
     const ended = await end.wait(options.durationMs - (Date.now() - startedAtMs), session.ended);
     const { answer, pauseMs } = await sampler.stop(options.abandon);
     const endedAtMs = Date.now();
@@ -106,7 +106,10 @@ class Sampler implements AsyncDisposable {
   readonly #session: Session;
   #isStopped = false;
 
-  static async start(session: Session, options: Pick<SamplingCaptureOptions, 'mode' | 'intervalBytes'>): Promise<Sampler> {
+  static async start(
+    session: Session,
+    options: Pick<SamplingCaptureOptions, 'mode' | 'intervalBytes'>,
+  ): Promise<Sampler> {
     const params: HeapSamplingParams = {
       samplingInterval: options.intervalBytes,
       ...(options.mode === 'churn' && {
@@ -114,11 +117,15 @@ class Sampler implements AsyncDisposable {
         includeObjectsCollectedByMinorGC: true,
       }),
     };
-    await using sampler = new Sampler(session);
-    await session.send('HeapProfiler.startSampling', params, { timeoutMs: commandTimeoutMs });
-    const running = new Sampler(session);
-    sampler.#isStopped = true;
-    return running;
+    const sampler = new Sampler(session);
+    try {
+      await session.send('HeapProfiler.startSampling', params, { timeoutMs: commandTimeoutMs });
+      return sampler;
+    } catch (error) {
+      // Timed out: the command waits in the target's queue, and this one behind it.
+      await sampler[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   private constructor(session: Session) {
@@ -129,9 +136,9 @@ class Sampler implements AsyncDisposable {
   async stop(signal: AbortSignal): Promise<{ answer: Uint8Array; pauseMs: number | null }> {
     this.#isStopped = true;
     const options = { timeoutMs: stopTimeoutMs, signal };
-    const before = readClock(this.#session);
+    const before = readClock(this.#session, stopTimeoutMs);
     const stopping = this.#session.sendForBytes('HeapProfiler.stopSampling', {}, options);
-    const after = readClock(this.#session);
+    const after = readClock(this.#session, stopTimeoutMs);
     try {
       const answer = await stopping;
       const [start, end] = await Promise.all([before, after]);
@@ -139,9 +146,13 @@ class Sampler implements AsyncDisposable {
       return { answer, pauseMs: pauseMs === null ? null : Math.round(pauseMs * 10) / 10 };
     } catch (error) {
       if (!isSidescopeError(error, 'inspector-refused')) throw error;
-      throw new SidescopeError('capture-interrupted', 'somebody else ended the heap sampler, and what it held is lost', {
-        cause: error,
-      });
+      throw new SidescopeError(
+        'capture-interrupted',
+        'somebody else ended the heap sampler, and what it held is lost',
+        {
+          cause: error,
+        },
+      );
     }
   }
 
@@ -158,9 +169,9 @@ class Sampler implements AsyncDisposable {
 }
 
 /** Nothing but the join with wall time and the measured pause depends on it; never rejects. */
-async function readClock(session: Session): Promise<ClockReading | null> {
+async function readClock(session: Session, timeoutMs: number): Promise<ClockReading | null> {
   try {
-    return decodeClock(await session.evaluate(clockExpression, { timeoutMs: stopTimeoutMs }));
+    return decodeClock(await session.evaluate(clockExpression, { timeoutMs }));
   } catch (error) {
     if (error instanceof SidescopeError) return null;
     throw error;

@@ -7,12 +7,15 @@ import type { CpuFacts, CpuProblem } from '../../protocol/cpu-profile/facts.ts';
 import type { CpuProfile } from '../../protocol/cpu-profile/model.ts';
 import { parseCpuProfileBytes } from '../../protocol/cpu-profile/parse.ts';
 import { encodePprof } from '../../protocol/cpu-profile/pprof.ts';
+import { heapSamplingFacts, type HeapSamplingContent } from '../../protocol/heap-sampling/facts.ts';
+import { parseHeapProfileBytes } from '../../protocol/heap-sampling/parse.ts';
 import { SidescopeError } from '../../protocol/error.ts';
 import type { ProblemCode } from '../../protocol/rest/problem.ts';
 import type { Profile } from '../../protocol/rest/profile.ts';
 
 export type WorkerRequest =
   | { readonly type: 'facts'; readonly path: string }
+  | { readonly type: 'heapSamplingFacts'; readonly path: string }
   | {
       readonly type: 'convert';
       readonly path: string;
@@ -24,6 +27,7 @@ export type ConvertedFormat = 'pprof' | 'collapsed';
 
 export interface WorkerResults {
   facts: { facts: CpuFacts; problems: CpuProblem[] };
+  heapSamplingFacts: HeapSamplingContent;
   convert: Uint8Array;
 }
 
@@ -41,6 +45,10 @@ parentPort?.on('message', (request: WorkerRequest) => {
 
 async function answer(request: WorkerRequest): Promise<{ value: WorkerAnswer; moved: ArrayBuffer[] }> {
   try {
+    if (request.type === 'heapSamplingFacts') {
+      const result = heapSamplingFacts(parseHeapProfileBytes(await readBytes(request.path)));
+      return { value: { ok: true, result }, moved: [] };
+    }
     const profile = await readProfile(request.path);
     if (request.type === 'facts') return { value: { ok: true, result: cpuFacts(profile) }, moved: [] };
     const bytes = convert(profile, request);

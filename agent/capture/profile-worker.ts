@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { SidescopeError } from '../../protocol/error.ts';
+import type { HeapSamplingContent } from '../../protocol/heap-sampling/facts.ts';
 import type { Profile } from '../../protocol/rest/profile.ts';
 import type { ConvertedFormat, WorkerAnswer, WorkerRequest, WorkerResults } from './profile-worker-thread.ts';
 
@@ -15,7 +16,7 @@ export interface ProfileWorkerOptions {
 }
 
 /**
- * Reads and converts CPU profiles in one thread of its own, so that the agent's loop stays free. The thread is started on
+ * Reads and converts CPU and heap sampling profiles in one thread of its own, so that the agent's loop stays free. The thread is started on
  * demand; requests take turns. Each rejects with a SidescopeError: `unreadable-profile`, `storage-failed` (the file),
  * `analysis-limit` (memory, time, size), `too-many-analyses` (queue full), `shutting-down` (disposed); or with
  * `signal.reason`. What fails, times out or is aborted costs at most the thread, never the agent or the next request.
@@ -41,6 +42,11 @@ export class ProfileWorker implements AsyncDisposable {
   /** The `cpu` object of a profile, and what is wrong with it. `path` is a plain .cpuprofile that nobody writes now. */
   facts(path: string, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<WorkerResults['facts']> {
     return this.#ask<'facts'>({ type: 'facts', path }, signal);
+  }
+
+  /** The `sampling` object of a profile, as far as the file says it. `path` is a plain .heapprofile that nobody writes now. */
+  heapSamplingFacts(path: string, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<HeapSamplingContent> {
+    return this.#ask<'heapSamplingFacts'>({ type: 'heapSamplingFacts', path }, signal);
   }
 
   /** The whole artifact in another format; pprof is gzipped, as its tools expect. The caller owns the bytes. */

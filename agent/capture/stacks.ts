@@ -31,7 +31,8 @@ async function readThread({ thread, session }: AttachedThread): Promise<ThreadSt
   const waitedMs = (): number => Math.round((performance.now() - startMs) * 10) / 10;
   try {
     const reading = decodeStack(await session.evaluate(stackExpression, { timeoutMs: answerTimeoutMs }));
-    if (reading.frames === null) throw new SidescopeError('inspector-bad-answer', 'its stack cannot be read from inside');
+    if (reading.frames === null)
+      throw new SidescopeError('inspector-bad-answer', 'its stack cannot be read from inside');
     const { frames, hasMore, span } = reading;
     // V8 runs our question on top of what it interrupts: with nothing below, the thread sat in its event loop.
     const state = frames.length === 0 ? 'idle' : 'running';

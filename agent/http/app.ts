@@ -19,6 +19,7 @@ import { guardRequest } from './request-guards.ts';
 import { allowedMethods, mountRoutes } from './router.ts';
 import type { AppEnvironment, Handlers } from './router.ts';
 import type { AdminServices } from './services.ts';
+import { stackHandlers } from './stacks.ts';
 import { targetHandlers } from './targets.ts';
 import { Tickets } from './tickets.ts';
 
@@ -38,6 +39,7 @@ export function createAdminApp(services: AdminServices): AdminApp {
     ...targetHandlers(services),
     ...cpuHandlers(services),
     ...heapHandlers(services),
+    ...stackHandlers(services),
     ...operationHandlers(services),
     ...profileHandlers(services),
     ...downloadHandlers({ services, tickets }),

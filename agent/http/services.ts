@@ -20,7 +20,16 @@ export type TargetService = Pick<Targets, 'list' | 'view'> & Source<'change', Ta
 
 export type CaptureService = Pick<
   Captures,
-  'startCpu' | 'stopCpu' | 'startHeapSnapshot' | 'forecastHeapSnapshot' | 'list' | 'get' | 'cancel' | 'waitFor'
+  | 'startCpu'
+  | 'stopCpu'
+  | 'startHeapSnapshot'
+  | 'forecastHeapSnapshot'
+  | 'startHeapSampling'
+  | 'readStacks'
+  | 'list'
+  | 'get'
+  | 'cancel'
+  | 'waitFor'
 > &
   Source<'change', Operation>;
 

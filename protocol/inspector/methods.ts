@@ -23,6 +23,15 @@ export interface InspectorMethods {
   'Profiler.stop': { params: Empty; result: { profile: unknown } };
   /** Cannot be cancelled: also not by closing the socket. Answers after the last chunk. */
   'HeapProfiler.takeHeapSnapshot': { params: { reportProgress: true }; result: Empty };
+  /**
+   * Needs no `HeapProfiler.enable` (18-26). One sampler exists per isolate: while another runs this answers as if it had begun, and does nothing.
+   * Before V8 10.7 (Node 18) the two flags are ignored.
+   */
+  'HeapProfiler.startSampling': { params: HeapSamplingParams; result: Empty };
+  /** Refused when no sampler runs; else it forces a full collection, and reads whoever's sampler it is. */
+  'HeapProfiler.getSamplingProfile': { params: Empty; result: { profile: unknown } };
+  /** Also ends a sampler that somebody else started. Forces a full collection. */
+  'HeapProfiler.stopSampling': { params: Empty; result: { profile: unknown } };
 }
 
 export type InspectorMethod = keyof InspectorMethods;
@@ -39,6 +48,9 @@ export const inspectorMethods: readonly InspectorMethod[] = [
   'Profiler.start',
   'Profiler.stop',
   'HeapProfiler.takeHeapSnapshot',
+  'HeapProfiler.startSampling',
+  'HeapProfiler.getSamplingProfile',
+  'HeapProfiler.stopSampling',
 ];
 
 /** The events that are read. All others are dropped unparsed. */
@@ -63,6 +75,13 @@ export interface EvaluateParams {
   silent: true;
   returnByValue: true;
   includeCommandLineAPI: true;
+}
+
+export interface HeapSamplingParams {
+  /** Mean bytes between two samples. */
+  samplingInterval: number;
+  includeObjectsCollectedByMajorGC?: true;
+  includeObjectsCollectedByMinorGC?: true;
 }
 
 export interface EvaluateResult {

@@ -107,6 +107,59 @@ export function decodeMemory(value: unknown): MemoryReading {
   };
 }
 
+/** A frame that runs; line and column are 1-based, 0 where there is no place. */
+export interface StackFrame {
+  /** Empty for anonymous functions and the top level of a script. */
+  readonly functionName: string;
+  readonly url: string;
+  readonly lineNumber: number;
+  readonly columnNumber: number;
+}
+
+export interface ActiveSpan {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly name: string;
+  readonly sampled: boolean;
+}
+
+export interface StackReading {
+  /** The running function first; null when the target's own Error lets nobody look. */
+  readonly frames: readonly StackFrame[] | null;
+  readonly hasMore: boolean;
+  readonly span: ActiveSpan | null;
+}
+
+const place = z.int().nonnegative();
+
+const stackSchema = z.object({
+  frames: z
+    .array(z.tuple([text, text, place, place]))
+    .max(64)
+    .nullable(),
+  hasMore: z.boolean(),
+  // Ids as OpenTelemetry has them: anything else is no span that could be looked up.
+  span: z
+    .tuple([z.string().regex(/^[0-9a-f]{32}$/), z.string().regex(/^[0-9a-f]{16}$/), text, z.boolean()])
+    .nullable()
+    .catch(null),
+});
+
+export function decodeStack(value: unknown): StackReading {
+  const { frames, hasMore, span } = checked('stack', stackSchema, value);
+  return {
+    frames:
+      frames?.map(([functionName, url, lineNumber, columnNumber]) => ({
+        functionName,
+        url,
+        lineNumber,
+        columnNumber,
+      })) ?? null,
+    hasMore,
+    span: span && { traceId: span[0], spanId: span[1], name: span[2], sampled: span[3] },
+  };
+}
+
 function checked<T>(what: string, schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;

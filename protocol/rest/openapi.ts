@@ -9,6 +9,7 @@ import type { ProblemCode } from './problem.ts';
 import { diskUsageSchema, profilePatchSchema, profileSchema } from './profile.ts';
 import { apiPath, commonErrors, routes } from './routes.ts';
 import type { Route, RouteAnswer } from './routes.ts';
+import { stacksSchema } from './stacks.ts';
 import { targetSchema } from './target.ts';
 import { ticketSchema } from './ticket.ts';
 
@@ -55,6 +56,7 @@ const componentNames = new Map<z.ZodType, string>([
   [profilePatchSchema, 'ProfilePatch'],
   [deletedProfilesSchema, 'DeletedProfiles'],
   [diskUsageSchema, 'DiskUsage'],
+  [stacksSchema, 'Stacks'],
   [ticketSchema, 'Ticket'],
   [eventSchema, 'Event'],
   [problemSchema, 'Problem'],

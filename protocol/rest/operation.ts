@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { samplingModeSchema } from './profile.ts';
 
 export const operationKindSchema = z.enum(['cpu', 'heap-snapshot', 'heap-sampling']);
 export type OperationKind = z.infer<typeof operationKindSchema>;
@@ -22,6 +23,8 @@ export const operationSchema = z.object({
     durationMs: z.number().optional(),
     intervalUs: z.number().optional(),
     force: z.boolean().optional(),
+    mode: samplingModeSchema.optional(),
+    intervalBytes: z.number().optional(),
   }),
   progress: z.object({
     /** What it does now, for people: "sampling", "target is paused: V8 builds the snapshot", "receiving", "checking". */

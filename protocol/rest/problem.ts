@@ -138,6 +138,16 @@ export const problemKinds = {
     cause: 'The operation does not fit what runs now.',
     remedy: 'The message says what runs.',
   },
+  'profiler-active': {
+    status: 409,
+    cause: "Another profiler in the target uses V8's heap profiler: there is one per thread, and ours would break it.",
+    remedy: 'Read the allocation profile of that profiler, or start the target without it.',
+  },
+  'unsupported-target': {
+    status: 409,
+    cause: "The target's Node.js version cannot do this.",
+    remedy: 'The message says which version can.',
+  },
   'nothing-to-stop': {
     status: 409,
     cause: 'No CPU capture runs on this target.',
@@ -145,7 +155,7 @@ export const problemKinds = {
   },
   'too-many-samples': {
     status: 400,
-    cause: 'Duration divided by interval gives more samples than one profile can hold.',
+    cause: 'Duration and interval give more samples than one profile can hold.',
     remedy: 'Shorten the duration or lengthen the interval.',
   },
   'snapshot-refused': {

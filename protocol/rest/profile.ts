@@ -39,6 +39,19 @@ export const snapshotFactsSchema = z.object({
   edges: z.number().nullable(),
 });
 
+export const samplingModeSchema = z.enum(['live', 'churn']);
+export type SamplingMode = z.infer<typeof samplingModeSchema>;
+
+export const samplingFactsSchema = z.object({
+  mode: samplingModeSchema.describe('live: what was still in memory at the end; churn: also what was collected'),
+  intervalBytes: z.number().describe('Mean bytes between two samples'),
+  samples: z.int(),
+  nodes: z.int(),
+  sampledBytes: z.number().describe("V8's estimate, from the samples, of what was allocated while it sampled"),
+  topSite: z.string().nullable().describe('Most bytes, for the list: "remember app.js:12"'),
+});
+export type SamplingFacts = z.infer<typeof samplingFactsSchema>;
+
 export const profileSchema = z.object({
   id: z.string(),
   kind: profileKindSchema,
@@ -60,6 +73,7 @@ export const profileSchema = z.object({
   cost: captureCostSchema,
   cpu: cpuFactsSchema.nullable(),
   snapshot: snapshotFactsSchema.nullable(),
+  sampling: samplingFactsSchema.nullable(),
   clock: z
     .object({ monotonicUs: z.number(), wallMs: z.number(), timeOriginMs: z.number() })
     .nullable()

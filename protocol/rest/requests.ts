@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { profileFormatSchema, profileKindSchema } from './profile.ts';
+import { profileFormatSchema, profileKindSchema, samplingModeSchema } from './profile.ts';
 
 /** Query values are strings. The forms accepted are the plain decimal ones: "1e3", "0x10", " 5" and "" are refused. */
 function integer(min: number, max: number, unit: string) {
@@ -54,6 +54,27 @@ export const heapSnapshotQuery = z
   .strict();
 
 export const heapForecastQuery = z.object({ target: targetId.optional(), thread: threadId.optional() }).strict();
+
+export const samplingDurationMs = { default: 60_000, min: 1_000, max: 3_600_000 } as const;
+export const samplingIntervalBytes = { default: 524_288, min: 4_096, max: 67_108_864 } as const;
+/**
+ * Of a churn profile, where V8 keeps every sample until the end, for a target that allocates 1 GB/s: 95 B of its memory and 43 B of the file each;
+ * ending 630,000 of them paused 1.7 s. So 104 s at the default interval.
+ */
+export const samplingMaxSamples = 200_000;
+
+export const heapSamplingQuery = z
+  .object({
+    target: targetId.optional(),
+    duration: integer(samplingDurationMs.min, samplingDurationMs.max, 'milliseconds').optional(),
+    mode: samplingModeSchema.optional(),
+    interval: integer(samplingIntervalBytes.min, samplingIntervalBytes.max, 'bytes').optional(),
+    thread: threadId.optional(),
+    wait: flag.optional(),
+  })
+  .strict();
+
+export const stacksQuery = z.object({ target: targetId.optional() }).strict();
 
 const cursor = z
   .string()

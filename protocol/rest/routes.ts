@@ -11,12 +11,15 @@ import {
   cpuStopQuery,
   downloadQuery,
   heapForecastQuery,
+  heapSamplingQuery,
   heapSnapshotQuery,
   operationsQuery,
   profilesDeleteQuery,
   profilesQuery,
+  stacksQuery,
   ticketQuery,
 } from './requests.ts';
+import { stacksSchema } from './stacks.ts';
 import { ticketSchema } from './ticket.ts';
 
 export const apiPath = '/api/v1/profiling';
@@ -167,6 +170,27 @@ export const routes = {
     answers: [{ status: 200, description: 'The forecast', schema: snapshotForecastSchema }],
     errors: ['target-required', 'unknown-target', 'unknown-thread', 'target-not-attached', 'inspector-timeout'],
   },
+  startHeapSampling: {
+    method: 'POST',
+    path: '/heap/sampling/start',
+    scope: 'capture',
+    action: 'heap.sampling.start',
+    summary:
+      'Take an allocation profile: what stays in memory (`mode=live`) or all that is allocated (`mode=churn`), by call site',
+    query: heapSamplingQuery,
+    answers: operationAnswers,
+    errors: [...startErrors, 'too-many-samples', 'profiler-active', 'unsupported-target', 'inspector-timeout'],
+  },
+  readStacks: {
+    method: 'POST',
+    path: '/stacks',
+    scope: 'capture',
+    action: 'stacks',
+    summary: 'What every thread executes now, with the active trace and span; also while the event loop is blocked',
+    query: stacksQuery,
+    answers: [{ status: 200, description: 'One entry per thread; nothing is stored', schema: stacksSchema }],
+    errors: ['target-required', 'unknown-target', 'target-not-attached'],
+  },
   listOperations: {
     method: 'GET',
     path: '/operations',
@@ -190,7 +214,8 @@ export const routes = {
     path: '/operations/:id',
     scope: 'capture',
     action: 'operation.cancel',
-    summary: 'Cancel: a CPU profile is kept as far as it got; a snapshot is abandoned, but its pause goes on',
+    summary:
+      'Cancel: a CPU or heap sampling profile is kept as far as it got; a snapshot is abandoned, but its pause goes on',
     unknownId: 'unknown-operation',
     answers: [{ status: 200, description: 'The operation as it is now', schema: operationSchema }],
     errors: ['unknown-operation', 'operation-ended'],

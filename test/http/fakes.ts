@@ -89,6 +89,13 @@ export class FakeCaptures extends EventEmitter<{ change: [Operation] }> implemen
 
   startCpu: CaptureService['startCpu'] = async (request) => this.#start('cpu', request);
   startHeapSnapshot: CaptureService['startHeapSnapshot'] = async (request) => this.#start('heap-snapshot', request);
+  startHeapSampling: CaptureService['startHeapSampling'] = async (request) => this.#start('heap-sampling', request);
+  readStacks: CaptureService['readStacks'] = async () => ({
+    targetId: 't1',
+    takenAt: time,
+    threads: [],
+    omittedThreads: 0,
+  });
   stopCpu: CaptureService['stopCpu'] = async () => {
     const running = this.operations.find(({ state }) => state === 'running');
     if (running === undefined) throw new SidescopeError('nothing-to-stop', 'nothing runs');
@@ -173,6 +180,7 @@ export class FakeStore
       cost: { pauseMs: null, rssBeforeBytes: null, rssAfterBytes: null, rssPeakBytes: null },
       cpu: null,
       snapshot: null,
+      sampling: null,
       clock: null,
       warnings: [],
       labels: {},

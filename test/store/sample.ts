@@ -84,6 +84,7 @@ export function sampleOutcome(changes: Partial<ProfileOutcome> = {}): ProfileOut
     cost: { pauseMs: 3, rssBeforeBytes: null, rssAfterBytes: null, rssPeakBytes: null },
     cpu: null,
     snapshot: null,
+    sampling: null,
     clock: null,
     warnings: [],
     ...changes,

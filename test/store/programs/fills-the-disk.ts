@@ -47,6 +47,7 @@ const finished = await writer
     cost: { pauseMs: null, rssBeforeBytes: null, rssAfterBytes: null, rssPeakBytes: null },
     cpu: null,
     snapshot: null,
+    sampling: null,
     clock: null,
     warnings: ['x'.repeat(20_000)],
   })
