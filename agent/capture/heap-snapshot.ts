@@ -65,9 +65,10 @@ export async function captureHeapSnapshot(options: SnapshotCaptureOptions): Prom
     { reportProgress: true },
     { timeoutMs: longestMs, signal: silence.signal },
   );
-  // Sent at once, so it is answered in the very moment when the pause ends; the reply queues behind the chunks.
-  const clockAfter = session
-    .evaluate(clockExpression, { timeoutMs: longestMs, signal: silence.signal })
+  // Asked when the first chunk arrives: V8 writes them all in one go, so the answer is of the moment when the pause ends. Asked together with
+  // the snapshot it may be answered before it: V8 13 (Node 24) takes the snapshot in a task of its own (1 ms read instead of 2,200).
+  const clockAfter = receiver.begun
+    .then(() => session.evaluate(clockExpression, { timeoutMs: longestMs, signal: silence.signal }))
     .then(decodeClock);
   const taken = await Promise.allSettled([snapshot]).then(([result]) => result);
   receiver.end();
