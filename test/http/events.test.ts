@@ -1,6 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import type { IncomingMessage } from 'node:http';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import { createAdminApp } from '../../agent/http/app.ts';
 import { openAdminServer } from '../../agent/http/admin-server.ts';
 import { EventStream, eventFrame } from '../../agent/http/event-stream.ts';
 import { OperationPacer } from '../../agent/http/operation-pacer.ts';
@@ -70,6 +71,26 @@ describe('the stream', () => {
     const { isEnded, types } = reading(await served.connect(token));
     await waitFor(isEnded, { message: 'the stream to end' });
     expect(types()).toEqual(['hello']);
+  });
+
+  test('beats while its credential is right, and ends when that is taken back', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval'] });
+    try {
+      const services = await fakeServices();
+      using admin = createAdminApp(services);
+      const headers = { authorization: `Bearer ${services.adminToken}` };
+      const response = await admin.app.request(`http://localhost${apiPath}/events`, { headers });
+      const reader = (response.body ?? new ReadableStream<Uint8Array>()).getReader();
+      const next = async () => Buffer.from((await reader.read()).value ?? new Uint8Array()).toString();
+      expect(await next()).toMatch(/^event: hello\n/);
+      vi.advanceTimersByTime(15_000);
+      expect(await next()).toBe(': heartbeat\n\n');
+      services.tokens.isCurrent = () => Promise.resolve(false);
+      vi.advanceTimersByTime(15_000);
+      expect((await reader.read()).done).toBe(true);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test('ends when the server closes, which does not wait for the grace', async () => {
