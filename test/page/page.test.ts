@@ -37,7 +37,8 @@ async function openPage(over: Partial<World> = {}, options: { token?: string; ex
   stack.defer(async () => {
     await page.close();
     const { expected } = options;
-    expect(browser.complaints.filter((text) => expected === undefined || !expected.test(text))).toEqual([]);
+    expect(standIn.faults).toEqual([]);
+    expect(browser.complaints.filter((text) => expected?.test(text) !== true).join('\n')).toBe('');
   });
   const owned = stack.move();
   return { page, standIn, [Symbol.asyncDispose]: () => owned.disposeAsync() };

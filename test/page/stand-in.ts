@@ -48,6 +48,8 @@ export interface StandIn extends AsyncDisposable {
   readonly url: string;
   /** Method, path and query of each request but those for files. */
   readonly requests: string[];
+  /** What it could not answer, such as a sample that the contract has outgrown. */
+  readonly faults: unknown[];
   emit(event: SidescopeEvent): void;
   readonly streams: number;
   /** Cuts every event stream, as a lost port-forward does. */
@@ -88,11 +90,15 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
   };
   const streams = new Set<ServerResponse>();
   const requests: string[] = [];
+  const faults: unknown[] = [];
   const server = createServer((request, response) => {
     if (standIn.down) return void request.socket.destroy();
     const url = new URL(request.url ?? '/', 'http://stand-in');
     const call = { request, response, url, path: url.pathname.slice(prefix.length) };
-    answer(call).catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
+    answer(call).catch((error: unknown) => {
+      faults.push(error);
+      response.destroy();
+    });
   });
 
   async function answer(call: Call): Promise<void> {
@@ -208,6 +214,7 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
     origin,
     url: `${origin}${prefix}/ui`,
     requests,
+    faults,
     down: false,
     get streams() {
       return streams.size;
