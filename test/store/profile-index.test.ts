@@ -50,9 +50,11 @@ function filtered(profiles: readonly Profile[], query: ProfileQuery): Profile[] 
     .toSorted((a, b) => (a.startedAt === b.startedAt ? (a.id < b.id ? 1 : -1) : a.startedAt < b.startedAt ? 1 : -1));
 }
 
-test('pages put together are what a filter and a sort over everything give, on random data', () => {
+test('pages put together are what a filter and a sort over everything give, on random data', async () => {
   const next = random(7);
-  const database = openIndex(':memory:', { asideDirectory: '/nowhere', log: recordingLog() });
+  await using scratch = scratchDirectory();
+  const file = path.join(scratch.path, 'index.sqlite');
+  const database = openIndex(file, { asideDirectory: scratch.path, log: recordingLog() });
   const index = new ProfileIndex(database);
   const profiles = Array.from({ length: 300 }, () => randomProfile(next));
   for (const profile of profiles) index.put(profile, 10);
