@@ -122,6 +122,7 @@ export function startObstacle(state: PageState, target: Target | undefined, scop
 
 export function profileSummary(profile: Profile): string {
   if (profile.cpu !== null) return profile.cpu.topFunction ?? 'idle: no function stood out';
+  if (profile.sampling !== null) return profile.sampling.topSite ?? 'nothing stood out';
   const objects = profile.snapshot?.nodes ?? null;
   return objects === null ? '' : plural(objects, 'object');
 }

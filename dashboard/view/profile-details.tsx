@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { Profile, ProfileFormat } from '../../protocol/rest/profile.ts';
+import type { Profile, ProfileFormat, SamplingMode } from '../../protocol/rest/profile.ts';
 import { formatBytes, formatCount, formatDuration, formatRange, formatShare } from '../format.ts';
 import { readLabels, writeLabels } from '../model/labels.ts';
 import { downloadProfile } from '../open-profile.ts';
@@ -12,6 +12,11 @@ const formatWords: Readonly<Record<ProfileFormat, string>> = {
   collapsed: 'Collapsed stacks',
   heapsnapshot: '.heapsnapshot',
   heapprofile: '.heapprofile',
+};
+
+const samplingWords: Readonly<Record<SamplingMode, string>> = {
+  live: 'what was still in memory at the end',
+  churn: 'everything allocated, collected or not',
 };
 
 export function ProfileDetails({ profile, nowMs }: { profile: Profile; nowMs: number }) {
@@ -62,7 +67,7 @@ export function ProfileDetails({ profile, nowMs }: { profile: Profile; nowMs: nu
 }
 
 function ProfileFacts({ profile, nowMs }: { profile: Profile; nowMs: number }) {
-  const { cpu, snapshot, cost, target } = profile;
+  const { cpu, sampling, snapshot, cost, target } = profile;
   const environment = Object.entries(profile.environment).map(([name, value]) => `${name} ${value}`);
   return (
     <Facts
@@ -75,6 +80,8 @@ function ProfileFacts({ profile, nowMs }: { profile: Profile; nowMs: number }) {
         ['On disk', formatBytes(profile.storedBytes)],
         ['Samples', cpu && `${formatCount(cpu.samples)} in ${formatCount(cpu.nodes)} nodes`],
         ['Rate', cpu && `every ${formatCount(cpu.intervalUs)} µs asked, ${formatCount(cpu.samplingHz)} per second had`],
+        ['Mode', sampling && samplingWords[sampling.mode]],
+        ['Sampled', sampling && `${formatBytes(sampling.sampledBytes)} in ${formatCount(sampling.samples)} samples`],
         ['Idle', shareOrNull(cpu?.idleShare)],
         ['In GC', shareOrNull(cpu?.gcShare)],
         ['Pause', cost.pauseMs === null ? null : formatDuration(cost.pauseMs)],

@@ -2,6 +2,7 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Page, Request } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Profile } from '../../protocol/rest/profile.ts';
 import { waitFor } from '../support/wait-for.ts';
 import type { Browser } from './browser.ts';
 import { launchBrowser, pageDirectory } from './browser.ts';
@@ -318,6 +319,26 @@ it('filters by kind and reads further pages on demand', async () => {
   await waitFor(async () => (await rows.count()) === 1, { message: 'the one snapshot' });
   expect(await rows.first().innerText()).toContain('2,104,233 objects');
   expect(await page.getByRole('button', { name: 'Open in speedscope' }).count()).toBe(0);
+});
+
+it('shows what an allocation profile sampled', async () => {
+  const facts = {
+    intervalBytes: 524_288,
+    samples: 120,
+    nodes: 33,
+    sampledBytes: 50_000_000,
+    topSite: 'remember app.js:12',
+  };
+  const formats: Profile['formats'] = ['heapprofile'];
+  const sampling = { mode: 'live', ...facts } as const;
+  await using opened = await openPage({
+    profiles: [sampleProfile({ kind: 'heap-sampling', cpu: null, sampling, formats })],
+  });
+  const { page } = opened;
+  await page.getByRole('row').filter({ hasText: 'remember app.js:12' }).waitFor();
+  await page.getByRole('button', { name: 'More' }).click();
+  await page.getByText('47.7 MiB in 120 samples').waitFor();
+  await page.getByRole('button', { name: 'Download .heapprofile' }).waitFor();
 });
 
 it('says why storage and other parts are off, and what to set', async () => {
