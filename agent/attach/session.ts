@@ -31,6 +31,11 @@ export class Session {
   readonly threadId: string;
   readonly #channel: Channel;
   readonly #ended = new AbortController();
+  /**
+   * Those that failed for want of `require`, on targets without `process.getBuiltinModule` (before 20.16, 22.3). Only they get the command-line API: a
+   * process that ends by itself and evaluates with it while it waits for us to disconnect dies of SIGSEGV (18 and 20, every time; 22-26 do not).
+   */
+  readonly #needRequire = new Set<ExpressionText>();
   readonly #rawIds = new Set<number>();
   readonly #events = new EventEmitter();
   readonly #rawEvents = new Map<string, (message: Uint8Array) => void>();
@@ -70,12 +75,17 @@ export class Session {
 
   /** Evaluates one of the fixed expressions and returns its value, which is whatever the target says: decode it. */
   async evaluate(expression: ExpressionText, options: SendOptions): Promise<unknown> {
+    const includeCommandLineAPI = this.#needRequire.has(expression);
     const answer: Partial<EvaluateResult> | undefined = await this.send(
       'Runtime.evaluate',
-      { expression, timeout: evaluateTimeoutMs, silent: true, returnByValue: true, includeCommandLineAPI: true },
+      { expression, timeout: evaluateTimeoutMs, silent: true, returnByValue: true, includeCommandLineAPI },
       options,
     );
     const { result, exceptionDetails } = answer ?? {};
+    if (!includeCommandLineAPI && exceptionDetails?.exception?.description?.startsWith(requireMissing)) {
+      this.#needRequire.add(expression);
+      return this.evaluate(expression, options);
+    }
     if (exceptionDetails !== undefined) {
       const reason = (exceptionDetails.exception?.description ?? exceptionDetails.text)
         .split('\n', 1)[0]
@@ -163,6 +173,8 @@ export class Session {
     }
   }
 }
+
+const requireMissing = 'ReferenceError: require is not defined';
 
 function parseMessage(bytes: Uint8Array): Record<string, unknown> {
   let value: unknown;

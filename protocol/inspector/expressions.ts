@@ -4,8 +4,8 @@ export type ExpressionText = string & { readonly [expressionBrand]: true };
 
 /**
  * The expressions that Sidescope evaluates in a target: byte-constant (text that varies leaks about 1 kB per evaluation
- * there), answers bounded, `require` from the command-line API where `process.getBuiltinModule` is missing (before 20.16),
- * nothing left behind. The sourceURL lets our own frames be dropped from CPU profiles.
+ * there), answers bounded, `require` from the command-line API where `process.getBuiltinModule` is missing (before 20.16;
+ * its ReferenceError tells the session so), nothing left behind. The sourceURL lets our own frames be dropped from CPU profiles.
  */
 function expression(name: string, body: string): ExpressionText {
   return `${body}\n//# sourceURL=sidescope:${name}` as ExpressionText;
@@ -24,7 +24,7 @@ export const identityExpression = expression(
   const agents = [];
   const known = /[\\\\/]node_modules[\\\\/](dd-trace|@datadog[\\\\/]pprof|newrelic|elastic-apm-node|@sentry[\\\\/](?:node|profiling-node)|@pyroscope[\\\\/]nodejs|@google-cloud[\\\\/]profiler|appdynamics|@dynatrace[\\\\/]oneagent|@instana[\\\\/]core|@opentelemetry[\\\\/](?:api|sdk-node)|prom-client|pm2|@nodesource[\\\\/]nsolid|@appsignal[\\\\/]nodejs)[\\\\/]/;
   let seen = 0;
-  for (const path in typeof require === 'function' && require.cache || {}) {
+  for (const path in builtin('module')._cache) {
     if (++seen > 20000) break;
     const match = known.exec(path);
     const name = match && match[1].replace(/\\\\/g, '/');
@@ -130,7 +130,7 @@ export const stackExpression = expression(
     if (context) span = [text(context.traceId, 64), text(context.spanId, 64), text(active.name, 200), (context.traceFlags & 1) === 1];
   } catch {}
   let stack = null;
-  try { stack = collect(); } catch {}
+  try { stack = collect(); } catch (error) { if (error instanceof ReferenceError) throw error; }
   const frames = stack && stack.filter((frame) => !String(frame[1]).startsWith('${ownFramePrefix}'));
   return {
     frames: frames && frames.slice(0, most).map(([name, url, line, column]) => [text(name, 200), text(url, 1000), count(line), count(column)]),

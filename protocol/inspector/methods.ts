@@ -74,7 +74,8 @@ export interface EvaluateParams {
   timeout: number;
   silent: true;
   returnByValue: true;
-  includeCommandLineAPI: true;
+  /** For `require`. True only where it must be: it kills a target of 18 or 20 that evaluates it in its natural exit. */
+  includeCommandLineAPI: boolean;
 }
 
 export interface HeapSamplingParams {
