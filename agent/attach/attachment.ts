@@ -131,6 +131,11 @@ export class Attachment implements AsyncDisposable {
     return { [Symbol.dispose]: () => void this.#rescues.delete(rescue) };
   }
 
+  /** The target waits for us to leave: nothing needs to be undone in it any more, and each command would hold it longer. */
+  get isExiting(): boolean {
+    return this.#isExiting;
+  }
+
   /** Backpressure for what the target streams. Everything else of this target waits too. */
   pauseReading(): void {
     this.#socket.pause();
@@ -233,19 +238,35 @@ async function leaveExitingTarget(
 ): Promise<void> {
   const { promise: done, resolve } = Promise.withResolvers<undefined>();
   const timer = setTimeout(() => resolve(undefined), rescueTimeoutMs);
+  const nudge = setInterval(() => nudgeAcknowledgement(sessions()[0]), nudgeMs);
   let isRescued = false;
   const check = (): void => {
     if (isRescued && sessions().every(({ outstanding }) => outstanding === 0)) resolve(undefined);
   };
   // A settled rescue's capture may send a last command in the same turn; that one is waited for too.
-  void rescues.then(() => setImmediate(() => ((isRescued = true), check())));
+  void rescues.then(() => {
+    clearInterval(nudge);
+    setImmediate(() => ((isRescued = true), check()));
+  });
   const onMessage = (): void => void setImmediate(check);
   socket.events.on('message', onMessage);
   socket.events.once('closed', () => resolve(undefined));
   await done;
   clearTimeout(timer);
+  clearInterval(nudge);
   socket.events.off('message', onMessage);
   socket.terminate();
+}
+
+const nudgeMs = 3;
+
+/**
+ * The target's answers wait for our acknowledgement of the ones before (Nagle), which the kernel delays by 40 ms unless we send something:
+ * with a command every 3 ms an exit with four profiled threads is over after 25-35 ms instead of 60-68.
+ */
+function nudgeAcknowledgement(main: Session | undefined): void {
+  // Only its bytes count: the answer, and whether there is one, is of no interest.
+  main?.send('Runtime.getHeapUsage', {}, { timeoutMs: rescueTimeoutMs }).catch(() => undefined);
 }
 
 /** Reads messages while the attachment does not exist yet, so that its first commands get their answers. */

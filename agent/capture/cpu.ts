@@ -49,7 +49,7 @@ export async function captureCpu(options: CpuCaptureOptions): Promise<CpuRecordi
   });
   try {
     const before = await readMemory(session);
-    await using _profiler = await enableProfiler(session);
+    await using _profiler = await enableProfiler(options.attachment, session);
     await session.send(
       'Profiler.setSamplingInterval',
       { interval: options.intervalUs },
@@ -68,7 +68,9 @@ export async function captureCpu(options: CpuCaptureOptions): Promise<CpuRecordi
     const endedAtMs = Date.now();
     markReceived(undefined);
     const stopPauseMs = performance.now() - stopMs;
-    const after = ended === 'target-exit' ? undefined : await readMemory(session);
+    // Nothing of ours may hold an exiting target: what follows waits until it was left.
+    if (options.attachment.isExiting) await hasEnded(session.ended);
+    const after = session.ended.aborted ? undefined : await readMemory(session);
     return {
       profile: sliceResultValue(answer, 'profile'),
       startedAtMs,
@@ -88,11 +90,11 @@ export async function captureCpu(options: CpuCaptureOptions): Promise<CpuRecordi
   }
 }
 
-async function enableProfiler(session: Session): Promise<AsyncDisposable> {
+async function enableProfiler(attachment: Attachment, session: Session): Promise<AsyncDisposable> {
   await session.send('Profiler.enable', {}, { timeoutMs: commandTimeoutMs });
   return {
     async [Symbol.asyncDispose]() {
-      if (session.ended.aborted) return;
+      if (session.ended.aborted || attachment.isExiting) return;
       try {
         // Also ends a profile that still runs, when the capture failed half-way.
         await session.send('Profiler.disable', {}, { timeoutMs: commandTimeoutMs });
@@ -112,4 +114,11 @@ async function readClock(session: Session, warnings: string[]): Promise<ClockRea
     warnings.push(`the target's clock could not be read: ${error.message}`);
     return null;
   }
+}
+
+function hasEnded(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal.aborted) resolve();
+  else signal.addEventListener('abort', () => resolve(), { once: true });
+  return promise;
 }

@@ -14,6 +14,8 @@ export interface InspectorMethods {
   'NodeWorker.disable': { params: Empty; result: Empty };
   'NodeWorker.sendMessageToWorker': { params: { sessionId: string; message: string }; result: Empty };
   'Runtime.evaluate': { params: EvaluateParams; result: EvaluateResult };
+  /** The cheapest command there is: answered on every version, also at the exit. */
+  'Runtime.getHeapUsage': { params: Empty; result: { usedSize: number; totalSize: number } };
   'Profiler.enable': { params: Empty; result: Empty };
   'Profiler.disable': { params: Empty; result: Empty };
   /** Fails while a profile runs in the same session. */
@@ -42,6 +44,7 @@ export const inspectorMethods: readonly InspectorMethod[] = [
   'NodeWorker.disable',
   'NodeWorker.sendMessageToWorker',
   'Runtime.evaluate',
+  'Runtime.getHeapUsage',
   'Profiler.enable',
   'Profiler.disable',
   'Profiler.setSamplingInterval',
