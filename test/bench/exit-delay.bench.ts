@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Operation } from '../../protocol/rest/operation.ts';
 import { startAgentProcess, untilAttached } from '../support/agent-process.ts';
 import { nodeVersions } from '../support/node-versions.ts';
@@ -46,6 +47,8 @@ async function exitMs(node: number, mode: Mode): Promise<number> {
       await agent.operation(id, ({ progress }) => progress.phase === 'sampling');
     }
   }
+  // The kernel delays the acknowledgement of the last answer by 40 ms; an exit within that time waits for it.
+  await delay(300);
   const startMs = performance.now();
   await target.send({ exit: 7 });
   const { atMs, code, signal } = await target.exited;
