@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { SidescopeError } from '../../protocol/error.ts';
-import { evaluateTimeoutMs, type ExpressionText } from '../../protocol/inspector/expressions.ts';
+import { evaluateTimeoutMs, requireMissing, type ExpressionText } from '../../protocol/inspector/expressions.ts';
 import { inspectMessage } from '../../protocol/inspector/message-bytes.ts';
 import type {
   EvaluateResult,
@@ -82,7 +82,7 @@ export class Session {
       options,
     );
     const { result, exceptionDetails } = answer ?? {};
-    if (!includeCommandLineAPI && exceptionDetails?.exception?.description?.startsWith(requireMissing)) {
+    if (!includeCommandLineAPI && result?.value === requireMissing) {
       this.#needRequire.add(expression);
       return this.evaluate(expression, options);
     }
@@ -173,8 +173,6 @@ export class Session {
     }
   }
 }
-
-const requireMissing = 'ReferenceError: require is not defined';
 
 function parseMessage(bytes: Uint8Array): Record<string, unknown> {
   let value: unknown;

@@ -42,7 +42,7 @@ async function readThread({ thread, session }: AttachedThread): Promise<ThreadSt
     const { code } = error;
     const message =
       code === 'inspector-timeout'
-        ? `no answer in ${answerTimeoutMs} ms: it is stopped, or in a native call (crypto, file system, child process, Atomics.wait)`
+        ? `no answer in ${answerTimeoutMs} ms: it is stopped, or in a native call (crypto, file system, child process)`
         : error.message;
     return {
       ...about,

@@ -5,7 +5,7 @@ export type ExpressionText = string & { readonly [expressionBrand]: true };
 /**
  * The expressions that Sidescope evaluates in a target: byte-constant (text that varies leaks about 1 kB per evaluation
  * there), answers bounded, `require` from the command-line API where `process.getBuiltinModule` is missing (before 20.16;
- * its ReferenceError tells the session so), nothing left behind. The sourceURL lets our own frames be dropped from CPU profiles.
+ * `requireMissing` tells the session so), nothing left behind. The sourceURL lets our own frames be dropped from CPU profiles.
  */
 function expression(name: string, body: string): ExpressionText {
   return `${body}\n//# sourceURL=sidescope:${name}` as ExpressionText;
@@ -13,7 +13,12 @@ function expression(name: string, body: string): ExpressionText {
 
 export const ownFramePrefix = 'sidescope:';
 
-const builtin = `const builtin = (name) => process.getBuiltinModule ? process.getBuiltinModule(name) : require(name);`;
+/** What an expression that needs `require` answers where it is missing. A value: an exception would run the application's Error hook. */
+export const requireMissing = 'sidescope:require-missing';
+
+const findBuiltin = `const builtin = process.getBuiltinModule ? (name) => process.getBuiltinModule(name) : typeof require === 'function' ? require : null;`;
+const builtin = `${findBuiltin}
+  if (builtin === null) return '${requireMissing}';`;
 
 /** Who the process is. The list of loaded modules is searched here and never sent. */
 export const identityExpression = expression(
@@ -88,7 +93,7 @@ export const memoryExpression = expression(
 export const stackExpression = expression(
   'stack',
   `(() => {
-  ${builtin}
+  ${findBuiltin}
   const most = 64;
   const text = (value, longest) => typeof value === 'string' ? value.slice(0, longest) : '';
   const count = (value) => Number.isSafeInteger(value) && value > 0 ? value : 0;
@@ -112,6 +117,7 @@ export const stackExpression = expression(
         intrinsic.captureStackTrace(holder);
         return read(holder.stack);
       }
+      if (builtin === null) return '${requireMissing}';
       const { getCallSites } = builtin('util');
       // It gives script names only, and ours has none: this function, the one around it, the top level.
       if (getCallSites) return getCallSites(most + 8, { sourceMap: false }).slice(3).map((site) => [site.functionName, site.scriptName, site.lineNumber, site.columnNumber ?? site.column]);
@@ -130,7 +136,8 @@ export const stackExpression = expression(
     if (context) span = [text(context.traceId, 64), text(context.spanId, 64), text(active.name, 200), (context.traceFlags & 1) === 1];
   } catch {}
   let stack = null;
-  try { stack = collect(); } catch (error) { if (error instanceof ReferenceError) throw error; }
+  try { stack = collect(); } catch {}
+  if (stack === '${requireMissing}') return stack;
   const frames = stack && stack.filter((frame) => !String(frame[1]).startsWith('${ownFramePrefix}'));
   return {
     frames: frames && frames.slice(0, most).map(([name, url, line, column]) => [text(name, 200), text(url, 1000), count(line), count(column)]),
