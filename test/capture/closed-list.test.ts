@@ -18,36 +18,44 @@ function unwrap(text: string): Sent[] {
   return message.method === 'NodeWorker.sendMessageToWorker' ? [message, ...unwrap(inner as string)] : [message];
 }
 
-it('sends only the methods and expressions of the closed list in a full run, each expression bounded', async () => {
-  await using target = await startTarget('with-workers');
-  await using proxy = await startRecordingProxy(target.inspectorPort);
-  {
-    await using harness = await openHarness([proxy.address]);
-    await waitFor(() => harness.targets.list()[0]?.threads.length === 4, { message: 'four threads' });
-    const me = { startedBy: 'tester' };
-    await harness.ended(await harness.captures.startCpu({ ...me, durationMs: 200, thread: 'all' }));
-    const { id } = await harness.captures.startCpu({ ...me, durationMs: 60_000 });
-    await waitFor(() => harness.captures.get(id).progress.phase === 'sampling', { message: 'sampling' });
-    await harness.captures.cancel(id, 'tester');
-    await harness.ended(await harness.captures.startHeapSnapshot({ ...me, force: true }));
-    await harness.ended(await harness.captures.startHeapSnapshot({ ...me, force: true, thread: 'worker-1' }));
-  }
-  const sent = proxy.sent.flatMap(unwrap);
-  const unknown = sent.filter(({ method }) => !(inspectorMethods as readonly string[]).includes(method));
-  expect(unknown).toEqual([]);
-  const texts = new Set(Object.values(expressions) as string[]);
-  for (const { params } of sent.filter(({ method }) => method === 'Runtime.evaluate')) {
-    expect(texts).toContain(params['expression']);
-    expect(params).toMatchObject({ timeout: evaluateTimeoutMs, silent: true, returnByValue: true });
-    expect(params['expression']).toMatch(/\n\/\/# sourceURL=sidescope:[a-z-]+$/);
-  }
-  // Sent to a worker it would hold the target's exit for good.
-  const toWorkers = proxy.sent.filter((text) => text.includes('sendMessageToWorker'));
-  expect(toWorkers.length).toBeGreaterThan(0);
-  expect(toWorkers.filter((text) => text.includes('notifyWhenWaitingForDisconnect'))).toEqual([]);
-  // What was enabled is disabled again, in each session.
-  const count = (name: string): number => sent.filter(({ method }) => method === name).length;
-  expect(count('Profiler.disable')).toBe(count('Profiler.enable'));
-  expect(count('NodeWorker.disable')).toBe(count('NodeWorker.enable'));
-  expect(sent[0]).toEqual({ id: 1, method: 'NodeRuntime.notifyWhenWaitingForDisconnect', params: { enabled: true } });
-});
+it.each([18, 24])(
+  'sends only the methods and expressions of the closed list in a full run, each expression bounded, to Node %i',
+  async (node) => {
+    await using target = await startTarget('with-workers', { node });
+    await using proxy = await startRecordingProxy(target.inspectorPort);
+    {
+      await using harness = await openHarness([proxy.address]);
+      await waitFor(() => harness.targets.list()[0]?.threads.length === 4, { message: 'four threads' });
+      const me = { startedBy: 'tester' };
+      await harness.ended(await harness.captures.startCpu({ ...me, durationMs: 200, thread: 'all' }));
+      const { id } = await harness.captures.startCpu({ ...me, durationMs: 60_000 });
+      await waitFor(() => harness.captures.get(id).progress.phase === 'sampling', { message: 'sampling' });
+      await harness.captures.cancel(id, 'tester');
+      await harness.captures.readStacks({});
+      await harness.ended(await harness.captures.startHeapSampling({ ...me, durationMs: 1_000 }));
+      await harness.ended(await harness.captures.startHeapSampling({ ...me, durationMs: 1_000, thread: 'worker-1' }));
+      await harness.ended(await harness.captures.startHeapSnapshot({ ...me, force: true }));
+      await harness.ended(await harness.captures.startHeapSnapshot({ ...me, force: true, thread: 'worker-1' }));
+    }
+    const sent = proxy.sent.flatMap(unwrap);
+    const unknown = sent.filter(({ method }) => !(inspectorMethods as readonly string[]).includes(method));
+    expect(unknown).toEqual([]);
+    const texts = new Set(Object.values(expressions) as string[]);
+    for (const { params } of sent.filter(({ method }) => method === 'Runtime.evaluate')) {
+      expect(texts).toContain(params['expression']);
+      expect(params).toMatchObject({ timeout: evaluateTimeoutMs, silent: true, returnByValue: true });
+      expect(params['expression']).toMatch(/\n\/\/# sourceURL=sidescope:[a-z-]+$/);
+    }
+    // Sent to a worker it would hold the target's exit for good.
+    const toWorkers = proxy.sent.filter((text) => text.includes('sendMessageToWorker'));
+    expect(toWorkers.length).toBeGreaterThan(0);
+    expect(toWorkers.filter((text) => text.includes('notifyWhenWaitingForDisconnect'))).toEqual([]);
+    // What was enabled is disabled again, in each session.
+    const count = (name: string): number => sent.filter(({ method }) => method === name).length;
+    expect(count('Profiler.disable')).toBe(count('Profiler.enable'));
+    expect(count('HeapProfiler.startSampling')).toBe(2);
+    expect(count('HeapProfiler.stopSampling')).toBe(2);
+    expect(count('NodeWorker.disable')).toBe(count('NodeWorker.enable'));
+    expect(sent[0]).toEqual({ id: 1, method: 'NodeRuntime.notifyWhenWaitingForDisconnect', params: { enabled: true } });
+  },
+);
