@@ -1,10 +1,14 @@
 import { isSidescopeError, SidescopeError } from '../protocol/error.ts';
+import type { ControlAgent } from '../protocol/rest/control.ts';
 import type { Feature, Info } from '../protocol/rest/info.ts';
 import type { ProfileFormat } from '../protocol/rest/profile.ts';
 import { Targets } from './attach/targets.ts';
 import { Captures } from './capture/captures.ts';
 import { ProfileWorker } from './capture/profile-worker.ts';
 import { openAdminServer } from './http/admin-server.ts';
+import { openControlSocket } from './http/control-socket.ts';
+import type { ControlSocket } from './http/control-socket.ts';
+import { LastingListener } from './http/lasting-listener.ts';
 import type { Listener } from './http/listener.ts';
 import { openOpsServer } from './http/ops-server.ts';
 import { Tokens } from './http/tokens.ts';
@@ -23,6 +27,8 @@ export interface Agent {
   features(): readonly Feature[];
   readonly admin: Listener | undefined;
   readonly ops: Listener | undefined;
+  /** When `--ttl` is over; undefined without one. The caller ends the agent then. */
+  readonly endsAt: Date | undefined;
   /** The generated token, once; undefined when tokens are configured. */
   takeToken(): string | undefined;
   /** Saves what runs, leaves every target clean, closes. Captures that need longer than `graceMs` are given up. */
@@ -45,9 +51,10 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   const { options } = resolved;
   const { log, environment, audit = createAudit() } = surroundings;
   const startedAt = new Date();
+  const endsAt = options.ttlMs === 0 ? undefined : new Date(startedAt.getTime() + options.ttlMs);
   const failures: Feature[] = optionFailures(resolved);
   await using opening = new AsyncDisposableStack();
-  const metrics = createMetrics({ version, nodeVersion: process.version });
+  const metrics = createMetrics({ version, nodeVersion: process.version, pod: environment });
   const storage = await openStorage(resolved, log);
   if (storage.store !== undefined) opening.use(storage);
   const tokens = await Tokens.open({ file: options.tokenFile, log });
@@ -64,22 +71,15 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     environment,
     log,
   });
-  const listeners: { admin: Listener | undefined; ops: Listener | undefined } = { admin: undefined, ops: undefined };
+  const listeners: { admin?: LastingListener; ops?: LastingListener; control?: ControlSocket } = {};
   const features = (): Feature[] => [
     ...failures,
     storage.feature,
     tokens.feature(),
-    listenerFeature('admin', listeners.admin),
-    ...(options.opsAddress === 'off' ? [opsOff] : [listenerFeature('ops', listeners.ops)]),
+    listeners.admin?.feature() ?? notYet('admin'),
+    options.opsAddress === 'off' ? opsOff : (listeners.ops?.feature() ?? notYet('ops')),
+    listeners.control?.feature ?? notYet('control-socket'),
   ];
-  const listenerFeature = (name: 'admin' | 'ops', listener: Listener | undefined): Feature =>
-    listenerProblems.get(name) ?? {
-      name,
-      state: listener === undefined ? 'off' : 'on',
-      reason: listener?.url ?? null,
-      remedy: null,
-    };
-  const listenerProblems = new Map<string, Feature>();
   opening.use(observe(metrics, { targets, captures, store: storage.store, features }));
   opening.use(logTargets(targets, log));
 
@@ -92,51 +92,54 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       pid: process.pid,
       startedAt: startedAt.toISOString(),
       uptimeMs: Date.now() - startedAt.getTime(),
+      endsAt: endsAt?.toISOString() ?? null,
       memory: { rssBytes: rss, heapUsedBytes: heapUsed },
-      listeners: { admin: listeners.admin?.url ?? null, ops: listeners.ops?.url ?? null },
+      listeners: {
+        admin: listeners.admin?.listener?.url ?? null,
+        ops: listeners.ops?.listener?.url ?? null,
+        control: listeners.control?.path ?? null,
+      },
       options: describeOptions(resolved),
       features: features(),
       storage: storage.store?.usage() ?? null,
       environment: { ...environment },
     };
   };
-  const open = async (name: 'admin' | 'ops', listen: () => Promise<Listener>): Promise<void> => {
-    try {
-      listeners[name] = opening.use(await listen());
-    } catch (error) {
-      if (!(error instanceof SidescopeError)) throw error;
-      const remedy = `Set --${name}-address to a free address; port 0 picks one.`;
-      listenerProblems.set(name, { name, state: 'failed', reason: error.message, remedy });
-      log.error({ code: error.code, listener: name }, error.message);
-    }
+  const adminServices = {
+    targets,
+    captures,
+    store: storage.store,
+    tokens,
+    info,
+    convert: converter(storage.store, worker),
+    pageDirectory,
+    log,
+    audit,
+    metrics,
+    allowedHosts: options.allowedHosts,
   };
-  await open('admin', () =>
-    openAdminServer(
-      {
-        targets,
-        captures,
-        store: storage.store,
-        tokens,
-        info,
-        convert: converter(storage.store, worker),
-        pageDirectory,
-        log,
-        audit,
-        metrics,
-        allowedHosts: options.allowedHosts,
-      },
-      options.adminAddress,
-    ),
+  listeners.admin = opening.use(
+    await LastingListener.open('admin', { log, listen: () => openAdminServer(adminServices, options.adminAddress) }),
   );
   const { opsAddress } = options;
-  if (opsAddress !== 'off') await open('ops', () => openOpsServer({ targets, features, metrics, log }, opsAddress));
+  if (opsAddress !== 'off') {
+    const listen = () => openOpsServer({ targets, features, metrics, log }, opsAddress);
+    listeners.ops = opening.use(await LastingListener.open('ops', { log, listen }));
+  }
+  const control = { tokens, audit, log, describe: () => describeForCommands(info(), listeners.admin?.listener) };
+  listeners.control = opening.use(await openControlSocket(control, { directory: storage.store?.usage().directory }));
   targets.start();
   const parts = opening.move();
   let closing: Promise<void> | undefined;
   return {
     features,
-    admin: listeners.admin,
-    ops: listeners.ops,
+    endsAt,
+    get admin() {
+      return listeners.admin?.listener;
+    },
+    get ops() {
+      return listeners.ops?.listener;
+    },
     takeToken: () => tokens.takeGenerated(),
     close: ({ graceMs }) =>
       (closing ??= (async () => {
@@ -189,6 +192,17 @@ async function openStorage({ options, sources }: ResolvedOptions, log: Log): Pro
       async [Symbol.asyncDispose]() {},
     };
   }
+}
+
+function describeForCommands(info: Omit<Info, 'you'>, admin: Listener | undefined): ControlAgent {
+  const { pid, startedAt, storage } = info;
+  const page = admin === undefined ? null : { url: admin.url, port: admin.port };
+  return { pid, version, startedAt, dataDirectory: storage?.directory ?? null, admin: page };
+}
+
+/** Asked within the milliseconds of the start, by whom an earlier listener serves already. */
+function notYet(name: string): Feature {
+  return { name, state: 'off', reason: 'the agent is starting', remedy: null };
 }
 
 const opsOff: Feature = {

@@ -1,8 +1,10 @@
-import { startAgent, type Agent } from './agent.ts';
-import { helpText } from './cli/help.ts';
+import { isSidescopeError } from '../protocol/error.ts';
+import { commands, isCommand } from './cli/commands.ts';
 import { readSmallFile } from './options/config-file.ts';
+import { nearestName } from './options/nearest-name.ts';
 import { resolveOptions } from './options.ts';
-import { createLog } from './telemetry/log.ts';
+import type { Agent } from './agent.ts';
+import type { ResolvedOptions } from './options.ts';
 import { version } from './version.ts';
 
 /** As shells and getopt have it: the command line was wrong. */
@@ -10,48 +12,95 @@ const usageExitCode = 2;
 /** What a snapshot under way may still take when the agent is asked to stop. Kubernetes' own grace is 30 s. */
 const graceMs = 20_000;
 
+// First of all: as process 1 of a container an early SIGTERM would otherwise be dropped by the kernel, and later it must
+// not leave a locked directory or an attached target behind.
+const stop = stopSignal();
+const timeOver = '--ttl is over';
 const isTerminal = process.stderr.isTTY;
-const resolved = await resolveOptions({
-  argv: process.argv.slice(2),
-  environment: process.env,
-  readFile: readSmallFile,
-  isTerminal,
-});
-const { options, problems } = resolved;
+const [word = '', ...rest] = process.argv.slice(2);
+// A target by mistake (`127.0.0.1:9229`) is an option's problem, with which a sidecar stays up.
+const nearestCommand = /^[a-z]+$/.test(word) ? nearestName(word, Object.keys(commands)) : undefined;
 
-if (options.help) {
-  process.stdout.write(helpText());
-} else if (options.version) {
-  process.stdout.write(`sidescope ${version}\n`);
+if (isCommand(word)) {
+  process.exitCode = await runCommand(word, rest);
+} else if (nearestCommand !== undefined) {
+  process.stderr.write(`sidescope: there is no command ${word}; did you mean ${nearestCommand}?\n`);
+  process.exitCode = usageExitCode;
 } else {
-  await run();
+  await runAgent();
 }
 
-async function run(): Promise<void> {
-  const log = createLog({ level: options.logLevel, isPretty: isTerminal });
-  // Installed first: a signal during the start must not leave a locked directory or an attached target behind.
-  const stop = stopSignal();
-  const agent = await startAgent(resolved, { log, environment: downwardApi(process.env) });
-  for (const { severity, option, message } of problems) {
-    log[severity === 'error' ? 'error' : 'warn']({ option }, message);
+async function runAgent(): Promise<void> {
+  const resolved = await resolveOptions({
+    argv: process.argv.slice(2),
+    environment: process.env,
+    readFile: readSmallFile,
+    isTerminal,
+  });
+  if (resolved.options.help) {
+    const { helpText } = await import('./cli/help.ts');
+    process.stdout.write(helpText());
+  } else if (resolved.options.version) {
+    process.stdout.write(`sidescope ${version}\n`);
+  } else {
+    await serve(resolved);
   }
+}
+
+async function serve(resolved: ResolvedOptions): Promise<void> {
+  const { options, problems } = resolved;
+  // Not at the top: a command has no use for them, and runs in the memory limit of the agent beside it.
+  const [{ startAgent }, { createLog }] = await Promise.all([import('./agent.ts'), import('./telemetry/log.ts')]);
+  const log = createLog({ level: options.logLevel, isPretty: isTerminal });
+  const agent = await startAgent(resolved, { log, environment: downwardApi(process.env) });
   const failed = agent.features().filter(({ state }) => state === 'failed');
   if (options.strict && failed.length > 0) {
-    for (const { name, reason, remedy } of failed)
-      process.stderr.write(`sidescope: ${name}: ${reason}. ${remedy ?? ''}\n`);
-    process.stderr.write('sidescope: not started (--no-strict goes on without what failed); see --help\n');
+    const lines = [
+      ...problems.map(({ message }) => message),
+      // The options' own is the sum of those before.
+      ...failed.flatMap(({ name, reason, remedy }) =>
+        name === 'options' ? [] : [`${name}: ${reason}. ${remedy ?? ''}`],
+      ),
+      'not started (--no-strict goes on without what failed); see --help',
+    ];
+    for (const line of lines) process.stderr.write(`sidescope: ${line}\n`);
     await agent.close({ graceMs: 0 });
     process.exit(problems.some(({ severity }) => severity === 'error') ? usageExitCode : 1);
   }
+  for (const { severity, option, message } of problems) {
+    log[severity === 'error' ? 'error' : 'warn']({ option }, message);
+  }
   announce(agent);
   log.info({ version, pid: process.pid, admin: agent.admin?.url, ops: agent.ops?.url }, 'sidescope is ready');
+  if (agent.endsAt !== undefined) log.info({ endsAt: agent.endsAt.toISOString() }, '--ttl: it stops by itself then');
   // In a pod the process stays, whatever is off: a sidecar that ends takes its pod out of the Service.
   const keepAlive = setInterval(() => undefined, 2 ** 30);
-  const signal = await stop.first;
-  log.info({ signal }, 'stopping: captures are saved, targets are left clean');
-  await Promise.race([agent.close({ graceMs }), stop.second]);
+  const why = await Promise.race([stop.first, endOfTime(agent.endsAt)]);
+  log.info({ why }, 'stopping: captures are saved, targets are left clean');
+  await Promise.race([agent.close({ graceMs }), why === timeOver ? stop.first : stop.second]);
   clearInterval(keepAlive);
   process.exit(0);
+}
+
+async function runCommand(name: keyof typeof commands, argv: readonly string[]): Promise<number> {
+  const interrupted = new AbortController();
+  void stop.first.then((signal) => interrupted.abort(new Error(signal)));
+  void stop.second.then(() => process.exit(1));
+  const run = await commands[name].load();
+  try {
+    return await run({
+      argv,
+      environment: process.env,
+      platform: process.platform,
+      signal: interrupted.signal,
+      print: (text) => void process.stdout.write(text),
+      say: (text) => void process.stderr.write(text),
+    });
+  } catch (error) {
+    if (!isSidescopeError(error)) throw error;
+    process.stderr.write(`sidescope ${name}: ${error.message}\n`);
+    return isSidescopeError(error, 'invalid-option') ? usageExitCode : 1;
+  }
 }
 
 /** On a terminal the link with its token, once. Elsewhere nothing secret: logs are kept and read by others. */
@@ -70,6 +119,12 @@ function stopSignal(): { first: Promise<string>; second: Promise<string> } {
     process.on(name, () => (count++ === 0 ? first : second).resolve(name));
   }
   return { first: first.promise, second: second.promise };
+}
+
+function endOfTime(endsAt: Date | undefined): Promise<string> {
+  return new Promise((resolve) => {
+    if (endsAt !== undefined) setTimeout(() => resolve(timeOver), endsAt.getTime() - Date.now());
+  });
 }
 
 /** Variables that the manifests fill by the downward API. */

@@ -109,6 +109,15 @@ export const optionTable = {
     defaultText: 'on with a terminal, else off',
     meaning: 'Exit when an option is wrong. Otherwise the agent stays up with that option at its default, and says so.',
   },
+  ttl: {
+    group: 'The agent itself',
+    type: 'duration',
+    default: '0',
+    min: '1s',
+    max: '24d',
+    zero: 'it runs until it is stopped',
+    meaning: 'The agent stops by itself after this time, as at SIGTERM, with exit code 0; for `kubectl debug`.',
+  },
   'log-level': {
     group: 'The agent itself',
     type: 'choice',

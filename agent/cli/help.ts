@@ -1,3 +1,4 @@
+import { commands } from './commands.ts';
 import { optionTable } from '../options.ts';
 import { environmentName } from '../options/sources.ts';
 import type { OptionRow } from '../options/sources.ts';
@@ -17,6 +18,9 @@ export function helpText(): string {
     '',
     'Start the target with `node --inspect=127.0.0.1:9229 app.js`. What no flag sets is read from the',
     'environment (SIDESCOPE_DATA_DIR for --data-dir), then from the file that --config names.',
+    '',
+    'Commands (`sidescope COMMAND --help`):',
+    ...Object.entries(commands).flatMap(([name, { summary }]) => [`  ${name}`, ...wrap(summary)]),
     ...groups.flatMap(([group, options]) => ['', `${group}:`, ...(options ?? []).flatMap(helpLines)]),
     '',
   ].join('\n');

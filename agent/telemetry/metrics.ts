@@ -3,7 +3,12 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 export type Metrics = ReturnType<typeof createMetrics>;
 
 /** Every metric of the agent, in a registry of its own. Base units; names follow promlint. */
-export function createMetrics(build: { version: string; nodeVersion: string }) {
+export function createMetrics(build: {
+  version: string;
+  nodeVersion: string;
+  /** Pod, namespace, node, container, as far as the downward API told them. */
+  pod?: Readonly<Record<string, string>>;
+}) {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -14,6 +19,7 @@ export function createMetrics(build: { version: string; nodeVersion: string }) {
     registers,
   });
   buildInfo.set({ version: build.version, node: build.nodeVersion }, 1);
+  setPodInfo(build.pod ?? {}, registers);
 
   return {
     registry,
@@ -119,4 +125,17 @@ export function createMetrics(build: { version: string; nodeVersion: string }) {
       registers,
     }),
   };
+}
+
+/** A metric of its own instead of labels on every one: scrapers in a cluster add `pod` and `namespace` themselves, and rename ours. */
+function setPodInfo(pod: Readonly<Record<string, string>>, registers: Registry[]): void {
+  const labelNames = ['namespace', 'pod', 'node', 'container'] as const;
+  const labels = Object.fromEntries(labelNames.flatMap((name) => (pod[name] === undefined ? [] : [[name, pod[name]]])));
+  if (Object.keys(labels).length === 0) return;
+  new Gauge({
+    name: 'sidescope_pod_info',
+    help: 'Always 1; the labels say where the agent runs.',
+    labelNames,
+    registers,
+  }).set(labels, 1);
 }

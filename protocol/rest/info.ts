@@ -17,8 +17,13 @@ export const infoSchema = z.object({
   pid: z.int(),
   startedAt: z.iso.datetime(),
   uptimeMs: z.number(),
+  endsAt: z.iso.datetime().nullable().describe('When `--ttl` ends the agent'),
   memory: z.object({ rssBytes: z.number(), heapUsedBytes: z.number() }),
-  listeners: z.object({ admin: z.string().nullable(), ops: z.string().nullable() }),
+  listeners: z.object({
+    admin: z.string().nullable(),
+    ops: z.string().nullable(),
+    control: z.string().nullable().describe('Path of the local socket that `sidescope token` asks'),
+  }),
   options: z
     .array(
       z.object({ name: z.string(), value: z.string(), source: z.enum(['flag', 'environment', 'file', 'default']) }),

@@ -250,6 +250,16 @@ export const problemKinds = {
     cause: 'A port that the agent should listen on is taken.',
     remedy: 'Set another address; port 0 picks a free one.',
   },
+  'no-agent': {
+    status: 500,
+    cause: 'A command found no agent that it may ask, or several.',
+    remedy: 'Run it beside the agent and as its user; `--data-dir` names one of several.',
+  },
+  'kubectl-failed': {
+    status: 500,
+    cause: '`kubectl` could not be run, or refused what `sidescope open` asked of it.',
+    remedy: "The message holds kubectl's reason and what to do.",
+  },
   'data-directory-locked': {
     status: 500,
     cause: 'Another agent uses the data directory.',

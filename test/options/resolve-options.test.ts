@@ -42,6 +42,7 @@ describe('without anything given', () => {
       captureQueue: 4,
       config: undefined,
       strict: false,
+      ttlMs: 0,
       logLevel: 'info',
       help: false,
       version: false,

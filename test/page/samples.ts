@@ -234,7 +234,12 @@ export function sampleInfo(over: Partial<Info> = {}): Info {
     startedAt: ago(4_000_000),
     uptimeMs: 4_000_000,
     memory: { rssBytes: 74 * MiB, heapUsedBytes: 12 * MiB },
-    listeners: { admin: 'http://127.0.0.1:7777', ops: 'http://0.0.0.0:7778' },
+    endsAt: null,
+    listeners: {
+      admin: 'http://127.0.0.1:7777',
+      ops: 'http://0.0.0.0:7778',
+      control: '/data/control/sidescope.sock',
+    },
     options: [
       { name: '--target', value: '127.0.0.1:9229', source: 'flag' },
       { name: '--data-dir', value: '/var/lib/sidescope', source: 'environment' },

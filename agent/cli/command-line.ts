@@ -1,0 +1,68 @@
+import { parseArgs } from 'node:util';
+import { SidescopeError } from '../../protocol/error.ts';
+
+export interface CommandOption {
+  readonly type: 'string' | 'boolean';
+  readonly short?: string;
+  /** How its value is written, for `--help`. */
+  readonly syntax?: string;
+  readonly default?: string;
+  readonly meaning: string;
+}
+
+export interface CommandShape<Options extends Readonly<Record<string, CommandOption>>> {
+  /** `sidescope open pod/NAME`. */
+  readonly usage: string;
+  /** What it does, in sentences of at most 100 columns. */
+  readonly lines: readonly string[];
+  readonly options: Options;
+}
+
+type Values<Options extends Readonly<Record<string, CommandOption>>> = {
+  readonly [Name in keyof Options]: Options[Name] extends { type: 'boolean' }
+    ? boolean
+    : Options[Name] extends { default: string }
+      ? string
+      : string | undefined;
+};
+
+/** Rejects with `invalid-option` and what is wrong. `help` is known to every command. */
+export function readCommandLine<const Options extends Readonly<Record<string, CommandOption>>>(
+  argv: readonly string[],
+  shape: CommandShape<Options>,
+): { values: Values<Options>; words: readonly string[]; help: boolean } {
+  const options: Record<string, { type: 'string' | 'boolean'; short?: string; default?: string | boolean }> = {
+    help: { type: 'boolean', short: 'h', default: false },
+  };
+  for (const [name, { type, short, default: text }] of Object.entries<CommandOption>(shape.options)) {
+    const byDefault = type === 'boolean' ? false : text;
+    options[name] = {
+      type,
+      ...(short !== undefined && { short }),
+      ...(byDefault !== undefined && { default: byDefault }),
+    };
+  }
+  try {
+    const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
+    // parseArgs has made exactly the fields of the table, with its defaults.
+    return { values: values as Values<Options>, words: positionals, help: values['help'] === true };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new SidescopeError('invalid-option', `${reason}\nUsage: ${shape.usage}`, { cause: error });
+  }
+}
+
+export function commandHelp(shape: CommandShape<Readonly<Record<string, CommandOption>>>): string {
+  const help: CommandOption = { type: 'boolean', short: 'h', meaning: 'Print this text and exit.' };
+  return [
+    `Usage: ${shape.usage}`,
+    '',
+    ...shape.lines,
+    '',
+    ...Object.entries({ ...shape.options, help }).flatMap(([name, { short, syntax, default: text, meaning }]) => [
+      `  ${short === undefined ? '' : `-${short}, `}--${name}${syntax === undefined ? '' : ` ${syntax}`}`,
+      `      ${meaning}${text === undefined ? '' : ` [default: ${text}]`}`,
+    ]),
+    '',
+  ].join('\n');
+}

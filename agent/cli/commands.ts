@@ -1,0 +1,31 @@
+/** What a command is handed: it reads no argv, environment or signal by itself. */
+export interface CommandContext {
+  /** Without the command's own name. */
+  readonly argv: readonly string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly platform: NodeJS.Platform;
+  /** Aborted by Ctrl-C and the like. */
+  readonly signal: AbortSignal;
+  readonly print: (text: string) => void;
+  /** To stderr. */
+  readonly say: (text: string) => void;
+}
+
+/** Resolves with the exit code; rejects with a SidescopeError that `main.ts` prints. */
+export type Command = (context: CommandContext) => Promise<number>;
+
+/** The commands beside the agent itself. Their code is loaded when one is called: the agent's start does not pay for it. */
+export const commands = {
+  token: {
+    summary: 'Print a token for one hour, and the link to the page with it; run beside the agent, as its user.',
+    load: async (): Promise<Command> => (await import('./token.ts')).printToken,
+  },
+  open: {
+    summary: 'Open the page of an agent in a pod: port-forward, token, browser; run where kubectl reaches the cluster.',
+    load: async (): Promise<Command> => (await import('./open.ts')).openPod,
+  },
+} as const satisfies Readonly<Record<string, { summary: string; load: () => Promise<Command> }>>;
+
+export function isCommand(word: string): word is keyof typeof commands {
+  return Object.hasOwn(commands, word);
+}

@@ -1,0 +1,148 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { SidescopeError } from '../../protocol/error.ts';
+
+export interface KubectlOptions {
+  /** A path, or a name that is found on PATH. */
+  readonly path: string;
+  readonly context?: string | undefined;
+  readonly namespace?: string | undefined;
+}
+
+/** A login that opens a browser takes its time. */
+const deadlineMs = 60_000;
+const maxOutputBytes = 64 * 1024;
+
+/** The user's own kubectl, with the user's own rights. Every failure is a `kubectl-failed` that says what to do. */
+export class Kubectl {
+  readonly #path: string;
+  readonly #scope: readonly string[];
+
+  constructor({ path, context, namespace }: KubectlOptions) {
+    this.#path = path;
+    this.#scope = [
+      ...(context === undefined ? [] : [`--context=${context}`]),
+      ...(namespace === undefined ? [] : [`--namespace=${namespace}`]),
+    ];
+  }
+
+  /** Runs to its end, and resolves with what it printed. `doing` is what a message says was tried. */
+  async run(args: readonly string[], { doing, signal }: { doing: string; signal: AbortSignal }): Promise<string> {
+    const deadline = AbortSignal.timeout(deadlineMs);
+    const running = this.start(args);
+    const stop = (): void => void running.child.kill();
+    const either = AbortSignal.any([signal, deadline]);
+    either.addEventListener('abort', stop, { once: true });
+    try {
+      if (either.aborted) stop();
+      const code = await running.ended;
+      signal.throwIfAborted();
+      if (code === 0) return running.stdout();
+      const reason = deadline.aborted
+        ? `no end in ${deadlineMs / 1000} s. Does it wait for a login?`
+        : running.stderr();
+      throw this.failure(doing, reason);
+    } finally {
+      either.removeEventListener('abort', stop);
+    }
+  }
+
+  /** Starts it and returns at once; `ended` resolves with its exit code, -1 for a signal, and rejects when it cannot be started. */
+  start(args: readonly string[]): RunningKubectl {
+    // No standard input: a question would wait for an answer that nobody sees asked.
+    const child = spawn(this.#path, [...this.#scope, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const output = { stdout: '', stderr: '' };
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name].setEncoding('utf8').on('data', (text: string) => {
+        output[name] = (output[name] + text).slice(-maxOutputBytes);
+      });
+    }
+    const ended = new Promise<number>((resolve, reject) => {
+      child.once('error', (error) => reject(this.#notStarted(error)));
+      child.once('close', (code) => resolve(code ?? -1));
+    });
+    // Whoever only watches its output learns from the end of that.
+    ended.catch(() => undefined);
+    return { child, ended, stdout: () => output.stdout, stderr: () => output.stderr };
+  }
+
+  failure(doing: string, stderr: string): SidescopeError {
+    const said = lastLines(stderr) || 'it said nothing';
+    const { advice = '', isFinal = false } = explanations.find(({ pattern }) => pattern.test(stderr)) ?? {};
+    const message = `${doing}: ${said}${advice === '' ? '' : `\n${advice}`}`;
+    return new SidescopeError('kubectl-failed', message, { details: { isFinal } });
+  }
+
+  #notStarted(error: Error): SidescopeError {
+    const missing = 'code' in error && error.code === 'ENOENT';
+    const reason = missing ? `there is no ${this.#path} on PATH` : `${this.#path}: ${error.message}`;
+    return new SidescopeError('kubectl-failed', `kubectl cannot be run: ${reason}. --kubectl names it.`, {
+      cause: error,
+    });
+  }
+}
+
+export interface RunningKubectl {
+  readonly child: ChildProcess;
+  readonly ended: Promise<number>;
+  stdout(): string;
+  stderr(): string;
+}
+
+interface Explanation {
+  readonly pattern: RegExp;
+  readonly advice: string;
+  /** No later attempt can go better. */
+  readonly isFinal?: true;
+}
+
+/** What kubectl, the API server and the container runtime say, and what that means here. The first that fits. */
+const explanations: readonly Explanation[] = [
+  {
+    pattern: /pods "[^"]*" not found/,
+    isFinal: true,
+    advice: 'Is it the right namespace (-n) and cluster (--context)? `kubectl get pods` lists what there is.',
+  },
+  {
+    pattern: /namespaces? "[^"]*" not found/,
+    isFinal: true,
+    advice: '`kubectl get namespaces` lists what there is.',
+  },
+  {
+    pattern: /container not found|container \S+ is not valid for pod|container "[^"]*" (is )?not (found|running)/,
+    advice:
+      "The agent's container is called sidescope unless -c says otherwise. `kubectl get pod NAME -o yaml` shows the containers and what they wait for.",
+  },
+  {
+    pattern: /pods\/(exec|portforward)|is forbidden|Forbidden/,
+    isFinal: true,
+    advice: 'Your role needs `create` on `pods/exec` and `pods/portforward` in this namespace.',
+  },
+  {
+    pattern: /no such file or directory|executable file not found|not found in \$PATH/i,
+    advice: "The agent's image has another layout: name its command with --exec, such as --exec sidescope.",
+  },
+  {
+    pattern: /context "[^"]*" does not exist|context was not found/,
+    advice: '`kubectl config get-contexts` lists what there is.',
+  },
+  {
+    pattern: /Unauthorized|must be logged in|provide credentials|token (has|is) expired/i,
+    advice: 'Your login to the cluster has ended: log in anew, then try again.',
+  },
+  {
+    pattern: /connection refused|no such host|i\/o timeout|was refused|dial tcp|TLS handshake timeout/,
+    advice: 'The cluster, or the port in the pod, cannot be reached. Does `kubectl get pods` answer?',
+  },
+  { pattern: /address already in use|unable to listen on/i, advice: 'That local port is taken: --port names another.' },
+  { pattern: /pod is not running|current phase is/i, advice: '`kubectl describe pod NAME` says why it does not run.' },
+];
+
+/** The rest is progress and repetition; control characters of a remote program must not reach the terminal. */
+function lastLines(stderr: string): string {
+  const lines = stderr.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('command terminated'));
+  return lines
+    .slice(-3)
+    .join('\n')
+    .replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '?');
+}
