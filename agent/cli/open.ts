@@ -5,7 +5,7 @@ import type { MintedToken } from '../../protocol/rest/control.ts';
 import { apiPath } from '../../protocol/rest/routes.ts';
 import { openBrowser } from './browser.ts';
 import { commandHelp, readCommandLine } from './command-line.ts';
-import type { CommandContext } from './commands.ts';
+import type { CommandContext } from './command.ts';
 import { Kubectl } from './kubectl.ts';
 import { PortForward } from './port-forward.ts';
 

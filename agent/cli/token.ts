@@ -3,7 +3,7 @@ import { mintedTokenSchema, pageLink } from '../../protocol/rest/control.ts';
 import { readSmallFile } from '../options/config-file.ts';
 import { resolveOptions } from '../options.ts';
 import { commandHelp, readCommandLine } from './command-line.ts';
-import type { CommandContext } from './commands.ts';
+import type { CommandContext } from './command.ts';
 import { ask } from './control-client.ts';
 import { findAgent } from './find-agent.ts';
 

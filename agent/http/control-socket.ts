@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, lstat, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, lstat, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { SidescopeError } from '../../protocol/error.ts';
@@ -79,12 +80,38 @@ async function listenInEither(
   return { path, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
+const temporaryPrefix = 'sidescope-control-';
+
 async function temporaryDirectory(root: string): Promise<string> {
   try {
-    return await mkdtemp(join(root, 'sidescope-control-'));
+    await removeAbandoned(root);
+    return await mkdtemp(join(root, temporaryPrefix));
   } catch (error) {
     throw unusable(root, error);
   }
+}
+
+/** An agent that was killed could not remove its own. */
+async function removeAbandoned(root: string): Promise<void> {
+  // What cannot be read, or is gone meanwhile, is not ours to remove.
+  for (const name of await readdir(root).catch(() => [])) {
+    if (!name.startsWith(temporaryPrefix)) continue;
+    const directory = join(root, name);
+    const found = await lstat(directory).catch(() => undefined);
+    if (found?.uid === process.geteuid?.() && (await isRefused(join(directory, controlSocketName))))
+      await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function isRefused(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path, () => {
+      socket.destroy();
+      resolve(false);
+    });
+    // Only a refusal says that nobody listens; without a socket yet, its agent may be starting.
+    socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
+  });
 }
 
 async function listenIn(directory: string, services: ControlServices): Promise<Place> {
