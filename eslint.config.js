@@ -6,6 +6,7 @@ export default tseslint.config(
       'dist/',
       '.cache/',
       'node_modules/',
+      'eslint.config.js',
       'test/node-versions/node_modules/',
       'test/targets/**/*.mjs',
       'test/targets/**/*.cjs',
@@ -16,7 +17,7 @@ export default tseslint.config(
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ['eslint.config.js'] },
+        projectService: true,
         tsconfigRootDir: import.meta.dirname,
       },
     },
@@ -50,5 +51,5 @@ export default tseslint.config(
       ],
     },
   },
-  { files: ['eslint.config.js', '*.config.ts', '**/*.d.ts'], rules: { 'no-restricted-syntax': 'off' } },
+  { files: ['*.config.ts', '**/*.d.ts'], rules: { 'no-restricted-syntax': 'off' } },
 );

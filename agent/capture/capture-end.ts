@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Attachment } from '../attach/attachment.ts';
 import type { CaptureJob } from './capture-job.ts';
 
 export type CaptureEnd = 'duration' | 'stopped' | 'cancelled' | 'target-exit' | 'agent-stopping';
@@ -29,6 +30,15 @@ export class CaptureEnding {
       return signal.reason as CaptureEnd;
     }
   }
+}
+
+/** False at once unless the target is exiting; then true as soon as it was left: nothing of ours may hold it, saving included. */
+export async function hasLeftAtExit({ isExiting, ended }: Pick<Attachment, 'isExiting' | 'ended'>): Promise<boolean> {
+  if (!isExiting) return ended.aborted;
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  ended.addEventListener('abort', () => resolve(undefined), { once: true });
+  if (!ended.aborted) await promise;
+  return true;
 }
 
 /** Why a capture is not all that was asked for; null when it is. */

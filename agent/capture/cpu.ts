@@ -5,8 +5,8 @@ import { decodeClock, type ClockReading } from '../../protocol/inspector/reading
 import type { CaptureCost } from '../../protocol/rest/profile.ts';
 import type { AttachedThread, Attachment } from '../attach/attachment.ts';
 import type { Session } from '../attach/session.ts';
-import { CaptureEnding, type CaptureEnd } from './capture-end.ts';
-import { readMemory } from './read-memory.ts';
+import { CaptureEnding, hasLeftAtExit, type CaptureEnd } from './capture-end.ts';
+import { readUsage } from './read-usage.ts';
 
 /** Creating V8's profiler stalls 37-265 ms; Node 22 can deadlock in it for good (nodejs/node#65140), so no retry either. */
 const startTimeoutMs = 20_000;
@@ -48,7 +48,7 @@ export async function captureCpu(options: CpuCaptureOptions): Promise<CpuRecordi
     return received;
   });
   try {
-    const before = await readMemory(session);
+    const before = await readUsage(session);
     await using _profiler = await enableProfiler(options.attachment, session);
     await session.send(
       'Profiler.setSamplingInterval',
@@ -68,9 +68,7 @@ export async function captureCpu(options: CpuCaptureOptions): Promise<CpuRecordi
     const endedAtMs = Date.now();
     markReceived(undefined);
     const stopPauseMs = performance.now() - stopMs;
-    // Nothing of ours may hold an exiting target: what follows waits until it was left.
-    if (options.attachment.isExiting) await hasEnded(session.ended);
-    const after = session.ended.aborted ? undefined : await readMemory(session);
+    const after = (await hasLeftAtExit(options.attachment)) ? undefined : await readUsage(session);
     return {
       profile: sliceResultValue(answer, 'profile'),
       startedAtMs,
@@ -114,11 +112,4 @@ async function readClock(session: Session, warnings: string[]): Promise<ClockRea
     warnings.push(`the target's clock could not be read: ${error.message}`);
     return null;
   }
-}
-
-function hasEnded(signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  if (signal.aborted) resolve();
-  else signal.addEventListener('abort', () => resolve(), { once: true });
-  return promise;
 }

@@ -6,8 +6,8 @@ import { decodeClock, decodeIdentity, type ClockReading } from '../../protocol/i
 import type { CaptureCost, SamplingMode } from '../../protocol/rest/profile.ts';
 import type { AttachedThread, Attachment } from '../attach/attachment.ts';
 import type { Session } from '../attach/session.ts';
-import { CaptureEnding, type CaptureEnd } from './capture-end.ts';
-import { readMemory } from './read-memory.ts';
+import { CaptureEnding, hasLeftAtExit, type CaptureEnd } from './capture-end.ts';
+import { readUsage } from './read-usage.ts';
 
 const commandTimeoutMs = 10_000;
 /** A heap snapshot of the same thread may run before it, and pause for minutes. */
@@ -51,7 +51,7 @@ export async function captureHeapSampling(options: SamplingCaptureOptions): Prom
     return received;
   });
   try {
-    const before = await readMemory(session);
+    const before = await readUsage(session);
     await using sampler = await Sampler.start(session, options);
     const startedAtMs = Date.now();
     options.onSampling();
@@ -60,7 +60,7 @@ export async function captureHeapSampling(options: SamplingCaptureOptions): Prom
     const { answer, pauseMs } = await sampler.stop(options.abandon);
     const endedAtMs = Date.now();
     markReceived(undefined);
-    const after = ended === 'target-exit' ? undefined : await readMemory(session);
+    const after = (await hasLeftAtExit(options.attachment)) ? undefined : await readUsage(session);
     return {
       profile: sliceResultValue(answer, 'profile'),
       startedAtMs,

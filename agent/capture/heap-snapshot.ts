@@ -7,7 +7,7 @@ import type { CaptureCost } from '../../protocol/rest/profile.ts';
 import type { AttachedThread, Attachment } from '../attach/attachment.ts';
 import type { ArtifactWriter } from '../store/artifact.ts';
 import { pacedGc } from '../telemetry/paced-gc.ts';
-import { readMemory } from './read-memory.ts';
+import { readUsage } from './read-usage.ts';
 
 /** Received and not yet written. The target's peak is the same whether we read or not. */
 const pauseAboveBytes = 8 * 1024 * 1024;
@@ -50,7 +50,7 @@ export interface SnapshotCaptureOptions {
 export async function captureHeapSnapshot(options: SnapshotCaptureOptions): Promise<SnapshotRecording> {
   const { attachment, thread } = options;
   const { session } = thread;
-  const before = await readMemory(session);
+  const before = await readUsage(session);
   const clock = decodeClock(await session.evaluate(clockExpression, { timeoutMs: 10_000 }));
   const receiver = new ChunkReceiver(options);
   using _chunks = session.onBytes('HeapProfiler.addHeapSnapshotChunk', (message) => receiver.receive(message));
@@ -77,7 +77,7 @@ export async function captureHeapSnapshot(options: SnapshotCaptureOptions): Prom
   if (taken.status === 'rejected') throw taken.reason;
   const endedAtMs = Date.now();
   await receiver.finish();
-  const after = await readMemory(session);
+  const after = await readUsage(session);
   const pauseMs = moment.status === 'fulfilled' ? (moment.value.monotonicUs - clock.monotonicUs) / 1000 : null;
   return {
     startedAtMs,

@@ -61,6 +61,12 @@ export const clockExpression = expression(
   `[process.hrtime(), Date.now(), performance.timeOrigin, performance.now()]`,
 );
 
+/** For the cost of a capture. Needs no module, so it is safe also when it lands in a target's exit. */
+export const usageExpression = expression(
+  'usage',
+  `[process.memoryUsage().rss, process.resourceUsage().maxRSS * 1024]`,
+);
+
 /** What the snapshot forecast needs, for the isolate that it is evaluated in. */
 export const memoryExpression = expression(
   'memory',
@@ -79,7 +85,6 @@ export const memoryExpression = expression(
     constrainedBytes: typeof constrained === 'number' ? constrained : null,
     hostTotalBytes: os.totalmem(),
     hostFreeBytes: process.availableMemory ? process.availableMemory() : os.freemem(),
-    maxRssBytes: process.resourceUsage().maxRSS * 1024,
   };
 })()`,
 );
@@ -151,6 +156,7 @@ export const stackExpression = expression(
 export const expressions: Readonly<Record<string, ExpressionText>> = {
   identity: identityExpression,
   clock: clockExpression,
+  usage: usageExpression,
   memory: memoryExpression,
   stack: stackExpression,
 };

@@ -59,10 +59,22 @@ export function decodeClock(value: unknown): ClockReading {
   return { monotonicUs: seconds * 1e6 + nanoseconds / 1e3, wallMs, timeOriginMs };
 }
 
+/** Of the process. The kernel keeps the highest since its start. */
+export interface UsageReading {
+  readonly rssBytes: number;
+  readonly maxRssBytes: number;
+}
+
+const usageSchema = z.tuple([z.number().nonnegative(), z.number().nonnegative()]);
+
+export function decodeUsage(value: unknown): UsageReading {
+  const [rssBytes, maxRssBytes] = checked('usage', usageSchema, value);
+  return { rssBytes, maxRssBytes };
+}
+
 /** Bytes, of the process (rss, host) and of the isolate that answered (heap, spaces). */
 export interface MemoryReading {
   readonly rssBytes: number;
-  readonly maxRssBytes: number;
   readonly heapUsedBytes: number;
   readonly externalBytes: number;
   readonly heapLimitBytes: number;
@@ -79,7 +91,6 @@ const bytes = z.number().nonnegative();
 
 const memorySchema = z.object({
   rssBytes: bytes,
-  maxRssBytes: bytes,
   heapUsedBytes: bytes,
   externalBytes: bytes,
   heapLimitBytes: bytes,

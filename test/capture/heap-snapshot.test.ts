@@ -152,7 +152,6 @@ it('learns from a snapshot of the same program what the next one will cost', asy
 it('reads what counts for the forecast from the spaces, and takes a limit as large as the host for none', () => {
   const reading = {
     rssBytes: 100,
-    maxRssBytes: 120,
     heapUsedBytes: 60,
     externalBytes: 1,
     heapLimitBytes: 4000,

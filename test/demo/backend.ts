@@ -32,7 +32,8 @@ export async function startBackend({ load, env = {}, signal }: BackendOptions): 
     args: [join(demoFolder, 'shop', 'main.ts')],
     // `http` alone: without the line about where the debugger listens, which the overview says better.
     execArgv: ['--inspect=127.0.0.1:0', '--inspect-publish-uid=http'],
-    env: { ...env, DATABASE_ADDRESS: databaseAddress },
+    // npm's own name would be this repository's.
+    env: { npm_package_name: 'shop', npm_package_version: '1.0.0', ...env, DATABASE_ADDRESS: databaseAddress },
   });
   const { address, inspectorUrl } = await shop.ready<{ address: string; inspectorUrl: string }>(signal);
   const shopUrl = `http://${address}`;
