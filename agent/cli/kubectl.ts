@@ -119,7 +119,7 @@ const explanations: readonly Explanation[] = [
     advice: 'Your role needs `create` on `pods/exec` and `pods/portforward` in this namespace.',
   },
   {
-    pattern: /no such file or directory|executable file not found|not found in \$PATH/i,
+    pattern: /exec: "[^"]*".*(no such file|not found)|executable file .*not found/i,
     advice: "The agent's image has another layout: name its command with --exec, such as --exec sidescope.",
   },
   {

@@ -18,6 +18,8 @@ export interface ProcessOptions {
 
 export interface BundleProcess extends AsyncDisposable {
   readonly pid: number;
+  /** Its stdout so far. */
+  readonly printed: string;
   /** Its stderr so far. */
   readonly log: string;
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
@@ -28,6 +30,8 @@ export interface BundleProcess extends AsyncDisposable {
 
 /** Where Node and the built bundle lie for every user: the clone, or its parents, may be closed to others. */
 export interface PublicBundle extends AsyncDisposable {
+  /** Node and its arguments, up to those of `sidescope`. */
+  readonly command: readonly string[];
   /** Starts `sidescope` with these arguments as it is. */
   start(options: ProcessOptions): BundleProcess;
   /** Runs one to its end. */
@@ -44,9 +48,9 @@ export async function copyBundle(): Promise<PublicBundle> {
   const node = join(folder, 'node');
   await copyFile(process.execPath, node, constants.COPYFILE_FICLONE);
   await cp(bundle, join(folder, 'agent'), { recursive: true, filter: (file) => !file.endsWith('.map') });
-  const main = join(folder, 'agent/main.mjs');
-  const command = ({ args, env = {}, cwd = '/', uid }: ProcessOptions) =>
-    spawn(node, ['--disable-sigusr1', main, ...args], {
+  const command = [node, join(folder, 'agent/main.mjs')];
+  const begin = ({ args, env = {}, cwd = '/', uid }: ProcessOptions) =>
+    spawn(node, [...command.slice(1), ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'], ...env },
       cwd,
@@ -54,9 +58,10 @@ export async function copyBundle(): Promise<PublicBundle> {
     });
   const resources = stack.move();
   return {
-    start: (options) => watch(command(options)),
+    command,
+    start: (options) => watch(begin(options)),
     async run(options) {
-      const child = command(options);
+      const child = begin(options);
       const exit = new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
       const [code, stdout, stderr] = await Promise.all([exit, text(child.stdout), text(child.stderr)]);
       return { code, stdout, stderr };
@@ -76,9 +81,10 @@ export function userOfItsOwn(): number | undefined {
 }
 
 function watch(child: ReturnType<typeof spawn>): BundleProcess {
+  let printed = '';
   let log = '';
   let end: { code: number | null; signal: NodeJS.Signals | null } | undefined;
-  child.stdout?.resume();
+  child.stdout?.setEncoding('utf8').on('data', (chunk: string) => (printed += chunk));
   child.stderr?.setEncoding('utf8').on('data', (chunk: string) => (log += chunk));
   const exited = new Promise<NonNullable<typeof end>>((resolve, reject) => {
     child.once('error', reject);
@@ -86,6 +92,9 @@ function watch(child: ReturnType<typeof spawn>): BundleProcess {
   });
   return {
     pid: child.pid ?? -1,
+    get printed() {
+      return printed;
+    },
     get log() {
       return log;
     },
