@@ -10,7 +10,16 @@ export type ProfileDraft = Pick<
 /** What is known when the last byte is there. */
 export type ProfileOutcome = Pick<
   Profile,
-  'endedAt' | 'durationMs' | 'complete' | 'incompleteReason' | 'cost' | 'cpu' | 'snapshot' | 'sampling' | 'clock' | 'warnings'
+  | 'endedAt'
+  | 'durationMs'
+  | 'complete'
+  | 'incompleteReason'
+  | 'cost'
+  | 'cpu'
+  | 'snapshot'
+  | 'sampling'
+  | 'clock'
+  | 'warnings'
 >;
 
 export interface ArtifactWriter {
