@@ -8,10 +8,8 @@ import type { SamplingMode } from '../../protocol/rest/profile.ts';
 import {
   cpuDurationMs,
   cpuIntervalUs,
-  cpuMaxSamples,
   samplingDurationMs,
   samplingIntervalBytes,
-  samplingMaxSamples,
 } from '../../protocol/rest/requests.ts';
 import type { Stacks } from '../../protocol/rest/stacks.ts';
 import type { TargetWatcher } from '../attach/target-watcher.ts';
@@ -19,6 +17,7 @@ import type { Targets } from '../attach/targets.ts';
 import { programKeyOf } from '../store/snapshot-history.ts';
 import type { ProfileStore } from '../store/store.ts';
 import { selectThreads, type CaptureJob, type CaptureLog } from './capture-job.ts';
+import { refuseChurn, refuseLongProfile } from './capture-checks.ts';
 import { runCpuOperation } from './cpu-operation.ts';
 import { forecastSnapshot } from './forecast.ts';
 import { foreignHeapProfiler } from './heap-sampling.ts';
@@ -107,19 +106,11 @@ export class Captures extends EventEmitter<CapturesEvents> {
   async startCpu(request: CpuRequest): Promise<Operation> {
     const durationMs = request.durationMs ?? cpuDurationMs.default;
     const intervalUs = request.intervalUs ?? cpuIntervalUs.default;
-    const samples = Math.ceil((durationMs * 1000) / intervalUs);
-    if (samples > cpuMaxSamples) {
-      throw new SidescopeError(
-        'too-many-samples',
-        `${durationMs} ms at ${intervalUs} µs are ${samples} samples, the limit is ${cpuMaxSamples}`,
-        { details: { samples, limit: cpuMaxSamples } },
-      );
-    }
+    refuseLongProfile({ durationMs, intervalUs });
     return this.#begin({
       kind: 'cpu',
       request,
       parameters: { durationMs, intervalUs },
-      expectedMs: durationMs,
       run: (job) => runCpuOperation(job, { durationMs, intervalUs, worker: this.#options.worker }),
     });
   }
@@ -142,12 +133,11 @@ export class Captures extends EventEmitter<CapturesEvents> {
     }
     const force = request.force ?? false;
     // Before there is an operation, so that a refusal is this request's answer, and again when its turn comes.
-    const forecast = await this.#admit(request, force);
+    await this.#admit(request, force);
     return this.#begin({
       kind: 'heap-snapshot',
       request,
       parameters: { force },
-      expectedMs: forecast.predictedPauseMs.high,
       run: async (job) => {
         const latest = await this.#admit(request, force);
         return runHeapSnapshotOperation(job, { forecast: latest, force });
@@ -166,16 +156,15 @@ export class Captures extends EventEmitter<CapturesEvents> {
     const watcher = this.#options.targets.watcher(request.targetId);
     const thread = watcher.attachment.thread(threadId);
     if (mode === 'churn') refuseChurn({ durationMs, intervalBytes, nodeVersion: watcher.attachedIdentity.nodeVersion });
-    this.#refuseSecondSampler(watcher, threadId);
+    this.#refuseTwin({ watcher, kind: 'heap-sampling', threadId });
     const foreign = await foreignHeapProfiler(thread);
     // Before what V8 said: it may have seen the sampler of a request that came at the same time as this one.
-    this.#refuseSecondSampler(watcher, threadId);
+    this.#refuseTwin({ watcher, kind: 'heap-sampling', threadId });
     if (foreign !== undefined) throw foreign;
     return this.#begin({
       kind: 'heap-sampling',
       request,
       parameters: { durationMs, mode, intervalBytes },
-      expectedMs: durationMs,
       run: (job) => runHeapSamplingOperation(job, { durationMs, mode, intervalBytes, worker: this.#options.worker }),
     });
   }
@@ -274,9 +263,9 @@ export class Captures extends EventEmitter<CapturesEvents> {
 
   /**
    * No new captures. CPU and heap sampling captures are ended and kept; a snapshot that runs may finish within `graceMs`; all else is abandoned. Resolves when all is over, or
-   * at the end of the grace: then what is left has `failed`.
+   * at the end of the grace, which `signal` cuts short: then what is left has `failed`.
    */
-  async close({ graceMs }: { graceMs: number }): Promise<void> {
+  async close({ graceMs, signal }: { graceMs: number; signal?: AbortSignal }): Promise<void> {
     this.#isClosing = true;
     const reason = new SidescopeError('shutting-down', 'the agent is stopping');
     for (const { record, endEarly, abandon } of this.#active.values()) {
@@ -285,8 +274,11 @@ export class Captures extends EventEmitter<CapturesEvents> {
     }
     const finished = Promise.allSettled([...this.#active.values()].map((active) => active.finished));
     const { promise: givenUp, resolve } = Promise.withResolvers<undefined>();
-    const timer = setTimeout(() => resolve(undefined), graceMs);
+    const giveUp = (): void => resolve(undefined);
+    const timer = setTimeout(giveUp, signal?.aborted === true ? 0 : graceMs);
+    signal?.addEventListener('abort', giveUp, { once: true });
     await Promise.race([finished, givenUp]);
+    signal?.removeEventListener('abort', giveUp);
     clearTimeout(timer);
     for (const { record, abandon } of this.#active.values()) {
       record.end({ state: 'failed', error: reason });
@@ -306,7 +298,6 @@ export class Captures extends EventEmitter<CapturesEvents> {
     kind: OperationKind;
     request: CaptureRequest;
     parameters: Operation['parameters'];
-    expectedMs: number;
     run: (job: CaptureJob) => Promise<OperationEnding>;
   }): Operation {
     const { kind, request, parameters } = begin;
@@ -357,6 +348,8 @@ export class Captures extends EventEmitter<CapturesEvents> {
     const { record, watcher } = job;
     try {
       await untilReady(turn.ready, job);
+      // With `--capture-concurrency` over 1 two of one kind can have their turn at once.
+      this.#refuseTwin({ watcher, kind: record.view.kind, threadId: job.threadId, before: record.id });
       record.start('starting');
       using _shown = watcher.showCapture({ operationId: record.id, kind: record.view.kind, thread: job.threadId });
       record.end(await run(job));
@@ -371,16 +364,21 @@ export class Captures extends EventEmitter<CapturesEvents> {
     }
   }
 
-  #refuseSecondSampler(watcher: TargetWatcher, threadId: string): void {
+  /** V8 has one profiler of each kind per thread and session; a second start would end with the first's stop. `capture-conflict`. */
+  #refuseTwin(asked: { watcher: TargetWatcher; kind: OperationKind; threadId: string; before?: string }): void {
+    const { watcher, kind, threadId, before } = asked;
     const found = [...this.#active.values()].find(
-      (active) =>
-        active.watcher === watcher &&
-        active.record.view.kind === 'heap-sampling' &&
-        active.record.view.thread === threadId,
+      ({ record: { id, view }, watcher: other, turn }) =>
+        other === watcher &&
+        view.kind === kind &&
+        turn.queuePosition === null &&
+        (before === undefined || id < before) &&
+        (view.thread === threadId || view.thread === 'all' || threadId === 'all'),
     );
     if (found === undefined) return;
-    throw new SidescopeError('capture-conflict', `operation ${found.record.id} samples the heap of ${threadId} now`, {
-      details: { operationId: found.record.id },
+    const { id, view } = found.record;
+    throw new SidescopeError('capture-conflict', `operation ${id} takes a ${kind} of thread ${view.thread} now`, {
+      details: { operationId: id },
     });
   }
 
@@ -414,23 +412,6 @@ export class Captures extends EventEmitter<CapturesEvents> {
 
 /** What is no burden to the target takes no place among the heavy captures. */
 const backgroundTurn: Turn = { ready: Promise.resolve(), queuePosition: null, leave: () => undefined };
-
-/** Live mode holds a sample per interval of heap; churn mode holds all there ever were, until it is stopped. */
-function refuseChurn(asked: { durationMs: number; intervalBytes: number; nodeVersion: string }): void {
-  const { durationMs, intervalBytes, nodeVersion } = asked;
-  // V8 10.2 ignores the flags and would give a live profile under another name.
-  if (Number.parseInt(nodeVersion.replace(/^v/, ''), 10) < 20) {
-    throw new SidescopeError('unsupported-target', `mode=churn needs Node 20 or newer, the target has ${nodeVersion}`);
-  }
-  const samples = Math.ceil((durationMs * 1e6) / intervalBytes);
-  if (samples > samplingMaxSamples) {
-    throw new SidescopeError(
-      'too-many-samples',
-      `${durationMs} ms of 1 GB/s at ${intervalBytes} B are ${samples} samples that the target would hold, the limit is ${samplingMaxSamples}`,
-      { details: { samples, limit: samplingMaxSamples } },
-    );
-  }
-}
 
 async function untilReady(ready: Promise<void>, job: CaptureJob): Promise<void> {
   const { promise, reject } = Promise.withResolvers<never>();

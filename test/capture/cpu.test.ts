@@ -190,6 +190,23 @@ it('admits one heavy capture per target, queues some, and refuses the rest with 
   expect((await harness.captures.waitFor(first.id, { timeoutMs: 20_000 })).state).toBe('succeeded');
 });
 
+it('of a thread that is being profiled conflicts when several captures may run at once', async () => {
+  await using target = await startTarget('with-workers');
+  await using harness = await openHarness([target.inspectorAddress], { concurrency: 3 });
+  await waitFor(() => harness.targets.list()[0]?.threads.length === 4, { message: 'four threads' });
+  const first = await harness.captures.startCpu({ ...me, durationMs: 20_000 });
+  await sampling(harness, first.id);
+  const twin = await harness.ended(await harness.captures.startCpu({ ...me, durationMs: 200, thread: 'all' }));
+  expect(twin).toMatchObject({
+    state: 'failed',
+    error: { code: 'capture-conflict', details: { operationId: first.id } },
+  });
+  const other = await harness.ended(await harness.captures.startCpu({ ...me, durationMs: 200, thread: 'worker-1' }));
+  expect(other.state).toBe('succeeded');
+  await harness.captures.stopCpu({});
+  expect((await harness.captures.waitFor(first.id, { timeoutMs: 20_000 })).state).toBe('succeeded');
+});
+
 it('can be cancelled while it waits, and gives its place to the next', async () => {
   await using target = await startTarget('busy');
   await using harness = await openHarness([target.inspectorAddress]);
