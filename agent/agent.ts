@@ -31,8 +31,8 @@ export interface Agent {
   readonly endsAt: Date | undefined;
   /** The generated token, once; undefined when tokens are configured. */
   takeToken(): string | undefined;
-  /** Saves what runs, leaves every target clean, closes. Captures that need longer than `graceMs` are given up. */
-  close(options: { graceMs: number }): Promise<void>;
+  /** Saves what runs, leaves every target clean, closes. Captures that need longer than `graceMs`, or than `signal` lets them, are given up. */
+  close(options: { graceMs: number; signal?: AbortSignal }): Promise<void>;
 }
 
 export interface AgentSurroundings {
@@ -141,9 +141,9 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       return listeners.ops?.listener;
     },
     takeToken: () => tokens.takeGenerated(),
-    close: ({ graceMs }) =>
+    close: (grace) =>
       (closing ??= (async () => {
-        await captures.close({ graceMs });
+        await captures.close(grace);
         await parts.disposeAsync();
       })()),
   };

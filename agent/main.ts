@@ -15,6 +15,8 @@ const graceMs = 20_000;
 // First of all: as process 1 of a container an early SIGTERM would otherwise be dropped by the kernel, and later it must
 // not leave a locked directory or an attached target behind.
 const stop = stopSignal();
+/** What is left for letting go of the targets when a second signal has cut that short. */
+const hurryMs = 2_000;
 const timeOver = '--ttl is over';
 const isTerminal = process.stderr.isTTY;
 const [word = '', ...rest] = process.argv.slice(2);
@@ -31,6 +33,8 @@ if (isCommand(word)) {
 }
 
 async function runAgent(): Promise<void> {
+  // Wherever it hangs, in the start too: a second signal ends it.
+  void stop.second.then(() => setTimeout(() => process.exit(0), hurryMs));
   const resolved = await resolveOptions({
     argv: process.argv.slice(2),
     environment: process.env,
@@ -77,7 +81,9 @@ async function serve(resolved: ResolvedOptions): Promise<void> {
   const keepAlive = setInterval(() => undefined, 2 ** 30);
   const why = await Promise.race([stop.first, endOfTime(agent.endsAt)]);
   log.info({ why }, 'stopping: captures are saved, targets are left clean');
-  await Promise.race([agent.close({ graceMs }), why === timeOver ? stop.first : stop.second]);
+  const hurry = new AbortController();
+  void (why === timeOver ? stop.first : stop.second).then(() => hurry.abort());
+  await agent.close({ graceMs, signal: hurry.signal });
   clearInterval(keepAlive);
   process.exit(0);
 }

@@ -22,9 +22,9 @@ const sqliteBusy = 5;
  */
 export async function openDataDirectory(directory: string, log: StoreLog): Promise<DataDirectory> {
   try {
-    const created = await fsp.mkdir(directory, { recursive: true, mode: 0o700 });
+    const isNew = await makeWithParents(path.resolve(directory));
     const root = await fsp.realpath(directory);
-    await protect(root, { isNew: created !== undefined, log });
+    await protect(root, { isNew, log });
     for (const name of ['profiles', 'tmp', 'aside']) await makePrivate(path.join(root, name));
     for (const name of ['index.sqlite', 'lock.sqlite']) await refuseForeignKind(path.join(root, name), 'isFile');
     const lock = takeLock(path.join(root, 'lock.sqlite'));
@@ -100,6 +100,31 @@ function checked(id: string): string {
   if (!isId(id))
     throw new SidescopeError('unknown-profile', `no profile has the id ${JSON.stringify(id.slice(0, 64))}`);
   return id;
+}
+
+/**
+ * Node's own recursive mkdir never ends where an existing parent answers ENOENT, as in /proc and under an automounter.
+ * Resolves with whether it is new.
+ */
+async function makeWithParents(directory: string): Promise<boolean> {
+  const make = async (): Promise<boolean> => {
+    await fsp.mkdir(directory, { mode: 0o700 });
+    return true;
+  };
+  try {
+    return await make();
+  } catch (error) {
+    const exists = (await fsp.stat(directory).catch(() => undefined))?.isDirectory() === true;
+    if (exists) return false;
+    const parent = path.dirname(directory);
+    if (systemCode(error) !== 'ENOENT' || parent === directory) throw error;
+    await makeWithParents(parent);
+    // Somebody else may have been quicker.
+    return make().catch((failure: unknown) => {
+      if (systemCode(failure) !== 'EEXIST') throw failure;
+      return false;
+    });
+  }
 }
 
 /**
