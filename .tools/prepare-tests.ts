@@ -6,13 +6,17 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodeVersions } from '../test/support/node-versions.ts';
 import { chromiumPath } from '../test/support/chromium.ts';
+import { prepareContainers } from './prepare/containers.ts';
 import { prepareKubectl, prepareKubernetesTypes } from './prepare/kubernetes.ts';
+import { preparePrometheus } from './prepare/prometheus.ts';
 import { installPackages, say, tryRun } from './prepare/run.ts';
 
 prepareNodeVersions();
 prepareChromium();
 prepareKubectl();
 prepareKubernetesTypes();
+prepareContainers();
+preparePrometheus();
 
 function prepareNodeVersions(): void {
   const folder = join(import.meta.dirname, '..', 'test', 'node-versions');

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Architecture } from './architecture.ts';
 
 export const root = join(import.meta.dirname, '..', '..');
@@ -31,7 +31,7 @@ export function buildImage({ tag, containerfile, context, architecture, buildArg
     ...['--format', 'oci', '--platform', `linux/${architecture}`, '--pull=never', '--no-cache', '--quiet'],
     ...['--timestamp', '0', '--identity-label=false', '--tag', tag],
     ...Object.entries(buildArguments).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
-    ...['--file', join(import.meta.dirname, containerfile), context],
+    ...['--file', resolve(import.meta.dirname, containerfile), context],
   );
 }
 

@@ -1,0 +1,43 @@
+import type { JsonObject } from '../render.ts';
+import { openPodmanPod, podmanProblem } from './podman.ts';
+
+export interface ExecResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A pod as the kubelet would run it: containers apart from each other, with one network. */
+export interface Pod extends AsyncDisposable {
+  /** What runs it, for the record of the test run. */
+  readonly runtime: string;
+  /** In the kubelet's order, each when the test says so; from then on it is started again whenever it ends. */
+  start(container: string): Promise<void>;
+  /** As `kubectl exec` does: in the container, as its user. */
+  exec(container: string, command: readonly string[]): Promise<ExecResult>;
+  /** Of the container's first process, as this machine sees it. Rejects while it does not run. */
+  pid(container: string): Promise<number>;
+  /** Everything that it wrote, of earlier runs too. */
+  logs(container: string): Promise<string>;
+  /** SIGTERM, then SIGKILL after the grace period; it is not started again. Gives the exit code. */
+  stop(container: string, graceSeconds: number): Promise<number>;
+  /** A process in the pod's network namespace. */
+  readonly networkPid: number;
+}
+
+export interface PodOptions {
+  /** Of the rendered overlay. */
+  readonly deployment: JsonObject;
+  /** What the containers' images are here. */
+  readonly images: Readonly<Record<string, string>>;
+  /** Beside what the manifest sets, for the sidecar. */
+  readonly sidecarEnvironment?: Readonly<Record<string, string>>;
+  /** Content of the Secret that the manifest mounts. */
+  readonly tokens?: string;
+}
+
+export async function openPod(options: PodOptions): Promise<Pod> {
+  const problem = podmanProblem();
+  if (problem !== undefined) throw new Error(problem);
+  return openPodmanPod(options);
+}
