@@ -33,7 +33,7 @@ if (isCommand(word)) {
 }
 
 async function runAgent(): Promise<void> {
-  // Wherever it hangs, in the start too: a second signal ends it.
+  // Whatever does not end in time then, in the start too, is cut.
   void stop.second.then(() => setTimeout(() => process.exit(0), hurryMs));
   const resolved = await resolveOptions({
     argv: process.argv.slice(2),

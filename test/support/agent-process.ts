@@ -116,12 +116,15 @@ export async function startAgentProcess(options: AgentProcessOptions): Promise<A
 }
 
 /** Attached to its first target. */
-export async function untilAttached(agent: AgentProcess, index = 0): Promise<void> {
+export async function untilAttached(
+  agent: AgentProcess,
+  { index = 0, deadlineMs }: { index?: number; deadlineMs?: number } = {},
+): Promise<void> {
   await waitFor(
     async () => {
       const { targets } = await agent.json<{ targets: { state: { state: string } }[] }>('/targets');
       return targets[index]?.state.state === 'attached';
     },
-    { message: `target ${index} attached` },
+    { message: `target ${index} attached`, deadlineMs },
   );
 }
