@@ -74,12 +74,20 @@ export class Session {
   }
 
   /** Evaluates one of the fixed expressions and returns its value, which is whatever the target says: decode it. */
-  async evaluate(expression: ExpressionText, options: SendOptions): Promise<unknown> {
+  async evaluate(expression: ExpressionText, options: SendOptions & { awaitPromise?: true }): Promise<unknown> {
     const includeCommandLineAPI = this.#needRequire.has(expression);
+    const { awaitPromise, ...sending } = options;
     const answer: Partial<EvaluateResult> | undefined = await this.send(
       'Runtime.evaluate',
-      { expression, timeout: evaluateTimeoutMs, silent: true, returnByValue: true, includeCommandLineAPI },
-      options,
+      {
+        expression,
+        timeout: evaluateTimeoutMs,
+        silent: true,
+        returnByValue: true,
+        includeCommandLineAPI,
+        ...(awaitPromise && { awaitPromise }),
+      },
+      sending,
     );
     const { result, exceptionDetails } = answer ?? {};
     if (!includeCommandLineAPI && result?.value === requireMissing) {

@@ -138,7 +138,7 @@ export const stackExpression = expression(
   try {
     const active = globalThis[Symbol.for('opentelemetry.js.api.1')]?.context?.active().getValue(Symbol.for('OpenTelemetry Context Key SPAN'));
     const context = active?.spanContext();
-    if (context) span = [text(context.traceId, 64), text(context.spanId, 64), text(active.name, 200), (context.traceFlags & 1) === 1];
+    if (context) span = [text(context.traceId, 64), text(context.spanId, 64), text(active.name, 200), (context.traceFlags & 1) === 1, text(active.attributes?.['http.route'], 200)];
   } catch {}
   let stack = null;
   try { stack = collect(); } catch {}
@@ -152,6 +152,28 @@ export const stackExpression = expression(
 })()`,
 );
 
+/** Answered when the event loop turns, so the delay of the answer is the loop's. Evaluate with `awaitPromise`. 0-5 ms where it is not blocked. */
+export const heartbeatExpression = expression('heartbeat', `new Promise((resolve) => setImmediate(resolve, 1))`);
+
+/**
+ * Closes an inspector that we opened. Blocks the thread until every client is gone: the socket is closed right behind it (18-26: 2-30 ms, also inside a loop, a
+ * regular expression and Atomics.wait, where no timer would run). A signal that found the loop blocked opens the inspector once more when that turns, from its
+ * poll phase: that one is closed in the same turn, and none that was open before it.
+ */
+export const closeInspectorExpression = expression(
+  'close-inspector',
+  `(() => {
+  ${builtin}
+  const inspector = builtin('inspector');
+  const { setTimeout, setImmediate } = builtin('timers');
+  inspector.close();
+  setTimeout(() => {
+    if (inspector.url() === undefined) setImmediate(() => inspector.url() === undefined || inspector.close());
+  }, 0).unref();
+  return true;
+})()`,
+);
+
 /** Name to text: for the test that compares a recorded run with the closed list. */
 export const expressions: Readonly<Record<string, ExpressionText>> = {
   identity: identityExpression,
@@ -159,6 +181,8 @@ export const expressions: Readonly<Record<string, ExpressionText>> = {
   usage: usageExpression,
   memory: memoryExpression,
   stack: stackExpression,
+  heartbeat: heartbeatExpression,
+  'close-inspector': closeInspectorExpression,
 };
 
 /** Longest time one evaluation may take inside the target. Measured: V8 ends it after 201-205 ms, also inside a spin. */

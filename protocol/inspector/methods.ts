@@ -79,6 +79,8 @@ export interface EvaluateParams {
   returnByValue: true;
   /** For `require`. True only where it must be: it kills a target of 18 or 20 that evaluates it in its natural exit. */
   includeCommandLineAPI: boolean;
+  /** The answer is what the promise comes to; `timeout` holds only for the part before. */
+  awaitPromise?: true;
 }
 
 export interface HeapSamplingParams {

@@ -132,6 +132,8 @@ export interface ActiveSpan {
   readonly spanId: string;
   readonly name: string;
   readonly sampled: boolean;
+  /** `http.route`, where the span is one of the SDK and has it. */
+  readonly route: string | null;
 }
 
 export interface StackReading {
@@ -151,7 +153,7 @@ const stackSchema = z.object({
   hasMore: z.boolean(),
   // Ids as OpenTelemetry has them: anything else is no span that could be looked up.
   span: z
-    .tuple([z.string().regex(/^[0-9a-f]{32}$/), z.string().regex(/^[0-9a-f]{16}$/), text, z.boolean()])
+    .tuple([z.string().regex(/^[0-9a-f]{32}$/), z.string().regex(/^[0-9a-f]{16}$/), text, z.boolean(), text])
     .nullable()
     .catch(null),
 });
@@ -167,7 +169,7 @@ export function decodeStack(value: unknown): StackReading {
         columnNumber,
       })) ?? null,
     hasMore,
-    span: span && { traceId: span[0], spanId: span[1], name: span[2], sampled: span[3] },
+    span: span && { traceId: span[0], spanId: span[1], name: span[2], sampled: span[3], route: span[4] || null },
   };
 }
 

@@ -10,6 +10,49 @@ interface ProblemKind {
 
 /** Every error code there is. Codes are stable: clients and alerts match on them. */
 export const problemKinds = {
+  // opening an inspector
+  'no-such-process': {
+    status: 404,
+    cause: 'There is no process with this id, or it ended or was replaced by another meanwhile.',
+    remedy: '`ps -e` lists what runs; in a pod ids differ between containers without `shareProcessNamespace`.',
+  },
+  'not-a-node-process': {
+    status: 409,
+    cause: 'The process does not run Node.js by all signs in /proc. It was not signalled: that could have killed it.',
+    remedy: 'Name the Node.js process itself, not the shell or wrapper that started it.',
+  },
+  'process-of-another-user': {
+    status: 403,
+    cause: 'The process belongs to another user, so its inspector cannot be opened by a signal.',
+    remedy: 'Run as its user; in a pod with its `runAsUser` and `runAsGroup`; or start it with `--inspect`.',
+  },
+  'inspector-disabled': {
+    status: 409,
+    cause: 'The process cannot open an inspector: `--disable-sigusr1`, or the permission model (`--permission`).',
+    remedy: 'Start it without that flag; with the permission model Node.js 24 needs `--allow-inspector`.',
+  },
+  'signal-handled': {
+    status: 409,
+    cause: 'SIGUSR1 opened no inspector though the event loop turns: the application handles that signal itself.',
+    remedy: 'Start it with `--inspect=127.0.0.1:0`.',
+  },
+  'inspector-port-taken': {
+    status: 409,
+    cause: 'Another process listens at the port where this one would open its inspector.',
+    remedy: 'Profile one after the other, or start each with `--inspect-port=0` or `--inspect=127.0.0.1:0`.',
+  },
+  'cluster-primary': {
+    status: 409,
+    cause:
+      'The process is the primary of a cluster; signalled, it would make all its workers open inspectors at one port, and fail.',
+    remedy: 'Name one of its workers; the message lists them.',
+  },
+  'native-call': {
+    status: 504,
+    cause:
+      'The main thread sits in a native call (child process, file system, computation), so that no inspector can be opened now.',
+    remedy: 'The message says in which, as far as /proc shows it; try again when it has returned.',
+  },
   // requests
   'invalid-request': {
     status: 400,

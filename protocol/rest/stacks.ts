@@ -13,6 +13,7 @@ export const activeSpanSchema = z.object({
   spanId: z.string(),
   name: z.string(),
   sampled: z.boolean(),
+  route: z.string().nullable().describe('`http.route`, where the span is one of the SDK and has it'),
 });
 
 export const threadStackSchema = z.object({

@@ -19,7 +19,7 @@ process.on('message', ({ sampled }) => {
     spanId: 'b7ad6b7169203331',
     traceFlags: sampled ? 1 : 0,
   });
-  Object.assign(span, { name: 'GET /stuck' });
+  Object.assign(span, { name: 'GET /stuck', attributes: { 'http.route': '/stuck' } });
   void context.with(trace.setSpan(context.active(), span), async () => {
     await turn();
     writeSync(1, 'stuck\n');
