@@ -61,7 +61,8 @@ export function startDemoProcess(options: DemoProcessOptions): DemoProcess {
 export const demoFolder = import.meta.dirname;
 export const repositoryFolder = join(demoFolder, '..', '..');
 
-const readyDeadlineMs = 15_000;
+// PGlite compiles 10 MB of WebAssembly: 2 s alone, over 15 s were seen on a busy machine.
+const readyDeadlineMs = 60_000;
 const stopDeadlineMs = 5_000;
 
 function endOf(child: ChildProcess, name: string): Promise<string> {
