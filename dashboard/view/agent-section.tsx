@@ -23,8 +23,11 @@ export function AgentSection({ state }: { state: PageState }) {
               ['Version', `${info.version} on Node ${info.nodeVersion.replace(/^v/, '')}`],
               ['Process', `pid ${info.pid}, ${formatBytes(info.memory.rssBytes)} of memory`],
               ['Up', formatElapsed(nowMs - Date.parse(info.startedAt))],
+              ['Stops by itself', info.endsAt && `in ${formatElapsed(Date.parse(info.endsAt) - nowMs)}`],
+              ['Runs in', whereabouts(info.environment)],
               ['Admin address', info.listeners.admin],
               ['Ops address', info.listeners.ops],
+              ['Local socket', info.listeners.control],
               ['You are', `${info.you.name} (${info.you.scopes.join(', ')})`],
               ['Token ends', info.you.expiresAt && `in ${formatElapsed(Date.parse(info.you.expiresAt) - nowMs)}`],
             ]}
@@ -76,4 +79,10 @@ export function AgentSection({ state }: { state: PageState }) {
       </div>
     </section>
   );
+}
+
+/** As the downward API told it: `prod/shop-7c9f, container sidescope, on node-1`. */
+function whereabouts({ namespace, pod, container, node }: Readonly<Record<string, string>>): string {
+  const name = [namespace, pod].filter(Boolean).join('/');
+  return [name, container && `container ${container}`, node && `on ${node}`].filter(Boolean).join(', ');
 }

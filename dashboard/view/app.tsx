@@ -7,6 +7,7 @@ import { PageStore } from '../model/store.ts';
 import type { TokenKeeper } from '../token.ts';
 import { AgentSection } from './agent-section.tsx';
 import { Banner } from './banner.tsx';
+import { Checklist } from './checklist.tsx';
 import { Footer, Header } from './frame.tsx';
 import { Login } from './login.tsx';
 import { PageContext, usePageState } from './page-context.ts';
@@ -79,6 +80,7 @@ export function App({ tokens }: { tokens: TokenKeeper }) {
           <TargetsSection state={state} selectedId={shownId} onSelect={setTargetId} />
           <StartSection state={state} target={target} onTarget={setTargetId} />
           <ProfilesSection state={state} />
+          <Checklist state={state} />
           <AgentSection state={state} />
         </main>
       ) : (

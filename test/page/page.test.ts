@@ -348,8 +348,26 @@ it('says why storage and other parts are off, and what to set', async () => {
   const info = sampleInfo({ storage: null, features: [...features] });
   await using opened = await openPage({ info, profiles: [] });
   const { page } = opened;
-  await page.getByText('the data directory is read-only').waitFor();
+  await page.getByText('the data directory is read-only').first().waitFor();
   await page.getByText('Storage is off, so a profile could not be kept').first().waitFor();
+});
+
+it('lists what is on and what is not, with the line to copy, and where and how long the agent runs', async () => {
+  const endsAt = new Date(Date.now() + 1_800_000).toISOString();
+  const environment = { namespace: 'prod', pod: 'shop-7c9f', container: 'sidescope', node: 'node-1' };
+  const info = sampleInfo({ endsAt, environment });
+  await using opened = await openPage({ info, targets: [connectingTarget] });
+  const { page } = opened;
+  const items = page.getByRole('region', { name: 'Checklist' }).getByRole('listitem');
+  await items
+    .filter({ hasText: 'InspectorOff' })
+    .or(items.filter({ hasText: 'Inspector Off' }))
+    .waitFor();
+  expect(await items.count()).toBe(5);
+  await page.getByRole('button', { name: /^Copy: node --inspect=127\.0\.0\.1:9229/ }).waitFor();
+  expect(await items.filter({ hasText: 'not in this version yet' }).count()).toBe(3);
+  await page.getByText('prod/shop-7c9f, container sidescope, on node-1').waitFor();
+  await page.getByText(/^in (29|30):\d\d$|^in (29|30) min/).waitFor();
 });
 
 it('shows names full of HTML as text', async () => {

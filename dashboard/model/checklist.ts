@@ -1,0 +1,77 @@
+import type { Feature } from '../../protocol/rest/info.ts';
+import { formatBytes, plural } from '../format.ts';
+import type { PageState } from './page-state.ts';
+import type { Tone } from './words.ts';
+
+export interface ChecklistItem {
+  readonly name: string;
+  readonly tone: Tone;
+  readonly label: string;
+  readonly sentence: string;
+  /** What to type or to set; null where nothing can be done about it. */
+  readonly line: string | null;
+}
+
+/** What Sidescope could know about a process, and whether it does: on, off or failed, and the line that changes it. */
+export function checklist(state: PageState): ChecklistItem[] {
+  return [inspector(state), spans, metrics(state), storage(state), alerts];
+}
+
+function inspector({ targets }: PageState): ChecklistItem {
+  const name = 'Inspector';
+  const attached = targets.filter((target) => target.state.state === 'attached');
+  const missing = targets.find((target) => target.state.state !== 'attached');
+  const [only] = targets;
+  if (only === undefined) {
+    return { name, tone: 'warn', label: 'Off', sentence: 'No target is named.', line: '--target 127.0.0.1:9229' };
+  }
+  const sentence =
+    targets.length === 1
+      ? `${only.name} is ${missing === undefined ? 'attached' : 'not attached'}.`
+      : `${attached.length} of ${plural(targets.length, 'target')} attached.`;
+  if (missing === undefined) return { name, tone: 'good', label: 'On', sentence, line: null };
+  // Never another address than loopback: whoever reaches an inspector runs code in the process.
+  const port = /:(\d+)$/.exec(missing.address)?.[1] ?? '9229';
+  const line = `node --inspect=127.0.0.1:${port} --inspect-publish-uid=http app.js`;
+  const label = attached.length === 0 ? 'Off' : 'Partly';
+  return { name, tone: 'warn', label, sentence: `${sentence} ${missing.name} is to be started with:`, line };
+}
+
+function metrics({ info }: PageState): ChecklistItem {
+  const ops = info?.listeners.ops ?? null;
+  const own =
+    ops === null
+      ? "The agent's own are off: the ops listener serves them."
+      : "The agent's own are there for Prometheus.";
+  return {
+    ...notYet('Metrics', 'Series of the target beside its profiles'),
+    sentence: `Series of the target beside its profiles: not in this version yet. ${own}`,
+    line: ops === null ? '--ops-address 0.0.0.0:7778' : `curl ${ops.replace('//0.0.0.0:', '//127.0.0.1:')}/metrics`,
+  };
+}
+
+function storage({ info, storage: usage }: PageState): ChecklistItem {
+  const name = 'Storage';
+  const feature = info?.features.find((other) => other.name === 'storage');
+  const line = '--data-dir /data --disk-budget 2GiB';
+  if (usage === null) return { name, tone: 'bad', label: labelOf(feature), sentence: reasonOf(feature), line };
+  const kept = `${plural(usage.profiles, 'profile')} in ${usage.directory}; the budget is ${formatBytes(usage.budgetBytes)}.`;
+  if (!usage.temporary) return { name, tone: 'good', label: 'On', sentence: kept, line: null };
+  return { name, tone: 'warn', label: 'Temporary', sentence: `${kept} They are lost with the agent.`, line };
+}
+
+const spans = notYet('Spans', 'Requests as waterfalls, by OpenTelemetry');
+const alerts = notYet('Alerts', 'Regressions and leaks to Sentry or a webhook');
+
+/** Nothing to set: a switch that does nothing would be a lie. */
+function notYet(name: string, what: string): ChecklistItem {
+  return { name, tone: 'idle', label: 'Not yet', sentence: `${what}: not in this version yet.`, line: null };
+}
+
+function labelOf(feature: Feature | undefined): string {
+  return feature?.state === 'failed' ? 'Failed' : 'Off';
+}
+
+function reasonOf(feature: Feature | undefined): string {
+  return feature?.reason ?? 'Profiles cannot be kept.';
+}

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { checklist } from '../../dashboard/model/checklist.ts';
+import type { PageState } from '../../dashboard/model/page-state.ts';
+import { emptyState } from '../../dashboard/model/page-state.ts';
+import { connectingTarget, sampleInfo, sampleStorage, sampleTarget } from './samples.ts';
+
+const good: PageState = {
+  ...emptyState,
+  connection: { state: 'live' },
+  info: sampleInfo(),
+  storage: sampleStorage,
+  targets: [sampleTarget()],
+};
+
+/** One line per item, as a reader sees it. */
+function read(over: Partial<PageState> = {}): string[] {
+  return checklist({ ...good, ...over }).map(
+    ({ name, label, sentence, line }) => `${name}: ${label}. ${sentence}${line === null ? '' : ` [${line}]`}`,
+  );
+}
+
+describe('the checklist', () => {
+  it('says what is on, and what this version does not have', () => {
+    expect(read()).toEqual([
+      'Inspector: On. shop is attached.',
+      'Spans: Not yet. Requests as waterfalls, by OpenTelemetry: not in this version yet.',
+      "Metrics: Not yet. Series of the target beside its profiles: not in this version yet. The agent's own are there for Prometheus. [curl http://127.0.0.1:7778/metrics]",
+      'Storage: On. 2 profiles in /var/lib/sidescope; the budget is 2 GiB.',
+      'Alerts: Not yet. Regressions and leaks to Sentry or a webhook: not in this version yet.',
+    ]);
+  });
+
+  it.each<[string, Partial<PageState>, string]>([
+    ['no target at all', { targets: [] }, 'Inspector: Off. No target is named. [--target 127.0.0.1:9229]'],
+    [
+      'a target without an inspector, on loopback whatever its address is',
+      { targets: [connectingTarget] },
+      'Inspector: Off. billing:9229 is not attached. billing:9229 is to be started with: [node --inspect=127.0.0.1:9229 --inspect-publish-uid=http app.js]',
+    ],
+    [
+      'one of several',
+      { targets: [sampleTarget(), { ...connectingTarget, address: '127.0.0.1:9230', name: 'mailer' }] },
+      'Inspector: Partly. 1 of 2 targets attached. mailer is to be started with: [node --inspect=127.0.0.1:9230 --inspect-publish-uid=http app.js]',
+    ],
+    [
+      'an ops listener that is off',
+      { info: sampleInfo({ listeners: { admin: 'http://127.0.0.1:7777', ops: null, control: null } }) },
+      "Metrics: Not yet. Series of the target beside its profiles: not in this version yet. The agent's own are off: the ops listener serves them. [--ops-address 0.0.0.0:7778]",
+    ],
+    [
+      'a temporary directory',
+      { storage: { ...sampleStorage, temporary: true, directory: '/tmp/sidescope-a1B2c3' } },
+      'Storage: Temporary. 2 profiles in /tmp/sidescope-a1B2c3; the budget is 2 GiB. They are lost with the agent. [--data-dir /data --disk-budget 2GiB]',
+    ],
+    [
+      'a directory that cannot be used',
+      {
+        storage: null,
+        info: sampleInfo({
+          features: [{ name: 'storage', state: 'failed', reason: 'another agent uses /data', remedy: null }],
+        }),
+      },
+      'Storage: Failed. another agent uses /data [--data-dir /data --disk-budget 2GiB]',
+    ],
+  ])('%s', (_, over, line) => {
+    expect(read(over)).toContain(line);
+  });
+});
