@@ -25,16 +25,17 @@ function inspector({ targets }: PageState): ChecklistItem {
   if (only === undefined) {
     return { name, tone: 'warn', label: 'Off', sentence: 'No target is named.', line: '--target 127.0.0.1:9229' };
   }
+  const counted = `${attached.length} of ${plural(targets.length, 'target')} attached`;
+  if (missing === undefined) {
+    const sentence = targets.length === 1 ? `${only.name} is attached.` : `${counted}.`;
+    return { name, tone: 'good', label: 'On', sentence, line: null };
+  }
   const sentence =
-    targets.length === 1
-      ? `${only.name} is ${missing === undefined ? 'attached' : 'not attached'}.`
-      : `${attached.length} of ${plural(targets.length, 'target')} attached.`;
-  if (missing === undefined) return { name, tone: 'good', label: 'On', sentence, line: null };
+    targets.length === 1 ? `${only.name} is not attached; start it with:` : `${counted}; start ${missing.name} with:`;
   // Never another address than loopback: whoever reaches an inspector runs code in the process.
   const port = /:(\d+)$/.exec(missing.address)?.[1] ?? '9229';
   const line = `node --inspect=127.0.0.1:${port} --inspect-publish-uid=http app.js`;
-  const label = attached.length === 0 ? 'Off' : 'Partly';
-  return { name, tone: 'warn', label, sentence: `${sentence} ${missing.name} is to be started with:`, line };
+  return { name, tone: 'warn', label: attached.length === 0 ? 'Off' : 'Partly', sentence, line };
 }
 
 function metrics({ info }: PageState): ChecklistItem {

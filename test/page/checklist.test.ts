@@ -35,12 +35,12 @@ describe('the checklist', () => {
     [
       'a target without an inspector, on loopback whatever its address is',
       { targets: [connectingTarget] },
-      'Inspector: Off. billing:9229 is not attached. billing:9229 is to be started with: [node --inspect=127.0.0.1:9229 --inspect-publish-uid=http app.js]',
+      'Inspector: Off. billing:9229 is not attached; start it with: [node --inspect=127.0.0.1:9229 --inspect-publish-uid=http app.js]',
     ],
     [
       'one of several',
       { targets: [sampleTarget(), { ...connectingTarget, address: '127.0.0.1:9230', name: 'mailer' }] },
-      'Inspector: Partly. 1 of 2 targets attached. mailer is to be started with: [node --inspect=127.0.0.1:9230 --inspect-publish-uid=http app.js]',
+      'Inspector: Partly. 1 of 2 targets attached; start mailer with: [node --inspect=127.0.0.1:9230 --inspect-publish-uid=http app.js]',
     ],
     [
       'an ops listener that is off',
