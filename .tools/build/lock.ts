@@ -9,14 +9,14 @@ const longestWaitMs = 300_000;
  * One build at a time per tree; the next one waits. SQLite's lock is the kernel's, so a killed build leaves nothing
  * behind that would have to be recognised as stale.
  */
-export function takeBuildLock(root: string): Disposable {
+export function takeBuildLock(root: string, what: 'build' | 'image' = 'build'): Disposable {
   mkdirSync(join(root, '.cache'), { recursive: true });
-  const database = new DatabaseSync(join(root, '.cache/build.lock'), { timeout: longestWaitMs });
+  const database = new DatabaseSync(join(root, `.cache/${what}.lock`), { timeout: longestWaitMs });
   try {
     database.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     database.close();
-    throw new Error(`another build has held .cache/build.lock for ${longestWaitMs / 1000} s`, { cause: error });
+    throw new Error(`another build has held .cache/${what}.lock for ${longestWaitMs / 1000} s`, { cause: error });
   }
   return { [Symbol.dispose]: () => database.close() };
 }

@@ -7,16 +7,18 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { takeBuildLock } from '../../.tools/build/lock.ts';
 import { appLayerDirectory } from './app-layer.ts';
-import { architectures, hostArchitecture, isArchitecture } from './architecture.ts';
+import { architectures, isArchitecture } from './architecture.ts';
 import type { Architecture } from './architecture.ts';
 import { prepareBase } from './base-files.ts';
 import { buildImage, cacheDirectory, exportArchive, imageId, removeReplaced, root } from './buildah.ts';
 import { measureArchive } from './measure.ts';
+import { softwareBillOfMaterials } from './sbom.ts';
 
 /** Compressed, as a registry serves it. */
-const maxImageBytes = 50e6;
-const maxAppLayerBytes = 3e6;
+export const maxImageBytes = 50e6;
+export const maxAppLayerBytes = 3e6;
 
 if (import.meta.main) await main();
 
@@ -39,6 +41,7 @@ async function main(): Promise<void> {
 /** The image of one processor in the storage of `.cache/image`; gives its tag. The base is kept from one build to the next. */
 export async function build(architecture: Architecture, options: { fresh?: boolean } = {}): Promise<string> {
   bundle();
+  using _lock = takeBuildLock(root, 'image');
   const base = `localhost/sidescope-base:${architecture}`;
   const { directory, isNew } = await prepareBase(architecture);
   if (isNew || options.fresh === true || imageId(base) === undefined) {
@@ -55,11 +58,6 @@ export async function build(architecture: Architecture, options: { fresh?: boole
   });
   removeReplaced();
   return tag;
-}
-
-/** What the machine that builds can run itself. */
-export function buildForHost(): Promise<string> {
-  return build(hostArchitecture());
 }
 
 function bundle(): void {
@@ -81,18 +79,11 @@ function report(architecture: Architecture, tag: string): void {
   if (totalBytes > maxImageBytes || appBytes > maxAppLayerBytes) fail('the image is over its budget');
 }
 
-/** What went into the bundle's node_modules, runtime only; npm reads it from the lock file. */
 function writeSbom(): void {
-  const { stdout, status } = spawnSync('npm', ['sbom', '--sbom-format', 'cyclonedx', '--omit', 'dev'], {
-    cwd: root,
-    encoding: 'utf8',
-    maxBuffer: 64 * 1024 * 1024,
-  });
-  if (status !== 0) fail('npm sbom failed');
+  const sbom = softwareBillOfMaterials();
   const path = join(cacheDirectory, 'sidescope.cdx.json');
-  writeFileSync(path, stdout);
-  const { components } = JSON.parse(stdout) as { components: readonly unknown[] };
-  console.log(`${path}: ${components.length} components`);
+  writeFileSync(path, JSON.stringify(sbom, undefined, 2));
+  console.log(`${path}: ${sbom.components.length} components`);
 }
 
 function packageVersion(): string {

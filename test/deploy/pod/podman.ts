@@ -76,7 +76,8 @@ async function podmanExec(container: string, command: readonly string[]): Promis
   }
 }
 
-function podman(...args: string[]): Promise<{ stdout: string; stderr: string }> {
+/** Rejects with podman's own words. */
+export function podman(...args: string[]): Promise<{ stdout: string; stderr: string }> {
   return run('podman', [...storageFlags, ...args], {
     env: environment(),
     maxBuffer: 64 * 1024 * 1024,
