@@ -1,6 +1,11 @@
 import { EventEmitter } from 'node:events';
 import { SidescopeError } from '../../protocol/error.ts';
-import { evaluateTimeoutMs, requireMissing, type ExpressionText } from '../../protocol/inspector/expressions.ts';
+import {
+  evaluateTimeoutMs,
+  requireMissing,
+  type ExpressionText,
+  type FunctionText,
+} from '../../protocol/inspector/expressions.ts';
 import { inspectMessage } from '../../protocol/inspector/message-bytes.ts';
 import type {
   EvaluateResult,
@@ -75,34 +80,21 @@ export class Session {
 
   /** Evaluates one of the fixed expressions and returns its value, which is whatever the target says: decode it. */
   async evaluate(expression: ExpressionText, options: SendOptions & { awaitPromise?: true }): Promise<unknown> {
-    const includeCommandLineAPI = this.#needRequire.has(expression);
-    const { awaitPromise, ...sending } = options;
-    const answer: Partial<EvaluateResult> | undefined = await this.send(
-      'Runtime.evaluate',
-      {
-        expression,
-        timeout: evaluateTimeoutMs,
-        silent: true,
-        returnByValue: true,
-        includeCommandLineAPI,
-        ...(awaitPromise && { awaitPromise }),
-      },
-      sending,
-    );
-    const { result, exceptionDetails } = answer ?? {};
-    if (!includeCommandLineAPI && result?.value === requireMissing) {
-      this.#needRequire.add(expression);
-      return this.evaluate(expression, options);
-    }
-    if (exceptionDetails !== undefined) {
-      const reason = (exceptionDetails.exception?.description ?? exceptionDetails.text)
-        .split('\n', 1)[0]
-        ?.slice(0, 200);
-      throw new SidescopeError('inspector-bad-answer', `a reading failed inside the target: ${reason}`);
-    }
-    if (result === undefined)
-      throw new SidescopeError('inspector-bad-answer', 'Runtime.evaluate was answered without a result');
-    return result.value;
+    return (await this.#evaluate({ expression, returnByValue: true }, options)).value;
+  }
+
+  /** Keeps what the expression gives in the target, and returns its id: until the session ends, or the target's own end. */
+  async evaluateToObject(expression: ExpressionText, options: SendOptions): Promise<string> {
+    const how = { expression, returnByValue: false, objectGroup: 'sidescope' } as const;
+    const { objectId } = await this.#evaluate(how, options);
+    if (objectId === undefined) throw new SidescopeError('inspector-bad-answer', 'Runtime.evaluate gave no object');
+    return objectId;
+  }
+
+  /** Calls one of the fixed functions on an object of `evaluateToObject`, and returns its value: decode it. */
+  async callOn(objectId: string, functionDeclaration: FunctionText, options: SendOptions): Promise<unknown> {
+    const params = { objectId, functionDeclaration, silent: true, returnByValue: true } as const;
+    return resultOf('Runtime.callFunctionOn', await this.send('Runtime.callFunctionOn', params, options)).value;
   }
 
   on<E extends InspectorEvent>(event: E, listener: (params: InspectorEvents[E]) => void): Disposable {
@@ -134,6 +126,28 @@ export class Session {
 
   end(reason: SidescopeError): void {
     this.#ended.abort(reason);
+  }
+
+  async #evaluate(how: Evaluation, options: SendOptions & { awaitPromise?: true }): Promise<EvaluateResult['result']> {
+    const includeCommandLineAPI = this.#needRequire.has(how.expression);
+    const { awaitPromise, ...sending } = options;
+    const result = resultOf(
+      'Runtime.evaluate',
+      await this.send(
+        'Runtime.evaluate',
+        {
+          ...how,
+          timeout: evaluateTimeoutMs,
+          silent: true,
+          includeCommandLineAPI,
+          ...(awaitPromise && { awaitPromise }),
+        },
+        sending,
+      ),
+    );
+    if (includeCommandLineAPI || result.value !== requireMissing) return result;
+    this.#needRequire.add(how.expression);
+    return this.#evaluate(how, options);
   }
 
   #receiveParsed(message: Record<string, unknown>): void {
@@ -180,6 +194,20 @@ export class Session {
       for (const each of signals) each.removeEventListener('abort', onAbort);
     }
   }
+}
+
+type Evaluation =
+  | { readonly expression: ExpressionText; readonly returnByValue: true }
+  | { readonly expression: ExpressionText; readonly returnByValue: false; readonly objectGroup: 'sidescope' };
+
+function resultOf(method: InspectorMethod, answer: Partial<EvaluateResult> | undefined): EvaluateResult['result'] {
+  const { result, exceptionDetails } = answer ?? {};
+  if (exceptionDetails !== undefined) {
+    const reason = (exceptionDetails.exception?.description ?? exceptionDetails.text).split('\n', 1)[0]?.slice(0, 200);
+    throw new SidescopeError('inspector-bad-answer', `a reading failed inside the target: ${reason}`);
+  }
+  if (result === undefined) throw new SidescopeError('inspector-bad-answer', `${method} was answered without a result`);
+  return result;
 }
 
 function parseMessage(bytes: Uint8Array): Record<string, unknown> {

@@ -11,6 +11,15 @@ function expression(name: string, body: string): ExpressionText {
   return `${body}\n//# sourceURL=sidescope:${name}` as ExpressionText;
 }
 
+declare const functionBrand: unique symbol;
+/** Likewise what is called on an object of ours in the target. */
+export type FunctionText = string & { readonly [functionBrand]: true };
+
+/** V8 puts the text in parentheses, so the comment needs a line of its own. Measured without arguments: leaks nothing. */
+function calledOnProbe(name: string): FunctionText {
+  return `function () { return this.${name}(); }\n//# sourceURL=sidescope:${name}\n` as FunctionText;
+}
+
 export const ownFramePrefix = 'sidescope:';
 
 /** What an expression that needs `require` answers where it is missing. A value: an exception would run the application's Error hook. */
@@ -174,6 +183,164 @@ export const closeInspectorExpression = expression(
 })()`,
 );
 
+/** Of the histogram of event-loop delay. 20 ms costs an idle target 0.24 % of a core. */
+export const delayResolutionMs = 40;
+
+/**
+ * How the process is, for the thread that it is evaluated in. Needs no module. What the application may have patched is called here,
+ * under the evaluation's timeout, and each part fails alone: `problems` then has its reason.
+ */
+export const vitalsExpression = expression(
+  'vitals',
+  `(() => {
+  const problems = [];
+  const part = (name, read) => {
+    try { return read(); } catch (error) {
+      let reason = '';
+      try { reason = String(error).slice(0, 100); } catch {}
+      problems.push([name, reason]);
+      return null;
+    }
+  };
+  const number = (value) => typeof value === 'number' ? value : null;
+  const text = (value, longest) => typeof value === 'string' ? value.slice(0, longest) : '';
+  return {
+    memory: part('memoryUsage', () => {
+      const { rss, heapTotal, heapUsed, external, arrayBuffers } = process.memoryUsage();
+      return [number(rss), number(heapTotal), number(heapUsed), number(external), number(arrayBuffers)];
+    }),
+    cpu: part('cpuUsage', () => {
+      const { user, system } = process.cpuUsage();
+      return [number(user), number(system)];
+    }),
+    threadCpu: part('threadCpuUsage', () => {
+      if (!process.threadCpuUsage) return null;
+      const { user, system } = process.threadCpuUsage();
+      return number(user + system);
+    }),
+    loop: part('eventLoopUtilization', () => {
+      const { idle, active } = performance.eventLoopUtilization();
+      return [number(idle), number(active)];
+    }),
+    turns: part('uvMetricsInfo', () => number(performance.nodeTiming.uvMetricsInfo?.loopCount)),
+    constrainedBytes: part('constrainedMemory', () => process.constrainedMemory ? number(process.constrainedMemory()) : null),
+    uptimeSeconds: part('uptime', () => number(process.uptime())),
+    resources: part('getActiveResourcesInfo', () => {
+      const counts = Object.create(null);
+      let kinds = 0;
+      for (const each of process.getActiveResourcesInfo()) {
+        const name = text(each, 40);
+        if (name in counts) counts[name] += 1;
+        else if (++kinds <= 32) counts[name] = 1;
+      }
+      return Object.entries(counts);
+    }),
+    measures: part('measures', () => {
+      const all = performance.getEntriesByType('measure');
+      const last = all.slice(-64);
+      const first = all[0];
+      return {
+        total: number(all.length),
+        firstMs: first === undefined ? null : number(first.startTime),
+        nowMs: number(performance.now()),
+        last: last.map(({ name, startTime, duration }) => [text(name, 80), number(startTime), number(duration)]),
+      };
+    }),
+    problems,
+  };
+})()`,
+);
+
+/**
+ * Makes the object that is asked through `probeFunctions`, and that lives in the target only as long as we hold it: event-loop delay, GC, heap spaces, and
+ * the heartbeat. Its functions are taken now and tried once, under the evaluation's timeout: a later patch of the application cannot make them hang.
+ */
+export const probeExpression = expression(
+  'probe',
+  `(() => {
+  ${builtin}
+  const { getHeapStatistics, getHeapSpaceStatistics, GCProfiler } = builtin('v8');
+  const { loadavg } = builtin('os');
+  const { setImmediate } = builtin('timers');
+  const { monitorEventLoopDelay, performance } = builtin('perf_hooks');
+  const utilization = performance.eventLoopUtilization.bind(performance);
+  const delay = monitorEventLoopDelay({ resolution: ${delayResolutionMs} });
+  delay.enable();
+  let collector = null;
+  let rest = 0;
+  const startCollector = () => {
+    if (!GCProfiler) return;
+    collector = new GCProfiler();
+    collector.start();
+  };
+  const gc = () => {
+    if (collector === null) {
+      if (rest > 0 && --rest === 0) startCollector();
+      return null;
+    }
+    const { statistics } = collector.stop();
+    collector = null;
+    const kinds = Object.create(null);
+    for (const { gcType, cost } of statistics) {
+      const kind = kinds[gcType] ??= [0, 0];
+      kind[0] += 1;
+      kind[1] += cost;
+    }
+    // Each collection is 2 kB here and 10 us in the reading.
+    if (statistics.length > 1000) rest = 3;
+    else startCollector();
+    return Object.entries(kinds).map(([name, [count, us]]) => [name, count, us]);
+  };
+  let turns = 0;
+  let isWaiting = false;
+  const turned = () => {
+    isWaiting = false;
+    turns += 1;
+  };
+  const probe = {
+    tick: () => {
+      if (!isWaiting) {
+        isWaiting = true;
+        setImmediate(turned);
+      }
+      const { idle, active } = utilization();
+      return [turns, idle, active];
+    },
+    gc,
+    read: () => {
+      const heap = getHeapStatistics();
+      const answer = {
+        heapLimitBytes: heap.heap_size_limit,
+        spaces: getHeapSpaceStatistics().slice(0, 32).map((space) => [space.space_name, space.space_used_size, space.space_size]),
+        load: loadavg(),
+        delayNs: [delay.count ?? null, delay.mean, delay.percentile(99), delay.max],
+        gc: gc(),
+      };
+      delay.reset();
+      return answer;
+    },
+    stop: () => {
+      delay.disable();
+      if (collector !== null) collector.stop();
+      collector = null;
+      rest = 0;
+    },
+  };
+  startCollector();
+  probe.tick();
+  probe.read();
+  return probe;
+})()`,
+);
+
+/** Each is called on the probe alone, without arguments: the protocol has no timeout for it. */
+export const probeFunctions = {
+  tick: calledOnProbe('tick'),
+  gc: calledOnProbe('gc'),
+  read: calledOnProbe('read'),
+  stop: calledOnProbe('stop'),
+} as const;
+
 /** Name to text: for the test that compares a recorded run with the closed list. */
 export const expressions: Readonly<Record<string, ExpressionText>> = {
   identity: identityExpression,
@@ -181,6 +348,8 @@ export const expressions: Readonly<Record<string, ExpressionText>> = {
   usage: usageExpression,
   memory: memoryExpression,
   stack: stackExpression,
+  vitals: vitalsExpression,
+  probe: probeExpression,
   heartbeat: heartbeatExpression,
   'close-inspector': closeInspectorExpression,
 };

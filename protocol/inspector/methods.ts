@@ -1,11 +1,11 @@
-import type { ExpressionText } from './expressions.ts';
+import type { ExpressionText, FunctionText } from './expressions.ts';
 
 type Empty = Record<string, never>;
 
 /**
  * The closed list of inspector methods that Sidescope ever sends. A test records every message of a full run and
- * compares it with this list. `Debugger`, `Runtime.enable` and `Runtime.callFunctionOn` are absent on purpose: the
- * inspector is remote code execution, and the agent is the boundary.
+ * compares it with this list. `Debugger` and `Runtime.enable` are absent on purpose: the inspector is remote code execution, and the
+ * agent is the boundary.
  */
 export interface InspectorMethods {
   /** Main sessions only. Sent to a worker's session it holds `process.exit` for good, on every version (18-26). */
@@ -13,7 +13,9 @@ export interface InspectorMethods {
   'NodeWorker.enable': { params: { waitForDebuggerOnStart: false }; result: Empty };
   'NodeWorker.disable': { params: Empty; result: Empty };
   'NodeWorker.sendMessageToWorker': { params: { sessionId: string; message: string }; result: Empty };
-  'Runtime.evaluate': { params: EvaluateParams; result: EvaluateResult };
+  'Runtime.evaluate': { params: EvaluateParams | EvaluateToObjectParams; result: EvaluateResult };
+  /** Has no timeout: only on the probe, whose functions were tried under one when it was made. */
+  'Runtime.callFunctionOn': { params: CallParams; result: EvaluateResult };
   /** The cheapest command there is: answered on every version, also at the exit. */
   'Runtime.getHeapUsage': { params: Empty; result: { usedSize: number; totalSize: number } };
   'Profiler.enable': { params: Empty; result: Empty };
@@ -44,6 +46,7 @@ export const inspectorMethods: readonly InspectorMethod[] = [
   'NodeWorker.disable',
   'NodeWorker.sendMessageToWorker',
   'Runtime.evaluate',
+  'Runtime.callFunctionOn',
   'Runtime.getHeapUsage',
   'Profiler.enable',
   'Profiler.disable',
@@ -83,6 +86,19 @@ export interface EvaluateParams {
   awaitPromise?: true;
 }
 
+/** The answer stays in the target, as an object that is held until our session ends. */
+export interface EvaluateToObjectParams extends Omit<EvaluateParams, 'returnByValue'> {
+  returnByValue: false;
+  objectGroup: 'sidescope';
+}
+
+export interface CallParams {
+  objectId: string;
+  functionDeclaration: FunctionText;
+  silent: true;
+  returnByValue: true;
+}
+
 export interface HeapSamplingParams {
   /** Mean bytes between two samples. */
   samplingInterval: number;
@@ -91,6 +107,6 @@ export interface HeapSamplingParams {
 }
 
 export interface EvaluateResult {
-  result: { type: string; subtype?: string; value?: unknown; description?: string };
+  result: { type: string; subtype?: string; value?: unknown; description?: string; objectId?: string };
   exceptionDetails?: { text: string; exception?: { description?: string } };
 }
