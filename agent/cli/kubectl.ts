@@ -120,7 +120,7 @@ const explanations: readonly Explanation[] = [
   },
   {
     pattern: /exec: "[^"]*".*(no such file|not found)|executable file .*not found/i,
-    advice: "The agent's image has another layout: name its command with --exec, such as --exec sidescope.",
+    advice: "That image has no such command: --exec names it, such as --exec 'node dist/agent/main.mjs'.",
   },
   {
     pattern: /context "[^"]*" does not exist|context was not found/,

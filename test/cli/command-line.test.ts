@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
+import { readFileSync, readdirSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { commands } from '../../agent/cli/commands.ts';
 import { helpText } from '../../agent/cli/help.ts';
 import { version } from '../../agent/version.ts';
 
@@ -37,4 +39,48 @@ test('with --strict every problem is printed and the exit code is 2', async () =
   ]) {
     expect(stderr).toContain(fact);
   }
+});
+
+describe('commands', () => {
+  test.for(Object.keys(commands))('help names %s, and it has its own', async (name) => {
+    expect(helpText()).toMatch(new RegExp(`^  ${name}$`, 'm'));
+    const { code, stdout, stderr } = await run([name, '--help']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(new RegExp(`^Usage: sidescope ${name} `));
+    expect(stdout).toContain('  -h, --help\n');
+    expect(stdout.split('\n').filter((line) => line.length > 100)).toEqual([]);
+  });
+
+  test('one that is almost a command is not taken for an agent without options', async () => {
+    expect(await run(['tokne'])).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: 'sidescope: there is no command tokne; did you mean token?\n',
+    });
+  });
+
+  test('a wrong option of a command is named, with how it is called', async () => {
+    const { code, stdout, stderr } = await run(['token', '--dat-dir', 'x']);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/^sidescope token: Unknown option '--dat-dir'.*\nUsage: sidescope token /s);
+  });
+
+  test('their code is loaded only when they are called, and that of the agent only for the agent', () => {
+    const folder = join(import.meta.dirname, '../../dist/agent');
+    const loaded = new Set<string>();
+    const load = (file: string): void => {
+      if (loaded.has(file)) return;
+      loaded.add(file);
+      const code = readFileSync(join(folder, file), 'utf8');
+      // Only what stands at the top: `import("./x.mjs")` waits for its call.
+      for (const [, name = ''] of code.matchAll(/^(?:import|export) .*?from "\.\/([^"]+)";$/gm)) load(name);
+      for (const [, name = ''] of code.matchAll(/^import "\.\/([^"]+)";$/gm)) load(name);
+    };
+    load('main.mjs');
+    expect(loaded.size).toBeGreaterThan(1);
+    const names = [...loaded].map((file) => file.replace(/-[\w-]{8}\.mjs$/, ''));
+    for (const late of ['agent', 'token', 'open', 'control', 'pino']) expect(names).not.toContain(late);
+    const all = readdirSync(folder).map((file) => file.replace(/-[\w-]{8}\.mjs$/, ''));
+    for (const late of ['agent', 'token', 'open']) expect(all).toContain(late);
+  });
 });

@@ -209,8 +209,8 @@ describe('every failure of kubectl is explained', () => {
     [
       'another image',
       'exec',
-      'error: Internal error occurred: error executing command in container: exec: "/nodejs/bin/node": stat /nodejs/bin/node: no such file or directory: unknown',
-      'name its command with --exec',
+      'error: Internal error occurred: error executing command in container: exec: "sidescope": executable file not found in $PATH: unknown',
+      '--exec names it',
     ],
     ['no such context', 'exec', 'error: context "nope" does not exist', 'kubectl config get-contexts'],
     ['an ended login', 'exec', 'error: You must be logged in to the server (Unauthorized)', 'log in anew'],
