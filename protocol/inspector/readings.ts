@@ -173,7 +173,7 @@ export function decodeStack(value: unknown): StackReading {
   };
 }
 
-function checked<T>(what: string, schema: z.ZodType<T>, value: unknown): T {
+export function checked<T>(what: string, schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0];

@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { activeSpanSchema } from './stacks.ts';
+
+export const stallFrameSchema = z.object({
+  functionName: z.string().describe('Empty for anonymous functions'),
+  url: z.string(),
+  lineNumber: z.int(),
+  columnNumber: z.int(),
+});
+
+/** A block of the main thread's event loop, or half a minute without idle time. */
+export const stallSchema = z.object({
+  id: z.string(),
+  targetId: z.string(),
+  instanceId: z.string(),
+  kind: z.enum(['blocked', 'saturated']),
+  state: z
+    .enum(['ongoing', 'ended', 'cut'])
+    .describe('cut: the target, the connection or the agent ended before the stall did'),
+  startedAt: z.iso.datetime().describe('To one interval of the heartbeat'),
+  noticedAt: z.iso.datetime(),
+  endedAt: z.iso.datetime().nullable(),
+  durationMs: z.number().describe('So far, while it is ongoing'),
+  verdict: z
+    .enum(['javascript', 'native', 'stopped', 'unknown'])
+    .describe(
+      'native: the thread did not answer, so the frames are where it was just before or after; stopped: by a signal',
+    ),
+  summary: z.string().describe('In words'),
+  dominant: stallFrameSchema
+    .extend({ share: z.number().describe('Of the samples') })
+    .nullable()
+    .describe('The function, and the line in it, that was on the CPU most'),
+  samples: z.object({
+    asked: z.int(),
+    running: z.int().describe('Answered with a stack'),
+    idle: z.int().describe('Answered out of the event loop itself'),
+    longestAnswerMs: z.number(),
+  }),
+  tree: z
+    .array(
+      stallFrameSchema.extend({
+        parent: z.int().describe('Index in this list; -1 for a root'),
+        samples: z.int(),
+        self: z.int().describe('Samples in which it was the running function'),
+      }),
+    )
+    .describe('Merged stacks, callers before callees, at most 200 nodes'),
+  span: activeSpanSchema
+    .extend({ share: z.number().describe('Of the samples') })
+    .nullable()
+    .describe('The OpenTelemetry span whose work it was most'),
+  gcMs: z
+    .number()
+    .nullable()
+    .describe('Collected garbage between notice and end, at least; null where that is not known'),
+  throttledMs: z
+    .number()
+    .nullable()
+    .describe("Kept off the CPU by the cgroup's limit meanwhile; null where that cannot be read"),
+  cpuOperationId: z.string().nullable().describe('A CPU profile that ran meanwhile and has the same time in it'),
+  cpuProfileAgrees: z.boolean().nullable().describe('null without one'),
+});
+export type Stall = z.infer<typeof stallSchema>;
+export type StallFrame = z.infer<typeof stallFrameSchema>;
+
+export const stallListSchema = z.object({
+  stalls: z.array(stallSchema).describe('Newest first'),
+  nextCursor: z.string().nullable().describe('`cursor` of the next page; null on the last one'),
+});
+export type StallList = z.infer<typeof stallListSchema>;
