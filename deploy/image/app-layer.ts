@@ -1,6 +1,9 @@
+// Puts dist/ together as the image's layer and prints its directory: node deploy/image/app-layer.ts
 import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDirectory, root } from './buildah.ts';
+
+if (import.meta.main) console.log(appLayerDirectory());
 
 /**
  * Puts together what the image adds to its base: the bundle under /app, and a `sidescope` command, as
@@ -19,15 +22,14 @@ export function appLayerDirectory(): string {
   }
   cpSync(join(root, 'LICENSE'), join(directory, 'app/LICENSE'));
   mkdirSync(join(directory, 'usr/local/bin'), { recursive: true });
-  writeFileSync(join(directory, 'usr/local/bin/sidescope'), command);
+  writeFileSync(
+    join(directory, 'usr/local/bin/sidescope'),
+    "#!/nodejs/bin/node --disable-sigusr1\nimport('/app/agent/main.mjs');\n",
+  );
   plainModes(directory);
   chmodSync(join(directory, 'usr/local/bin/sidescope'), 0o755);
   return directory;
 }
-
-const command = `#!/nodejs/bin/node --disable-sigusr1
-import('/app/agent/main.mjs');
-`;
 
 /** Whatever the builder's umask is, the image is the same. */
 export function plainModes(directory: string): void {
