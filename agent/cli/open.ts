@@ -12,8 +12,8 @@ import { PortForward } from './port-forward.ts';
 export const openShape = {
   usage: 'sidescope open pod/NAME [-n NAMESPACE] [options]',
   lines: [
-    'Opens the page of the agent in a pod: a local port is forwarded to it, a browser opened with a token of one hour.',
-    'Keeps the port until Ctrl-C, through restarts of the agent and cut connections.',
+    'Opens the page of the agent in a pod: forwards a local port to it, gets a token of one hour, and',
+    'opens the browser. Keeps the port until Ctrl-C, through restarts of the agent and cut connections.',
     'Needs kubectl, and a role with `create` on `pods/exec` and `pods/portforward`.',
   ],
   options: {

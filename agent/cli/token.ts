@@ -11,8 +11,8 @@ export const tokenShape = {
   usage: 'sidescope token [--data-dir PATH] [--json]',
   lines: [
     'Prints a token that may do everything for one hour, and the link to the page with that token in it.',
-    'Asks the running agent over its local socket: run it on the same machine, or in the same container, and',
-    'as the same user. It needs no network and no credential.',
+    'Asks the running agent over its local socket: run it on the same machine, or in the same container,',
+    'and as the same user. It needs no network and no credential.',
   ],
   options: {
     'data-dir': {
