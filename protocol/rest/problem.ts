@@ -261,6 +261,11 @@ export const problemKinds = {
     cause: 'The bytes are not a profile of that kind.',
     remedy: 'The message says at which offset and why.',
   },
+  'unreadable-source-map': {
+    status: 422,
+    cause: 'A source map of the target is not one, or broken. It only costs the original names.',
+    remedy: 'The message says at which byte and why; build the target again.',
+  },
   'analysis-limit': {
     status: 422,
     cause: 'Reading or converting the profile needs more memory or time than the agent gives it.',
