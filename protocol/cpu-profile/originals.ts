@@ -1,0 +1,65 @@
+import { keyOfPlace, type SourcePositions } from '../source-map/original.ts';
+import type { CpuProfile, Frame } from './model.ts';
+
+/** The frames as their authors wrote them, in the same order; those that no source map knew stay as they are. */
+export function originalFrames(frames: readonly Frame[], { places }: SourcePositions): Frame[] {
+  const rows = new Map(
+    places.map((row) => {
+      const [url, line, column, functionName] = row;
+      return [keyOfPlace({ url, line, column, functionName }), row];
+    }),
+  );
+  return frames.map((frame) => {
+    const row = rows.get(keyOfPlace(frame));
+    if (row === undefined) return frame;
+    const [, , , , url, line, column, functionName] = row;
+    return { functionName, url, scriptId: frame.scriptId, line, column };
+  });
+}
+
+/** The same profile with original functions and lines; what is one function there is one here. Samples, times and nodes are those of V8. */
+export function originalCpuProfile(profile: CpuProfile, positions: SourcePositions): CpuProfile {
+  const mapped = originalFrames(profile.frames, positions);
+  const indexes = new Map<string, number>();
+  const frames: Frame[] = [];
+  const indexOfFrame = mapped.map((frame) => {
+    const key = `${frame.url === '' ? frame.scriptId : ''}\n${keyOfPlace(frame)}`;
+    let index = indexes.get(key);
+    if (index === undefined) indexes.set(key, (index = frames.push(frame) - 1));
+    return index;
+  });
+  return {
+    ...profile,
+    frames,
+    nodeFrames: profile.nodeFrames.map((frame) => indexOfFrame[frame]!),
+    ...originalLines(profile, { mapped, positions }),
+  };
+}
+
+/** Where V8 saw the function executing: a line that no map knows alone, as in minified text, becomes that of the function. */
+function originalLines(
+  profile: CpuProfile,
+  { mapped, positions }: { mapped: readonly Frame[]; positions: SourcePositions },
+): Pick<CpuProfile, 'lineStarts' | 'lines' | 'lineSamples'> {
+  const rows = new Map(positions.lines.map((row) => [`${row[1]}\n${row[0]}`, row]));
+  const lineStarts = new Uint32Array(profile.lineStarts.length);
+  const lines: number[] = [];
+  const lineSamples: number[] = [];
+  profile.nodeFrames.forEach((frame, node) => {
+    const raw = profile.frames[frame]!;
+    const original = mapped[frame]!;
+    const ofNode = new Map<number, number>();
+    for (let at = profile.lineStarts[node]!; at < profile.lineStarts[node + 1]!; at++) {
+      const row = rows.get(`${profile.lines[at]!}\n${raw.url}`);
+      const line =
+        original === raw ? profile.lines[at]! : row !== undefined && row[2] === original.url ? row[3] : original.line;
+      ofNode.set(line, (ofNode.get(line) ?? 0) + profile.lineSamples[at]!);
+    }
+    for (const [line, samples] of ofNode) {
+      lines.push(line);
+      lineSamples.push(samples);
+    }
+    lineStarts[node + 1] = lines.length;
+  });
+  return { lineStarts, lines: Uint32Array.from(lines), lineSamples: Uint32Array.from(lineSamples) };
+}
