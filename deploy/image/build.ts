@@ -1,5 +1,5 @@
 // Builds the container image from what npm and Debian have, for both processors, and measures it.
-//   node deploy/image/build.ts [--arch amd64|arm64 ...] [--no-export]
+//   npm run image -- [--arch amd64|arm64 ...] [--no-export]
 // Needs Debian's buildah, binutils-x86-64-linux-gnu and binutils-aarch64-linux-gnu (--arch amd64 does without the last). The
 // result is in .cache/image: an OCI archive per processor (`podman load -i`), the SBOM, and the containers-storage that the
 // pod test runs from.
