@@ -36,6 +36,12 @@ const migrations: readonly string[] = [
      taken_ms INTEGER NOT NULL,
      record TEXT NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE source_positions (
+     profile_id TEXT PRIMARY KEY,
+     positions BLOB NOT NULL
+   ) STRICT;
+   CREATE TRIGGER source_positions_go_with_their_profile AFTER DELETE ON profiles
+     BEGIN DELETE FROM source_positions WHERE profile_id = OLD.id; END;`,
 ];
 
 export const indexVersion = migrations.length;

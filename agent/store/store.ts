@@ -19,6 +19,7 @@ import { openIndex } from './index-database.ts';
 import type { StoreLog } from './log.ts';
 import { writeMetadata } from './metadata-file.ts';
 import { OperationTable } from './operation-table.ts';
+import { PositionTable } from './position-table.ts';
 import { ProfileIndex } from './profile-index.ts';
 import type { ProfileFilter, ProfilePage, ProfileQuery } from './profile-index.ts';
 import { reconcile } from './reconcile.ts';
@@ -74,6 +75,7 @@ export class ProfileStore extends EventEmitter<{
   readonly #index: ProfileIndex;
   readonly #operations: OperationTable;
   readonly #history: SnapshotHistory;
+  readonly #positions: PositionTable;
   readonly #space: DiskSpace;
   readonly #reconciled: Reconciled;
   readonly #now: () => number;
@@ -102,6 +104,7 @@ export class ProfileStore extends EventEmitter<{
       const store = new ProfileStore(options, { directory, database, index, space, reconciled });
       undo.use(store);
       await store.enforceRetention();
+      store.#positions.removeOrphans();
       const interrupted = store.#operations.failInterrupted(store.#now());
       if (interrupted > 0) options.log.warn({ operations: interrupted }, 'operations of the agent before were cut off');
       undo.move();
@@ -131,6 +134,7 @@ export class ProfileStore extends EventEmitter<{
     this.#space = parts.space;
     this.#operations = new OperationTable(parts.database);
     this.#history = new SnapshotHistory(parts.database);
+    this.#positions = new PositionTable(parts.database);
     this.#now = options.now ?? Date.now;
     this.#reconciled = parts.reconciled;
     this.#shelf = new Shelf({
@@ -314,6 +318,16 @@ export class ProfileStore extends EventEmitter<{
 
   lastSnapshot(key: ProgramKey): SnapshotRecord | undefined {
     return this.#indexed('reading the snapshot history', () => this.#history.last(key));
+  }
+
+  /** At most some 100 kB; goes with the profile, which may come after it. */
+  saveSourcePositions(profileId: string, positions: Uint8Array): void {
+    this.#indexed('saving source positions', () => this.#positions.save(profileId, positions));
+  }
+
+  /** Undefined when no source map said anything about the profile. */
+  sourcePositions(profileId: string): Uint8Array | undefined {
+    return this.#indexed('reading source positions', () => this.#positions.load(profileId));
   }
 
   /** Runs by itself at open, after each capture and every minute. */

@@ -115,7 +115,7 @@ test('a cursor that is none, and a time that is none, are refused', async () => 
 });
 
 test('an index of any earlier version is brought up with its rows kept', async () => {
-  for (const version of [0, 1]) {
+  for (const version of [0, 1, 2]) {
     await using scratch = scratchDirectory();
     const file = path.join(scratch.path, 'index.sqlite');
     {
@@ -123,8 +123,10 @@ test('an index of any earlier version is brought up with its rows kept', async (
       await put(store, Buffer.from('{}'));
     }
     const old = new DatabaseSync(file);
-    old.exec(`DROP TABLE operations; DROP TABLE snapshot_history; PRAGMA user_version = ${version};`);
-    if (version === 0) old.exec('DROP TABLE profiles');
+    old.exec(`PRAGMA user_version = ${version};
+      DROP TRIGGER source_positions_go_with_their_profile; DROP TABLE source_positions;`);
+    if (version < 2) old.exec('DROP TABLE operations; DROP TABLE snapshot_history');
+    if (version < 1) old.exec('DROP TABLE profiles');
     old.close();
     const log = recordingLog();
     await using store = await openStore(scratch.path, { log });
@@ -260,4 +262,25 @@ test('download names hold nothing but what every file system takes', () => {
   expect(downloadName(sampleDraft({ kind: 'heap-snapshot', thread }))).toBe(
     'shop-api-20260131T120000Z-worker-3.1-heap-snapshot.heapsnapshot',
   );
+});
+
+test('source positions are kept with their profile, go with it, and those without one go at the next start', async () => {
+  await using scratch = scratchDirectory();
+  const positions = Buffer.from([1, 2, 0, 255]);
+  let id: string;
+  {
+    await using store = await openStore(scratch.path);
+    ({ id } = await put(store, Buffer.from('{}')));
+    store.saveSourcePositions(id, Buffer.from('replaced'));
+    store.saveSourcePositions(id, positions);
+    store.saveSourcePositions('never-finished', positions);
+  }
+  await using store = await openStore(scratch.path);
+  expect(store.sourcePositions(id)).toEqual(new Uint8Array(positions));
+  expect(store.sourcePositions('never-finished')).toBeUndefined();
+  store.patch(id, { pinned: true });
+  store.patch(id, { pinned: false });
+  expect(store.sourcePositions(id)).toEqual(new Uint8Array(positions));
+  await store.delete(id);
+  expect(store.sourcePositions(id)).toBeUndefined();
 });
