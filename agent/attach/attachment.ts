@@ -1,5 +1,5 @@
 import { SidescopeError } from '../../protocol/error.ts';
-import { identityExpression } from '../../protocol/inspector/expressions.ts';
+import { closeInspectorExpression, identityExpression } from '../../protocol/inspector/expressions.ts';
 import { workerMessage } from '../../protocol/inspector/message-bytes.ts';
 import { decodeIdentity, type IdentityReading } from '../../protocol/inspector/readings.ts';
 import type { Thread } from '../../protocol/rest/target.ts';
@@ -147,6 +147,25 @@ export class Attachment implements AsyncDisposable {
 
   /** Leaves the target as it was: workers first, then the exit protocol, then the socket. Closing alone ends V8's profilers as well. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#leave();
+  }
+
+  /**
+   * Leaves, and closes the inspector behind us. The target is held until every client of its inspector is gone, so `isSafe` is asked last: it says whether there
+   * is no other. Resolves with whether the target was told; it does so as soon as it can be interrupted.
+   */
+  async leaveAndCloseInspector(isSafe: () => Promise<boolean>): Promise<boolean> {
+    let isTold = false;
+    await this.#leave(async () => {
+      if (this.isExiting || this.ended.aborted || !(await isSafe())) return;
+      // Never answered: the target waits inside it for our socket to close.
+      this.#main.evaluateLast(closeInspectorExpression);
+      isTold = true;
+    });
+    return isTold;
+  }
+
+  async #leave(last?: () => Promise<void>): Promise<void> {
     if (this.#isLeaving || this.ended.aborted) return;
     this.#isLeaving = true;
     const timeoutMs = leaveTimeoutMs;
@@ -156,6 +175,7 @@ export class Attachment implements AsyncDisposable {
     ]);
     // A target that is gone or does not answer is left all the same: the close below undoes both.
     void answers;
+    await last?.();
     this.#socket.terminate();
     this.#end(new SidescopeError('shutting-down', 'the agent left the target'));
   }

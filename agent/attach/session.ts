@@ -97,6 +97,17 @@ export class Session {
     return resultOf('Runtime.callFunctionOn', await this.send('Runtime.callFunctionOn', params, options)).value;
   }
 
+  /** Evaluates what nobody answers, as the last thing before the connection is closed. */
+  evaluateLast(expression: ExpressionText): void {
+    // Asked before for `require`, it will need it now too, and there is no second try.
+    const includeCommandLineAPI = this.#needRequire.size > 0;
+    this.#channel.request(
+      'Runtime.evaluate',
+      { expression, timeout: evaluateTimeoutMs, silent: true, returnByValue: true, includeCommandLineAPI },
+      () => undefined,
+    );
+  }
+
   on<E extends InspectorEvent>(event: E, listener: (params: InspectorEvents[E]) => void): Disposable {
     this.#events.on(event, listener);
     return { [Symbol.dispose]: () => void this.#events.off(event, listener) };
