@@ -18,7 +18,9 @@ const stop = stopSignal();
 /** What is left for letting go of the targets when a second signal has cut that short. */
 const hurryMs = 2_000;
 const timeOver = '--ttl is over';
-const isTerminal = process.stderr.isTTY;
+const hasTty = process.stderr.isTTY;
+// A pod may have a terminal too (`tty: true`, `kubectl debug -it`); what is printed there is kept in the pod's log.
+const isTerminal = hasTty && process.env['KUBERNETES_SERVICE_HOST'] === undefined;
 const [word = '', ...rest] = process.argv.slice(2);
 // A target by mistake (`127.0.0.1:9229`) is an option's problem, with which a sidecar stays up.
 const nearestCommand = /^[a-z]+$/.test(word) ? nearestName(word, Object.keys(commands)) : undefined;
@@ -55,7 +57,7 @@ async function serve(resolved: ResolvedOptions): Promise<void> {
   const { options, problems } = resolved;
   // Not at the top: a command has no use for them, and runs in the memory limit of the agent beside it.
   const [{ startAgent }, { createLog }] = await Promise.all([import('./agent.ts'), import('./telemetry/log.ts')]);
-  const log = createLog({ level: options.logLevel, isPretty: isTerminal });
+  const log = createLog({ level: options.logLevel, isPretty: hasTty });
   const agent = await startAgent(resolved, { log, environment: downwardApi(process.env) });
   const failed = agent.features().filter(({ state }) => state === 'failed');
   if (options.strict && failed.length > 0) {
@@ -112,9 +114,11 @@ async function runCommand(name: keyof typeof commands, argv: readonly string[]):
 /** On a terminal the link with its token, once. Elsewhere nothing secret: logs are kept and read by others. */
 function announce(agent: Agent): void {
   const token = agent.takeToken();
-  if (!isTerminal || agent.admin === undefined) return;
+  if (!hasTty || agent.admin === undefined) return;
   const page = `${agent.admin.url}/api/v1/profiling/ui`;
-  process.stderr.write(`\n  Dashboard: ${page}${token === undefined ? '' : `#token=${token}`}\n\n`);
+  const fragment = isTerminal && token !== undefined ? `#token=${token}` : '';
+  const hint = fragment === '' ? ' (sidescope token prints a link with a token)' : '';
+  process.stderr.write(`\n  Dashboard: ${page}${fragment}${hint}\n\n`);
 }
 
 function stopSignal(): { first: Promise<string>; second: Promise<string> } {

@@ -19,6 +19,7 @@ const sqliteBusy = 5;
  *     <directory>/aside/                           what could not be used; emptied at the next start
  *     <directory>/index.sqlite                     index and history
  *     <directory>/lock.sqlite                      held while the store is open
+ *     <directory>/control/                         the agent's local socket, http/control-socket.ts
  */
 export async function openDataDirectory(directory: string, log: StoreLog): Promise<DataDirectory> {
   try {

@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
-import { readFileSync, readdirSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { commands } from '../../agent/cli/commands.ts';
 import { helpText } from '../../agent/cli/help.ts';
 import { version } from '../../agent/version.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 const main = join(import.meta.dirname, '../../agent/main.ts');
 
@@ -39,6 +41,40 @@ test('with --strict every problem is printed and the exit code is 2', async () =
   ]) {
     expect(stderr).toContain(fact);
   }
+});
+
+describe('with a terminal', () => {
+  /** Runs the agent on a terminal of its own, `script`, until it says that it is ready. */
+  async function seenOnTerminal(environment: Record<string, string>): Promise<string> {
+    const home = mkdtempSync(join(tmpdir(), 'sidescope-terminal-'));
+    onTestFinished(() => rmSync(home, { recursive: true, force: true }));
+    const args = ['--admin-address', '127.0.0.1:0', '--ops-address', 'off', '--data-dir', join(home, 'data')];
+    const command = [process.execPath, main, ...args].map((word) => `'${word}'`).join(' ');
+    const child = spawn('script', ['-qec', `exec ${command}`, '/dev/null'], {
+      env: { PATH: process.env['PATH'] ?? '', SHELL: '/bin/sh', ...environment },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    let seen = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => (seen += chunk));
+    const ended = new Promise((resolve) => child.on('close', resolve));
+    onTestFinished(async () => {
+      // Ctrl-C, as a person would.
+      child.stdin.write('\u0003');
+      await ended;
+    });
+    await waitFor(() => seen.includes('sidescope is ready'), { message: () => `the agent on a terminal: ${seen}` });
+    return seen;
+  }
+
+  test('the link to the page has a token in it', async () => {
+    expect(await seenOnTerminal({})).toMatch(/Dashboard: http:\/\/127\.0\.0\.1:\d+\/\S+#token=sst_[\w-]{43}\s/);
+  });
+
+  test('in a pod, whose log keeps what is printed there, it has none', async () => {
+    const seen = await seenOnTerminal({ KUBERNETES_SERVICE_HOST: '10.0.0.1' });
+    expect(seen).toMatch(/Dashboard: http:\S+\/ui \(sidescope token prints a link with a token\)/);
+    expect(seen).not.toContain('sst_');
+  });
 });
 
 describe('commands', () => {

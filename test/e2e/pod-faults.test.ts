@@ -6,9 +6,12 @@ import { join } from 'node:path';
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Feature, Info } from '../../protocol/rest/info.ts';
+import type { Operation } from '../../protocol/rest/operation.ts';
+import type { Profile } from '../../protocol/rest/profile.ts';
 import { apiPath } from '../../protocol/rest/routes.ts';
 import { copyBundle, userOfItsOwn } from '../support/bundle-process.ts';
 import type { BundleProcess, PublicBundle } from '../support/bundle-process.ts';
+import { startTarget } from '../support/target.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 // As in a pod: no terminal, so not strict. Whatever is wrong, the process stays, and says so in each of the places where somebody may look.
@@ -39,13 +42,15 @@ async function start(args: (home: string) => readonly string[], env: Record<stri
 }
 
 /** By a token of the local socket, as somebody in the pod would. */
-async function infoOf({ uid }: Pick<Started, 'uid'>): Promise<Info> {
+async function ask<T>({ uid }: Pick<Started, 'uid'>, path: string, method = 'GET'): Promise<T> {
   const { code, stdout, stderr } = await bundle.run({ args: ['token', '--json'], uid });
   if (code !== 0) throw new Error(stderr);
   const { token, agent } = JSON.parse(stdout) as { token: string; agent: { admin: { url: string } | null } };
   const headers = { authorization: `Bearer ${token}` };
-  return (await (await fetch(`${agent.admin?.url}${apiPath}/info`, { headers })).json()) as Info;
+  return (await (await fetch(`${agent.admin?.url}${apiPath}${path}`, { method, headers })).json()) as T;
 }
+
+const infoOf = (started: Pick<Started, 'uid'>): Promise<Info> => ask<Info>(started, '/info');
 
 async function readyz({ ops }: Pick<Started, 'ops'>): Promise<readonly Feature[]> {
   const response = await fetch(`${ops}/readyz`);
@@ -278,8 +283,9 @@ describe('a port that is taken', () => {
   });
 });
 
-test('where the agent runs is in the metrics and in /info', async () => {
-  const started = await start(() => [], {
+test('where the agent runs is in the metrics, in /info and in every profile', async () => {
+  await using target = await startTarget('forever');
+  const started = await start(() => ['--target', target.inspectorAddress], {
     POD_NAME: 'shop-7c9f',
     POD_NAMESPACE: 'prod',
     NODE_NAME: 'node-1',
@@ -289,12 +295,11 @@ test('where the agent runs is in the metrics and in /info', async () => {
   expect(await metric(started, 'sidescope_pod_info')).toBe(
     'sidescope_pod_info{namespace="prod",pod="shop-7c9f",node="node-1",container="sidescope"} 1',
   );
-  expect((await infoOf(started)).environment).toEqual({
-    pod: 'shop-7c9f',
-    namespace: 'prod',
-    node: 'node-1',
-    container: 'sidescope',
-  });
+  const environment = { pod: 'shop-7c9f', namespace: 'prod', node: 'node-1', container: 'sidescope' };
+  expect((await infoOf(started)).environment).toEqual(environment);
+  await started.agent.logged(/attached to /);
+  const { profileIds } = await ask<Operation>(started, '/cpu/start?duration=100&wait=true', 'POST');
+  expect(await ask<Profile>(started, `/profiles/${profileIds[0]}`)).toMatchObject({ kind: 'cpu', environment });
 });
 
 function plainFile(home: string): string {
