@@ -138,9 +138,11 @@ const explanations: readonly Explanation[] = [
   { pattern: /pod is not running|current phase is/i, advice: '`kubectl describe pod NAME` says why it does not run.' },
 ];
 
-/** The rest is progress and repetition; control characters of a remote program must not reach the terminal. */
+const noise = /^(command terminated|[IWEF]\d{4} )/;
+
+/** The rest is progress and repetition, such as the client library's own log; control characters of a remote program must not reach the terminal. */
 function lastLines(stderr: string): string {
-  const lines = stderr.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('command terminated'));
+  const lines = stderr.split('\n').filter((line) => line.trim() !== '' && !noise.test(line));
   return lines
     .slice(-3)
     .join('\n')

@@ -245,6 +245,15 @@ describe('every failure of kubectl is explained', () => {
     expect(pod.browsed()).toBeUndefined();
   });
 
+  test("the log of kubectl's library is left out", async () => {
+    const pod = await makePod();
+    const line = 'E1122 18:02:06.047889   22416 memcache.go:265] "Unhandled Error" err="dial tcp: connection refused"';
+    pod.refuse({ exec: `${line}\n${line}\nThe connection to the server localhost:8080 was refused` });
+    const { stderr } = await bundle.run({ args: pod.args, env: pod.env });
+    expect(stderr).toContain('token: The connection to the server localhost:8080 was refused\n');
+    expect(stderr).not.toContain('memcache');
+  });
+
   test('a kubectl that is not there', async () => {
     const { code, stderr } = await bundle.run({ args: ['open', 'shop', '--kubectl', 'kubectl-of-nobody'] });
     expect(code).toBe(1);
