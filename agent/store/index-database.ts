@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SidescopeError } from '../../protocol/error.ts';
+import { historySchema } from './history-schema.ts';
 import { newId } from './id.ts';
 import type { StoreLog } from './log.ts';
 import { reasonOf, sqliteErrorCode, systemCode } from './storage-error.ts';
@@ -42,6 +43,7 @@ const migrations: readonly string[] = [
    ) STRICT;
    CREATE TRIGGER source_positions_go_with_their_profile AFTER DELETE ON profiles
      BEGIN DELETE FROM source_positions WHERE profile_id = OLD.id; END;`,
+  historySchema,
 ];
 
 export const indexVersion = migrations.length;

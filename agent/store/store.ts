@@ -330,6 +330,11 @@ export class ProfileStore extends EventEmitter<{
     return this.#indexed('reading source positions', () => this.#positions.load(profileId));
   }
 
+  /** For tables of other parts, whose size is in the budget as part of the index. Throws `disk-full`, `storage-failed`, `shutting-down`. */
+  inIndex<T>(attempt: string, work: (database: DatabaseSync) => T): T {
+    return this.#indexed(attempt, () => work(this.#database));
+  }
+
   /** Runs by itself at open, after each capture and every minute. */
   async enforceRetention(): Promise<void> {
     if (this.#disposal !== undefined) return;

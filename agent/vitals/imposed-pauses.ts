@@ -1,0 +1,54 @@
+import { isEndedState } from '../../protocol/rest/operation.ts';
+import type { Operation } from '../../protocol/rest/operation.ts';
+
+/** A profile's last answer pauses the target; it may come this much before the planned end by our clock. */
+const slackMs = 250;
+
+/** What our own captures do to main threads: their pauses are a cost of the capture, and no stalls. */
+export class ImposedPauses {
+  /** By operation id. */
+  readonly #active = new Map<string, Operation>();
+  readonly #lastMs = new Map<string, number>();
+
+  /** To be called with every change of an operation. */
+  follow(operation: Operation): void {
+    const { id, targetId, thread, state } = operation;
+    if (thread !== 'main' && thread !== 'all') return;
+    const wasPausing = this.isPausing(targetId);
+    if (isEndedState(state)) {
+      if (!this.#active.delete(id)) return;
+      this.#lastMs.set(targetId, performance.now());
+    } else if (state === 'running') {
+      this.#active.set(id, operation);
+      if (wasPausing && !this.isPausing(targetId)) this.#lastMs.set(targetId, performance.now());
+    }
+  }
+
+  /** One is under way, or may be: a snapshot, the start of a profile, or its planned end. */
+  isPausing(targetId: string): boolean {
+    return this.#of(targetId).some((operation) => !isSampling(operation));
+  }
+
+  /** When the last one was over, of `performance.now()`. */
+  lastMs(targetId: string): number {
+    return this.#lastMs.get(targetId) ?? -Infinity;
+  }
+
+  isSampling(targetId: string): boolean {
+    return this.#of(targetId).some(isSampling);
+  }
+
+  cpuOperationId(targetId: string): string | null {
+    return this.#of(targetId).find((operation) => operation.kind === 'cpu' && isSampling(operation))?.id ?? null;
+  }
+
+  #of(targetId: string): Operation[] {
+    return [...this.#active.values()].filter((operation) => operation.targetId === targetId);
+  }
+}
+
+function isSampling({ kind, progress, startedAt, parameters }: Operation): boolean {
+  if (kind === 'heap-snapshot' || progress.phase !== 'sampling') return false;
+  const { durationMs } = parameters;
+  return startedAt === null || durationMs === undefined || Date.now() < Date.parse(startedAt) + durationMs - slackMs;
+}

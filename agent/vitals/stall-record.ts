@@ -1,0 +1,126 @@
+import type { StackReading } from '../../protocol/inspector/readings.ts';
+import type { Stall } from '../../protocol/rest/stalls.ts';
+import { newId } from '../store/id.ts';
+import { StallStacks } from './stall-stacks.ts';
+
+/** An interrupted program answers in 1-30 ms; what is over this was spent where no interrupt reaches. */
+const nativeAnswerMs = 200;
+
+/** One stall while it is watched. */
+export class StallRecord {
+  readonly id = newId();
+  readonly startMs: number;
+  readonly #about: Pick<Stall, 'targetId' | 'instanceId' | 'kind'>;
+  readonly #noticedAt: string;
+  readonly #wallOffsetMs: number;
+  readonly #stacks = new StallStacks();
+  #asked = 0;
+  #running = 0;
+  #idle = 0;
+  #longestAnswerMs = 0;
+  #silentMs = 0;
+  #isStopped = false;
+  gcMs: number | null = null;
+  throttledMs: number | null = null;
+  cpuOperationId: string | null = null;
+
+  /** `startMs` is of `performance.now()`. */
+  constructor(about: Pick<Stall, 'targetId' | 'instanceId' | 'kind'>, { startMs }: { startMs: number }) {
+    this.#about = about;
+    this.startMs = startMs;
+    this.#wallOffsetMs = Date.now() - performance.now();
+    this.#noticedAt = new Date().toISOString();
+  }
+
+  get asked(): number {
+    return this.#asked;
+  }
+
+  get running(): number {
+    return this.#running;
+  }
+
+  get idle(): number {
+    return this.#idle;
+  }
+
+  /** A question goes out. */
+  ask(): void {
+    this.#asked += 1;
+  }
+
+  answer(reading: StackReading, waitedMs: number): void {
+    this.silence(waitedMs);
+    if (reading.frames === null || reading.frames.length === 0) {
+      this.#idle += 1;
+      return;
+    }
+    this.#running += 1;
+    this.#stacks.add(reading);
+  }
+
+  /** Time to an answer, or without one. */
+  silence(waitedMs: number): void {
+    this.#longestAnswerMs = Math.max(this.#longestAnswerMs, waitedMs);
+    if (waitedMs > nativeAnswerMs) this.#silentMs += waitedMs;
+  }
+
+  stopped(): void {
+    this.#isStopped = true;
+  }
+
+  /** `endMs` undefined: it goes on. */
+  view(state: Stall['state'], { nowMs, endMs }: { nowMs: number; endMs?: number | undefined }): Stall {
+    const durationMs = Math.round((endMs ?? nowMs) - this.startMs);
+    const verdict = this.#verdict(durationMs);
+    const dominant = this.#stacks.dominant();
+    return {
+      id: this.id,
+      ...this.#about,
+      state,
+      startedAt: this.#wallTime(this.startMs),
+      noticedAt: this.#noticedAt,
+      endedAt: endMs === undefined ? null : this.#wallTime(endMs),
+      durationMs,
+      verdict,
+      summary: summaryOf({ ...this.#about, durationMs, verdict, dominant }),
+      dominant,
+      samples: {
+        asked: this.#asked,
+        running: this.#running,
+        idle: this.#idle,
+        longestAnswerMs: Math.round(this.#longestAnswerMs),
+      },
+      tree: this.#stacks.tree(),
+      span: this.#stacks.span(),
+      gcMs: this.gcMs,
+      throttledMs: this.throttledMs,
+      cpuOperationId: this.cpuOperationId,
+      cpuProfileAgrees: null,
+    };
+  }
+
+  #verdict(durationMs: number): Stall['verdict'] {
+    if (this.#isStopped) return 'stopped';
+    if (this.#silentMs > durationMs / 3) return 'native';
+    return this.#running > 0 ? 'javascript' : 'unknown';
+  }
+
+  #wallTime(ms: number): string {
+    return new Date(Math.round(this.#wallOffsetMs + ms)).toISOString();
+  }
+}
+
+function summaryOf(stall: Pick<Stall, 'kind' | 'durationMs' | 'verdict' | 'dominant'>): string {
+  const { kind, durationMs, verdict, dominant } = stall;
+  const seconds = `${(durationMs / 1000).toFixed(1)} s`;
+  const place =
+    dominant === null
+      ? ''
+      : `${dominant.functionName || '(anonymous)'} (${dominant.url.split('/').at(-1)}:${dominant.lineNumber})`;
+  if (verdict === 'stopped') return `the process was stopped by a signal for ${seconds}`;
+  if (verdict === 'native')
+    return `${seconds} of native work${place === '' ? ', and nothing told where' : `, in or just before ${place}`}`;
+  const what = kind === 'blocked' ? `the event loop was blocked for ${seconds}` : `no idle time for ${seconds}`;
+  return place === '' ? `${what}; nothing told by what` : `${what}, most of it in ${place}`;
+}

@@ -1,0 +1,327 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { stackExpression } from '../../protocol/inspector/expressions.ts';
+import { decodeStack } from '../../protocol/inspector/readings.ts';
+import type { TickReading } from '../../protocol/inspector/vitals-readings.ts';
+import type { Stall } from '../../protocol/rest/stalls.ts';
+import type { Session } from '../attach/session.ts';
+import type { Probe } from './probe.ts';
+import { StallRecord } from './stall-record.ts';
+
+/** 20 Hz costs the target 0.7 % at most. */
+const sampleEveryMs = 50;
+/** 20 Hz for 5 s, then once a second: a stall of an hour costs no more than one of two minutes. */
+const quickSamples = 100;
+const maxSamples = 200;
+const slowEveryMs = 1_000;
+const announceEveryMs = 2_000;
+const answerTimeoutMs = 24 * 3_600_000;
+/** An answer that comes later does not belong to the moment of its question. */
+const promptMs = 200;
+/** So many answers out of a waiting event loop that does not turn for us: then setImmediate is not Node's. */
+const brokenAfter = 5;
+const saturatedRatio = 0.98;
+const relaxedRatio = 0.9;
+const relaxedMs = 5_000;
+
+export interface Saturation {
+  readonly afterMs: number;
+  readonly sampleMs: number;
+}
+
+export const defaultSaturation: Saturation = { afterMs: 30_000, sampleMs: 10_000 };
+
+/** What else is known of the target at the moment. */
+export interface StallSurroundings {
+  /** A pause of ours is under way; `lastMs` is when the last one was over, of `performance.now()`. */
+  imposed(): { readonly now: boolean; readonly lastMs: number };
+  /** A CPU profile or heap sampling of the main thread is running, and its end may pause the target. */
+  cpuOperationId(): string | null;
+  isSampling(): boolean;
+  processState(): Promise<string | undefined>;
+  throttledMs(): Promise<number | null>;
+}
+
+export interface StallWatchOptions {
+  readonly session: Session;
+  readonly probe: Probe;
+  readonly about: Pick<Stall, 'targetId' | 'instanceId'>;
+  readonly thresholdMs: number;
+  readonly intervalMs: number;
+  readonly saturation?: Saturation | undefined;
+  readonly surroundings: StallSurroundings;
+  /** The whole record, whenever there is more of it. */
+  onStall(stall: Stall): void;
+  /** It was no stall after all. */
+  onDiscard(id: string): void;
+  /** Aborted when the target exits or is left: nothing is sent from then on. */
+  readonly signal: AbortSignal;
+}
+
+interface Beat {
+  readonly sentMs: number;
+  readonly reading: TickReading;
+}
+
+/**
+ * Asks the event loop of a main thread whether it turns: each heartbeat leaves one immediate there and tells how many have run. All questions are
+ * answered at once by JavaScript that spins, and by native code when it returns; so none is left open when the target exits.
+ */
+export class StallWatch {
+  readonly #options: StallWatchOptions;
+  readonly #saturation: Saturation;
+  #open: { readonly sentMs: number; readonly answer: Promise<TickReading> } | undefined;
+  #last: Beat | undefined;
+  /** The heartbeat whose immediate has not run, and the one before it. */
+  #waiting: { readonly sinceMs: number; readonly before: Beat | undefined; readonly busyMs: number } | undefined;
+  #hasTurned = true;
+  #busySinceMs: number | undefined;
+  #relaxedSinceMs: number | undefined;
+  #saturated: StallRecord | undefined;
+
+  constructor(options: StallWatchOptions) {
+    this.#options = options;
+    this.#saturation = options.saturation ?? defaultSaturation;
+  }
+
+  /** Until `signal`. Resolves early, with the reason, when this target cannot be watched. */
+  async run(): Promise<string | undefined> {
+    const { intervalMs, thresholdMs, signal } = this.#options;
+    try {
+      while (!signal.aborted) {
+        const turned = await this.#beat(Math.max(1, thresholdMs - intervalMs / 2));
+        const suspectMs = this.#suspectSinceMs();
+        const leftMs = suspectMs === undefined ? Infinity : suspectMs + thresholdMs - performance.now();
+        if (turned !== true && suspectMs !== undefined && leftMs <= 0) {
+          const reason = await this.#onBlocked(suspectMs);
+          if (reason !== undefined) return reason;
+          continue;
+        }
+        if (turned === true) await this.#followSaturation();
+        const pauseMs = turned === true ? intervalMs : Math.max(1, Math.min(intervalMs, leftMs));
+        await delay(pauseMs, undefined, { signal, ref: false });
+      }
+    } catch (error) {
+      // The end of the target and of its session reject what is under way; only what is left after that is a fault.
+      if (!signal.aborted && !this.#options.session.ended.aborted) throw error;
+    } finally {
+      if (this.#saturated !== undefined) this.#tell(this.#saturated, 'cut');
+    }
+    return undefined;
+  }
+
+  /** True: the loop turned since the heartbeat before; false: it did not; undefined: no answer in time. */
+  async #beat(waitMs: number): Promise<boolean | undefined> {
+    const { probe, signal } = this.#options;
+    signal.throwIfAborted();
+    this.#open ??= { sentMs: performance.now(), answer: probe.tick() };
+    const { sentMs, answer } = this.#open;
+    const reading = await within(answer, waitMs, signal);
+    if (reading === undefined) return undefined;
+    this.#open = undefined;
+    const before = this.#last;
+    const beat = { sentMs, reading };
+    this.#last = beat;
+    const hasTurned = before === undefined || reading.turns > before.reading.turns;
+    if (hasTurned) this.#waiting = { sinceMs: sentMs, before, busyMs: busyMs(before, beat) };
+    this.#hasTurned = hasTurned;
+    return hasTurned;
+  }
+
+  /** When the block began that an unanswered or unturned heartbeat suggests: late rather than early, by half an interval at most. */
+  #suspectSinceMs(): number | undefined {
+    const mostMs = this.#options.intervalMs / 2;
+    if (this.#open !== undefined && this.#hasTurned) return this.#open.sentMs - mostMs;
+    return this.#waiting && this.#waiting.sinceMs - Math.min(mostMs, this.#waiting.busyMs);
+  }
+
+  async #onBlocked(startMs: number): Promise<string | undefined> {
+    const { surroundings, thresholdMs, signal } = this.#options;
+    const imposed = surroundings.imposed();
+    if (imposed.now || imposed.lastMs >= startMs) {
+      this.#busySinceMs = undefined;
+      while ((await this.#beat(slowEveryMs)) !== true) await delay(sampleEveryMs, undefined, { signal, ref: false });
+      return undefined;
+    }
+    if (this.#saturated !== undefined) this.#endSaturated();
+    this.#busySinceMs = undefined;
+    const record = new StallRecord({ ...this.#options.about, kind: 'blocked' }, { startMs });
+    record.cpuOperationId = surroundings.cpuOperationId();
+    this.#tell(record, 'ongoing');
+    let endMs: number | undefined;
+    try {
+      const evidence = await this.#startEvidence(record);
+      endMs = await this.#sampleUntilTurned(record);
+      if (endMs === undefined) {
+        this.#options.onDiscard(record.id);
+        return 'its setImmediate does not run although its event loop is idle';
+      }
+      if (endMs - startMs < thresholdMs || (await this.#wasOurs(record, startMs))) {
+        this.#options.onDiscard(record.id);
+        return undefined;
+      }
+      await evidence();
+      this.#tell(record, 'ended', endMs);
+    } catch (error) {
+      this.#tell(record, endMs === undefined ? 'cut' : 'ended', endMs);
+      throw error;
+    }
+    return undefined;
+  }
+
+  /** The end of a capture that holds the thread is only known when it is over, a moment after the thread is free again. */
+  async #wasOurs(record: StallRecord, startMs: number): Promise<boolean> {
+    const { surroundings, signal } = this.#options;
+    if (record.running > 0) return false;
+    if (surroundings.isSampling()) await delay(1_500, undefined, { signal, ref: false });
+    const { now, lastMs } = surroundings.imposed();
+    return now || lastMs >= startMs;
+  }
+
+  async #startEvidence(record: StallRecord): Promise<() => Promise<void>> {
+    const { probe, surroundings } = this.#options;
+    const askedMs = performance.now();
+    let gcBeforeMs: number | null = null;
+    // Answered late it would have the block's own collections in it. The end of the session rejects it, which the watch sees by itself.
+    void probe.gcPauseMs().then(
+      (pauseMs) => (gcBeforeMs = performance.now() - askedMs < promptMs ? pauseMs : null),
+      () => undefined,
+    );
+    const throttledBeforeMs = await surroundings.throttledMs();
+    return async () => {
+      const gcMs = await probe.gcPauseMs();
+      record.gcMs = gcMs === null || gcBeforeMs === null || gcMs < gcBeforeMs ? null : round(gcMs - gcBeforeMs);
+      const throttledMs = await surroundings.throttledMs();
+      record.throttledMs =
+        throttledMs === null || throttledBeforeMs === null ? null : round(throttledMs - throttledBeforeMs);
+    };
+  }
+
+  /** The time of the end; undefined when the loop is idle, and does not run our immediate all the same. */
+  async #sampleUntilTurned(record: StallRecord): Promise<number | undefined> {
+    const { signal, surroundings } = this.#options;
+    let toldMs = performance.now();
+    const stack: OpenStack = {};
+    for (;;) {
+      const isOurs = surroundings.imposed().now;
+      if (record.asked < maxSamples && !isOurs) await this.#sample(record, stack);
+      if (record.idle >= brokenAfter && record.running === 0) return undefined;
+      const turned = await this.#beat(slowEveryMs);
+      const nowMs = performance.now();
+      if (turned === true) return nowMs;
+      if (turned === undefined && (await surroundings.processState()) === 'T') record.stopped();
+      if (nowMs - toldMs >= announceEveryMs || (record.running === 1 && record.asked <= 3)) {
+        toldMs = nowMs;
+        this.#tell(record, 'ongoing');
+      }
+      const pauseMs = record.asked < quickSamples && !isOurs ? sampleEveryMs : slowEveryMs;
+      await delay(pauseMs, undefined, { signal, ref: false });
+    }
+  }
+
+  /** One stack, or one wait for one that was asked for earlier. */
+  async #sample(record: StallRecord, stack: OpenStack): Promise<void> {
+    const { session, signal } = this.#options;
+    signal.throwIfAborted();
+    if (stack.answer === undefined) {
+      record.ask();
+      stack.askedMs = performance.now();
+      stack.answer = session.evaluate(stackExpression, { timeoutMs: answerTimeoutMs, signal }).then(decodeStack);
+    }
+    const askedMs = stack.askedMs ?? 0;
+    const reading = await within(stack.answer, slowEveryMs, signal);
+    if (reading === undefined) return;
+    stack.answer = undefined;
+    record.answer(reading, performance.now() - askedMs);
+  }
+
+  async #followSaturation(): Promise<void> {
+    const { before } = this.#waiting ?? {};
+    const last = this.#last;
+    if (before === undefined || last === undefined || last === before) return;
+    const nowMs = last.sentMs;
+    const ratio = utilization(before, last);
+    if (this.#options.surroundings.imposed().now || ratio < saturatedRatio) this.#busySinceMs = undefined;
+    else this.#busySinceMs ??= before.sentMs;
+    if (this.#saturated !== undefined) {
+      if (ratio >= relaxedRatio) this.#relaxedSinceMs = undefined;
+      else this.#relaxedSinceMs ??= nowMs;
+      if (this.#relaxedSinceMs !== undefined && nowMs - this.#relaxedSinceMs >= relaxedMs) this.#endSaturated();
+      return;
+    }
+    if (this.#busySinceMs === undefined || nowMs - this.#busySinceMs < this.#saturation.afterMs) return;
+    const record = new StallRecord({ ...this.#options.about, kind: 'saturated' }, { startMs: this.#busySinceMs });
+    record.cpuOperationId = this.#options.surroundings.cpuOperationId();
+    this.#saturated = record;
+    this.#relaxedSinceMs = undefined;
+    await this.#sampleSaturated(record);
+    this.#tell(record, 'ongoing');
+  }
+
+  /** Between heartbeats; a block that begins meanwhile ends it. */
+  async #sampleSaturated(record: StallRecord): Promise<void> {
+    const { signal, thresholdMs, intervalMs } = this.#options;
+    const endMs = performance.now() + this.#saturation.sampleMs;
+    const stack: OpenStack = {};
+    let beatMs = performance.now();
+    while (performance.now() < endMs && record.asked < maxSamples) {
+      await this.#sample(record, stack);
+      if (performance.now() - beatMs >= intervalMs) {
+        beatMs = performance.now();
+        await this.#beat(thresholdMs);
+        const suspectMs = this.#suspectSinceMs();
+        if (suspectMs !== undefined && performance.now() - suspectMs >= thresholdMs) return;
+      }
+      await delay(sampleEveryMs, undefined, { signal, ref: false });
+    }
+  }
+
+  #endSaturated(): void {
+    if (this.#saturated === undefined) return;
+    this.#tell(this.#saturated, 'ended', this.#relaxedSinceMs ?? performance.now());
+    this.#saturated = undefined;
+    this.#relaxedSinceMs = undefined;
+  }
+
+  #tell(record: StallRecord, state: Stall['state'], endMs?: number): void {
+    const nowMs = performance.now();
+    this.#options.onStall(record.view(state, { nowMs, endMs: state === 'cut' ? nowMs : endMs }));
+  }
+}
+
+interface OpenStack {
+  askedMs?: number;
+  answer?: Promise<ReturnType<typeof decodeStack>> | undefined;
+}
+
+/** Undefined when there is no answer in time. Rejects with the answer, or with the signal's reason. */
+async function within<T>(answer: Promise<T>, waitMs: number, signal: AbortSignal): Promise<T | undefined> {
+  signal.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => resolve(undefined), waitMs);
+  const onAbort = (): void => reject(signal.reason as Error);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([answer, promise]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', onAbort);
+    // Rejected after it was given up, it has nobody else.
+    answer.catch(() => undefined);
+  }
+}
+
+/** Time that the loop was at work between two heartbeats: a block at the second one is not older than that, unless nothing turned before. */
+function busyMs(before: Beat | undefined, last: Beat): number {
+  if (before === undefined) return 0;
+  return Math.max(0, last.reading.activeMs - before.reading.activeMs);
+}
+
+function utilization(before: Beat, last: Beat): number {
+  const idleMs = last.reading.idleMs - before.reading.idleMs;
+  const activeMs = last.reading.activeMs - before.reading.activeMs;
+  return idleMs + activeMs > 0 ? activeMs / (idleMs + activeMs) : 0;
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}
