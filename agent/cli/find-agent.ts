@@ -10,31 +10,33 @@ export interface FoundAgent extends ControlAgent {
 }
 
 /**
- * The one agent that may be asked: that of the data directory `named`, or else the only one of this user on this machine. Rejects with `no-agent` and a
- * sentence when there is none, when it is somebody else's, or when there are several.
+ * The one agent that may be asked: that of the data directory `named`; or else that of `usual`, where one started with this environment keeps its data; or else the only one
+ * of this user on this machine. Rejects with `no-agent` and a sentence when there is none, when it is somebody else's, or when there are several.
  */
 export async function findAgent({ named, usual }: { named: string | undefined; usual: string }): Promise<FoundAgent> {
-  const paths = named === undefined ? await likelySockets(usual) : [join(resolve(named), controlSocketName)];
-  const looked = await Promise.all(paths.map((path) => look(path, { isNamed: named !== undefined })));
+  const first = await look(join(resolve(named ?? usual), controlSocketName), { isNamed: named !== undefined });
+  if ('agent' in first) return first.agent;
+  const others = named === undefined ? await boundSockets() : [];
+  const looked = [first, ...(await Promise.all(others.map((path) => look(path, { isNamed: false }))))];
   const found = looked.flatMap((one) => ('agent' in one ? [one.agent] : []));
   const [only] = found;
   if (only !== undefined && found.length === 1) return only;
-  const reasons = looked.flatMap((one) => ('reason' in one ? [one.reason] : []));
-  throw new SidescopeError('no-agent', found.length > 1 ? severalAgents(found) : noAgent(named, reasons));
+  const reasons = new Set(looked.flatMap((one) => ('reason' in one ? [one.reason] : [])));
+  throw new SidescopeError('no-agent', found.length > 1 ? severalAgents(found) : noAgent(named, [...reasons]));
 }
 
 /**
  * The kernel lists what is bound in this network namespace, however the agent was started. A container sees its neighbours' there as well, but their paths lead
  * nowhere in its own file system.
  */
-async function likelySockets(usual: string): Promise<string[]> {
-  // Elsewhere than on Linux there is no such list: only the usual place is known.
+async function boundSockets(): Promise<string[]> {
+  // Elsewhere than on Linux there is no such list: the usual place must do.
   const bound = await readFile('/proc/net/unix', 'utf8').catch(() => '');
   const listed = bound
     .split('\n')
     .map((line) => /\s(\/.*)$/.exec(line)?.[1] ?? '')
     .filter((path) => path.endsWith(`/${controlSocketName}`));
-  return [...new Set([join(usual, controlSocketName), ...listed])].slice(0, maxSockets);
+  return [...new Set(listed)].slice(0, maxSockets);
 }
 
 /** More agents than a machine has any use for. */

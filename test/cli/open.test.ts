@@ -1,8 +1,8 @@
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { apiPath } from '../../protocol/rest/routes.ts';
-import { copyBundle } from '../support/bundle-process.ts';
+import { copyBundle, userOfItsOwn } from '../support/bundle-process.ts';
 import type { BundleProcess, PublicBundle } from '../support/bundle-process.ts';
 import { isAlive } from '../support/is-alive.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -15,6 +15,8 @@ beforeAll(async () => {
 afterAll(() => bundle[Symbol.asyncDispose]());
 
 interface Pod {
+  /** A user of its own: agents of other tests are none of its business. */
+  readonly uid: number | undefined;
   readonly dataDirectory: string;
   readonly env: Record<string, string>;
   readonly args: readonly string[];
@@ -27,7 +29,8 @@ interface Pod {
 
 /** A kubectl and a browser of its own; the agent in the pod is started apart. */
 async function makePod(): Promise<Pod> {
-  const home = await bundle.directory();
+  const uid = userOfItsOwn();
+  const home = await bundle.directory(uid);
   const file = (name: string): string => join(home, name);
   const script = (name: string, line: string): void => {
     writeFileSync(file(name), `#!/bin/sh\n${line}\n`);
@@ -41,10 +44,13 @@ async function makePod(): Promise<Pod> {
   };
   refuse({});
   writeFileSync(file('calls'), '');
-  const standIn = join(import.meta.dirname, 'stand-in-kubectl.ts');
-  script('kubectl', `exec '${process.execPath}' '${standIn}' '${file('cluster.json')}' "$@"`);
+  chmodSync(file('calls'), 0o666);
+  // `.mts`: beside it is no package.json that says what it is.
+  copyFileSync(join(import.meta.dirname, 'stand-in-kubectl.ts'), file('kubectl.mts'));
+  script('kubectl', `exec '${bundle.command[0]}' '${file('kubectl.mts')}' '${file('cluster.json')}' "$@"`);
   script('xdg-open', `printf %s "$1" > '${file('browsed')}'`);
   return {
+    uid,
     dataDirectory,
     env: { PATH: `${home}:${process.env['PATH'] ?? ''}` },
     args: ['open', 'pod/shop', '--exec', bundle.command.join(' ')],
@@ -58,9 +64,9 @@ async function makePod(): Promise<Pod> {
   };
 }
 
-async function startAgent({ dataDirectory }: Pod, port = 0): Promise<BundleProcess & { adminPort: number }> {
+async function startAgent({ uid, dataDirectory }: Pod, port = 0): Promise<BundleProcess & { adminPort: number }> {
   const addresses = ['--admin-address', `127.0.0.1:${port}`, '--ops-address', 'off'];
-  const agent = bundle.start({ args: [...addresses, '--data-dir', dataDirectory] });
+  const agent = bundle.start({ args: [...addresses, '--data-dir', dataDirectory], uid });
   const [, adminPort] = await agent.logged(/"admin":"http:\/\/127\.0\.0\.1:(\d+)".*sidescope is ready/);
   return Object.assign(agent, { adminPort: Number(adminPort) });
 }
@@ -83,7 +89,11 @@ describe('sidescope open', () => {
   test('forwards a port, mints a token in the container and opens the browser, which sees no token', async () => {
     const pod = await makePod();
     await using agent = await startAgent(pod);
-    await using open = bundle.start({ args: [...pod.args, '-n', 'prod', '--context', 'a b'], env: pod.env });
+    await using open = bundle.start({
+      args: [...pod.args, '-n', 'prod', '--context', 'a b'],
+      env: pod.env,
+      uid: pod.uid,
+    });
     const link = await links(open);
     expect(link).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/api\/v1\/profiling\/ui#token=sst_[\w-]{43}$/);
     expect(await statusThrough(link)).toBe(200);
@@ -119,7 +129,7 @@ describe('sidescope open', () => {
   test('Ctrl-C ends it with the forward, and nothing is left', async () => {
     const pod = await makePod();
     await using _agent = await startAgent(pod);
-    await using open = bundle.start({ args: [...pod.args, '--no-browser'], env: pod.env });
+    await using open = bundle.start({ args: [...pod.args, '--no-browser'], env: pod.env, uid: pod.uid });
     await links(open);
     open.kill('SIGINT');
     expect(await open.exited).toEqual({ code: 0, signal: null });
@@ -130,7 +140,7 @@ describe('sidescope open', () => {
   test('a forward that is cut is made anew on the same local port', async () => {
     const pod = await makePod();
     await using _agent = await startAgent(pod);
-    await using open = bundle.start({ args: [...pod.args, '--no-browser'], env: pod.env });
+    await using open = bundle.start({ args: [...pod.args, '--no-browser'], env: pod.env, uid: pod.uid });
     const link = await links(open);
     process.kill(pod.calls()[1]?.pid ?? 0, 'SIGKILL');
     await open.logged(/the connection was lost; connecting again …\n(.*\n)*connected again\n/);
@@ -141,7 +151,7 @@ describe('sidescope open', () => {
   test('an agent that was restarted gives a new token, and its link is printed', async () => {
     const pod = await makePod();
     await using first = await startAgent(pod);
-    await using open = bundle.start({ args: [...pod.args, '--no-browser'], env: pod.env });
+    await using open = bundle.start({ args: [...pod.args, '--no-browser'], env: pod.env, uid: pod.uid });
     const before = await links(open);
     first.kill('SIGKILL');
     await first.exited;
@@ -156,7 +166,7 @@ describe('sidescope open', () => {
   test('when the pod is gone it ends, and says so', async () => {
     const pod = await makePod();
     await using _agent = await startAgent(pod);
-    await using open = bundle.start({ args: [...pod.args, '--no-browser'], env: pod.env });
+    await using open = bundle.start({ args: [...pod.args, '--no-browser'], env: pod.env, uid: pod.uid });
     await links(open);
     pod.refuse({ 'port-forward': 'Error from server (NotFound): pods "shop" not found' });
     process.kill(pod.calls()[1]?.pid ?? 0, 'SIGKILL');
@@ -168,14 +178,14 @@ describe('sidescope open', () => {
     const pod = await makePod();
     await using _agent = await startAgent(pod);
     writeFileSync(join(pod.dataDirectory, '../xdg-open'), '#!/bin/sh\nexit 3\n');
-    await using open = bundle.start({ args: pod.args, env: pod.env });
+    await using open = bundle.start({ args: pod.args, env: pod.env, uid: pod.uid });
     await open.logged(/no browser could be started \(xdg-open ended with 3\): open the link above\./);
     expect(await statusThrough(await links(open))).toBe(200);
   });
 
   test('what the agent in the container says is passed on', async () => {
     const pod = await makePod();
-    const { code, stderr } = await bundle.run({ args: pod.args, env: pod.env });
+    const { code, stderr } = await bundle.run({ args: pod.args, env: pod.env, uid: pod.uid });
     expect(code).toBe(1);
     expect(stderr).toMatch(
       /^sidescope open: kubectl exec pod\/shop -c sidescope -- .* token: sidescope token: no agent/,
@@ -237,7 +247,7 @@ describe('every failure of kubectl is explained', () => {
     const pod = await makePod();
     await using _agent = verb === 'port-forward' ? await startAgent(pod) : null;
     pod.refuse({ [verb]: says });
-    const { code, stdout, stderr } = await bundle.run({ args: pod.args, env: pod.env });
+    const { code, stdout, stderr } = await bundle.run({ args: pod.args, env: pod.env, uid: pod.uid });
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(new RegExp(`^sidescope open: kubectl ${verb} pod/shop `));
     expect(stderr).toContain(says.replaceAll('\u001b', '?'));
@@ -249,7 +259,7 @@ describe('every failure of kubectl is explained', () => {
     const pod = await makePod();
     const line = 'E1122 18:02:06.047889   22416 memcache.go:265] "Unhandled Error" err="dial tcp: connection refused"';
     pod.refuse({ exec: `${line}\n${line}\nThe connection to the server localhost:8080 was refused` });
-    const { stderr } = await bundle.run({ args: pod.args, env: pod.env });
+    const { stderr } = await bundle.run({ args: pod.args, env: pod.env, uid: pod.uid });
     expect(stderr).toContain('token: The connection to the server localhost:8080 was refused\n');
     expect(stderr).not.toContain('memcache');
   });

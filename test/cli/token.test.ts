@@ -137,7 +137,7 @@ describe('whom it asks', () => {
   test('of two agents it asks for a name, and --data-dir is one', async () => {
     const uid = userOfItsOwn();
     const [first, second] = [join(await bundle.directory(uid), 'a'), join(await bundle.directory(uid), 'b')];
-    await using _one = await startAgent({ uid, dataDirectory: first });
+    await using one = await startAgent({ uid, dataDirectory: first });
     await using two = await startAgent({ uid, dataDirectory: second });
     const unclear = await token({ uid });
     expect({ code: unclear.code, stdout: unclear.stdout }).toEqual({ code: 1, stdout: '' });
@@ -145,6 +145,9 @@ describe('whom it asks', () => {
     for (const directory of [first, second]) expect(unclear.stderr).toContain(`--data-dir ${directory} `);
     const { stdout } = await token({ uid, args: ['--data-dir', second, '--json'] });
     expect(mintedTokenSchema.parse(JSON.parse(stdout)).agent.pid).toBe(two.pid);
+    // As in the container of an agent, which has its environment.
+    const here = await token({ uid, args: ['--json'], env: { SIDESCOPE_DATA_DIR: first } });
+    expect(mintedTokenSchema.parse(JSON.parse(here.stdout)).agent.pid).toBe(one.pid);
   });
 
   test("another user's agent is refused by the file system, and the command says whose it is", async () => {

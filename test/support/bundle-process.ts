@@ -16,6 +16,7 @@ export interface ProcessOptions {
   readonly uid?: number | undefined;
 }
 
+/** Disposal sends SIGTERM, after 10 s SIGKILL, and waits for the end. */
 export interface BundleProcess extends AsyncDisposable {
   readonly pid: number;
   /** Its stdout so far. */
@@ -108,8 +109,11 @@ function watch(child: ReturnType<typeof spawn>): BundleProcess {
     },
     kill: (signal) => void child.kill(signal),
     async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL');
+      // First the way that leaves no temporary directory and no child of its own behind.
+      child.kill('SIGTERM');
+      const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
       await exited;
+      clearTimeout(timer);
     },
   };
 }
