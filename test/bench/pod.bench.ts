@@ -4,9 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { apiOf, mintToken, untilAttached } from '../deploy/pod/api.ts';
 import type { Api } from '../deploy/pod/api.ts';
 import { forwardPort } from '../deploy/pod/forward.ts';
-import { buildImages } from '../deploy/pod/images.ts';
-import { openPod } from '../deploy/pod/pod.ts';
 import type { Pod } from '../deploy/pod/pod.ts';
+import { podRuntime } from '../deploy/pod/runtime.ts';
 import { deployDirectory, renderOverlay } from '../deploy/render.ts';
 import { isAlive } from '../support/is-alive.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -17,7 +16,9 @@ import type { Bench } from './support.ts';
 export const bench: Bench = async ({ quick, signal }) => {
   const deployment = renderOverlay(join(deployDirectory, 'examples/shop')).find(({ kind }) => kind === 'Deployment');
   if (deployment === undefined) throw new Error('examples/shop renders no Deployment');
-  await using pod = await openPod({ deployment, images: await buildImages() });
+  const runtime = podRuntime();
+  await runtime.prepare();
+  await using pod = await runtime.openPod({ deployment });
   await pod.start('shop');
   await waitFor(async () => (await pod.logs('shop')).includes('ready'), { message: 'the application to be ready' });
   const starts = await measureStarts(pod, { times: quick ? 2 : 7, signal });
@@ -29,7 +30,7 @@ export const bench: Bench = async ({ quick, signal }) => {
   return [
     {
       title: 'start of the sidecar',
-      note: `${pod.runtime}; from the birth of the process, by its own log; the application runs already`,
+      note: `${runtime.name}; from the birth of the process, by its own log; the application runs already`,
       rows: [
         {
           'to ready, ms': formatSpread(spreadOf(starts.ready), 0),

@@ -8,7 +8,7 @@ import { exportArchive, imageId } from '../../deploy/image/buildah.ts';
 import { measureArchive } from '../../deploy/image/measure.ts';
 import { softwareBillOfMaterials } from '../../deploy/image/sbom.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { podman } from './pod/podman.ts';
+import { runPodman as podman } from './pod/podman.ts';
 
 let image: string;
 beforeAll(async () => {

@@ -1,5 +1,4 @@
 import type { JsonObject } from '../render.ts';
-import { openPodmanPod, podmanProblem } from './podman.ts';
 
 export interface ExecResult {
   readonly code: number;
@@ -9,8 +8,6 @@ export interface ExecResult {
 
 /** A pod as the kubelet would run it: containers apart from each other, with one network. */
 export interface Pod extends AsyncDisposable {
-  /** What runs it, for the record of the test run. */
-  readonly runtime: string;
   /** In the kubelet's order, each when the test says so; from then on it is started again whenever it ends. */
   start(container: string): Promise<void>;
   /** As `kubectl exec` does: in the container, as its user. */
@@ -28,16 +25,17 @@ export interface Pod extends AsyncDisposable {
 export interface PodOptions {
   /** Of the rendered overlay. */
   readonly deployment: JsonObject;
-  /** What the containers' images are here. */
-  readonly images: Readonly<Record<string, string>>;
   /** Beside what the manifest sets, for the sidecar. */
   readonly sidecarEnvironment?: Readonly<Record<string, string>>;
   /** Content of the Secret that the manifest mounts. */
   readonly tokens?: string;
 }
 
-export async function openPod(options: PodOptions): Promise<Pod> {
-  const problem = podmanProblem();
-  if (problem !== undefined) throw new Error(problem);
-  return openPodmanPod(options);
+export interface PodRuntime {
+  readonly name: string;
+  /** Whether the containers have a seccomp profile. */
+  readonly hasSeccomp: boolean;
+  /** Builds what the pods run; before the first of them. */
+  prepare(): Promise<void>;
+  openPod(options: PodOptions): Promise<Pod>;
 }

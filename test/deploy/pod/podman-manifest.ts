@@ -2,7 +2,14 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { at, list, podTemplate, text } from '../render.ts';
 import type { Json, JsonObject } from '../render.ts';
+import { environmentOf, lastingContainers } from './pod-spec.ts';
 import type { PodOptions } from './pod.ts';
+
+export interface PodmanOptions extends PodOptions {
+  readonly name: string;
+  /** What the containers' images are here. */
+  readonly images: Readonly<Record<string, string>>;
+}
 
 /**
  * The pod of a rendered Deployment, as podman 4.3 takes it. What it does not know is put in other words: a native sidecar is a
@@ -10,25 +17,13 @@ import type { PodOptions } from './pod.ts';
  * meaning without a kubelet. Images are the local ones. All the rest (users, capabilities, seccomp, read-only roots, limits,
  * commands, volumes) is untouched.
  */
-export function podForPodman(options: PodOptions & { name: string; directory: string }): {
+export function podForPodman(options: PodmanOptions & { directory: string }): {
   manifest: JsonObject;
   volumes: readonly string[];
 } {
   const { deployment, name } = options;
   const spec = at(podTemplate(deployment), 'spec');
-  const annotations = at(podTemplate(deployment), 'metadata', 'annotations') as JsonObject;
-  const values: Readonly<Record<string, string>> = {
-    'metadata.name': name,
-    'metadata.namespace': text(at(deployment, 'metadata', 'namespace') ?? 'default'),
-    'spec.nodeName': 'node-1',
-    ...Object.fromEntries(
-      Object.entries(annotations).map(([key, value]) => [`metadata.annotations['${key}']`, text(value)]),
-    ),
-  };
-  const sidecars = list(at(spec, 'initContainers')).filter(({ restartPolicy }) => restartPolicy === 'Always');
-  const containers = [...sidecars, ...list(at(spec, 'containers'))].map((container) =>
-    containerForPodman(container, { ...options, values }),
-  );
+  const containers = lastingContainers(deployment).map((container) => containerForPodman(container, options));
   const volumes = list(at(spec, 'volumes')).map((volume) => volumeForPodman(volume, options));
   return {
     manifest: { apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec: { containers, volumes } },
@@ -36,30 +31,18 @@ export function podForPodman(options: PodOptions & { name: string; directory: st
   };
 }
 
-function containerForPodman(
-  container: JsonObject,
-  options: PodOptions & { name: string; values: Readonly<Record<string, string>> },
-): JsonObject {
-  const { name, images, sidecarEnvironment = {}, values } = options;
+function containerForPodman(container: JsonObject, options: PodmanOptions): JsonObject {
+  const { name, images } = options;
   const dropped = ['restartPolicy', 'ports', 'livenessProbe', 'readinessProbe', 'startupProbe'];
   const kept = Object.fromEntries(Object.entries(container).filter(([key]) => !dropped.includes(key)));
   const image = images[text(container['name'])];
   if (image === undefined) throw new Error(`no image for container ${text(container['name'])}`);
-  const env = list(container['env']).map((variable): JsonObject => {
-    const path = at(variable, 'valueFrom', 'fieldRef', 'fieldPath');
-    return {
-      name: variable['name'] ?? null,
-      value: path === undefined ? (variable['value'] ?? '') : (values[text(path)] ?? ''),
-    };
-  });
-  const isSidecar = container['name'] === 'sidescope';
-  const added = isSidecar ? Object.entries(sidecarEnvironment).map(([key, value]) => ({ name: key, value })) : [];
   return {
     ...kept,
     image,
     // podman makes the request a soft limit, which Node then takes for the limit; Kubernetes does not.
     resources: { limits: at(container, 'resources', 'limits') ?? {} },
-    env: [...env.filter(({ name: key }) => added.every((other) => other.name !== key)), ...added],
+    env: Object.entries(environmentOf(container, options)).map(([key, value]) => ({ name: key, value })),
     volumeMounts: list(container['volumeMounts']).map((mount) => ({ ...mount, name: volumeName(name, mount['name']) })),
   };
 }

@@ -4,45 +4,68 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { stringify } from 'yaml';
-import { cacheDirectory, storageFlags } from '../../../deploy/image/buildah.ts';
-import type { ExecResult, Pod, PodOptions } from './pod.ts';
+import { hostArchitecture } from '../../../deploy/image/architecture.ts';
+import { build } from '../../../deploy/image/build.ts';
+import { buildImage, cacheDirectory, storageFlags } from '../../../deploy/image/buildah.ts';
+import { applicationLayerDirectory } from './application.ts';
+import type { ExecResult, Pod, PodOptions, PodRuntime } from './pod.ts';
 import { podForPodman } from './podman-manifest.ts';
 
 const run = promisify(execFile);
 
 /** Why podman cannot run a pod here; undefined when it can. */
 export function podmanProblem(): string | undefined {
-  const { status, stderr, error } = spawnSync('podman', [...storageFlags, 'info'], {
-    encoding: 'utf8',
-    env: environment(),
-  });
-  if (status === 0) return undefined;
-  return `podman: ${error?.message ?? stderr}`;
+  const info = () => spawnSync('podman', [...storageFlags, 'info'], { encoding: 'utf8', env: environment() });
+  let { status, stderr, error } = info();
+  if (status !== 0 && stderr?.includes('database configuration mismatch')) {
+    // The tree was moved since; only containers are lost, and none is kept.
+    rmSync(join(cacheDirectory, 'storage/libpod'), { recursive: true });
+    ({ status, stderr, error } = info());
+  }
+  return status === 0 ? undefined : (error?.message ?? stderr);
 }
 
-export async function openPodmanPod(options: PodOptions): Promise<Pod> {
+/** Tags in the storage of this tree. */
+const images = { sidescope: `localhost/sidescope:${hostArchitecture()}`, shop: 'localhost/shop:test' };
+
+export const podman: PodRuntime = {
+  name: 'podman',
+  hasSeccomp: true,
+  async prepare() {
+    await build(hostArchitecture());
+    buildImage({
+      tag: images.shop,
+      containerfile: join(import.meta.dirname, '../shop/Containerfile'),
+      context: applicationLayerDirectory(),
+      architecture: hostArchitecture(),
+      buildArguments: { BASE: `localhost/sidescope-base:${hostArchitecture()}` },
+    });
+  },
+  openPod,
+};
+
+async function openPod(options: PodOptions): Promise<Pod> {
   await using stack = new AsyncDisposableStack();
   const directory = mkdtempSync(join(tmpdir(), 'sidescope-pod-'));
   stack.defer(() => rmSync(directory, { recursive: true }));
   const name = directory.slice(directory.lastIndexOf('/') + 1).toLowerCase();
   const file = join(directory, 'pod.yaml');
-  const { manifest, volumes } = podForPodman({ ...options, name, directory });
+  const { manifest, volumes } = podForPodman({ ...options, images, name, directory });
   writeFileSync(file, stringify(manifest, { aliasDuplicateObjects: false }));
 
   stack.defer(async () => {
-    await podman('pod', 'rm', '--force', '--ignore', '--time', '0', name);
-    for (const volume of volumes) await podman('volume', 'rm', '--force', volume);
+    await runPodman('pod', 'rm', '--force', '--ignore', '--time', '0', name);
+    for (const volume of volumes) await runPodman('volume', 'rm', '--force', volume);
   });
-  await podman('kube', 'play', '--network', 'none', '--start=false', file);
+  await runPodman('kube', 'play', '--network', 'none', '--start=false', file);
   const resources = stack.move();
 
   let networkPid = 0;
   const inspect = async (container: string, field: string): Promise<string> =>
-    (await podman('container', 'inspect', `${name}-${container}`, '--format', `{{.State.${field}}}`)).stdout.trim();
+    (await runPodman('container', 'inspect', `${name}-${container}`, '--format', `{{.State.${field}}}`)).stdout.trim();
   return {
-    runtime: 'podman',
     async start(container) {
-      await podman('start', `${name}-${container}`);
+      await runPodman('start', `${name}-${container}`);
       networkPid ||= Number(await inspect(container, 'Pid'));
     },
     exec: (container, command) => podmanExec(`${name}-${container}`, command),
@@ -52,11 +75,11 @@ export async function openPodmanPod(options: PodOptions): Promise<Pod> {
       return pid;
     },
     async logs(container) {
-      const { stdout, stderr } = await podman('logs', `${name}-${container}`);
+      const { stdout, stderr } = await runPodman('logs', `${name}-${container}`);
       return stdout + stderr;
     },
     async stop(container, graceSeconds) {
-      await podman('stop', '--time', String(graceSeconds), `${name}-${container}`);
+      await runPodman('stop', '--time', String(graceSeconds), `${name}-${container}`);
       return Number(await inspect(container, 'ExitCode'));
     },
     get networkPid() {
@@ -68,7 +91,7 @@ export async function openPodmanPod(options: PodOptions): Promise<Pod> {
 
 async function podmanExec(container: string, command: readonly string[]): Promise<ExecResult> {
   try {
-    return { code: 0, ...(await podman('exec', container, ...command)) };
+    return { code: 0, ...(await runPodman('exec', container, ...command)) };
   } catch (error) {
     const { code, stdout, stderr } = error as { code?: unknown; stdout?: string; stderr?: string };
     if (typeof code !== 'number') throw error;
@@ -77,7 +100,7 @@ async function podmanExec(container: string, command: readonly string[]): Promis
 }
 
 /** Rejects with podman's own words. */
-export function podman(...args: string[]): Promise<{ stdout: string; stderr: string }> {
+export function runPodman(...args: string[]): Promise<{ stdout: string; stderr: string }> {
   return run('podman', [...storageFlags, ...args], {
     env: environment(),
     maxBuffer: 64 * 1024 * 1024,
