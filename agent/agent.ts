@@ -21,6 +21,7 @@ import { logTargets } from './telemetry/log-targets.ts';
 import { observe } from './telemetry/observe.ts';
 import type { Log } from './telemetry/log.ts';
 import { version } from './version.ts';
+import { Monitor } from './vitals/monitor.ts';
 
 export interface Agent {
   /** Everything that can be on or off, in its present state. */
@@ -71,6 +72,18 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     environment,
     log,
   });
+  const monitor = opening.use(
+    new Monitor({
+      targets,
+      captures,
+      store: storage.store,
+      budgetBytes: options.diskBudgetBytes,
+      vitalsIntervalMs: options.vitalsIntervalMs,
+      stallThresholdMs: options.stallThresholdMs,
+      stallIntervalMs: options.stallIntervalMs,
+      log,
+    }),
+  );
   const listeners: { admin?: LastingListener; ops?: LastingListener; control?: ControlSocket } = {};
   const features = (): Feature[] => [
     ...failures,
@@ -80,7 +93,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     options.opsAddress === 'off' ? opsOff : (listeners.ops?.feature() ?? notYet('ops')),
     listeners.control?.feature ?? notYet('control-socket'),
   ];
-  opening.use(observe(metrics, { targets, captures, store: storage.store, features }));
+  opening.use(observe(metrics, { targets, captures, monitor, store: storage.store, features }));
   opening.use(logTargets(targets, log));
 
   const info = (): Omit<Info, 'you'> => {
@@ -108,6 +121,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   const adminServices = {
     targets,
     captures,
+    monitor,
     store: storage.store,
     tokens,
     info,

@@ -22,6 +22,7 @@ import type { AdminServices } from './services.ts';
 import { stackHandlers } from './stacks.ts';
 import { targetHandlers } from './targets.ts';
 import { Tickets } from './tickets.ts';
+import { vitalsHandlers } from './vitals.ts';
 
 export interface AdminApp extends Disposable {
   readonly app: Hono<AppEnvironment>;
@@ -40,6 +41,7 @@ export function createAdminApp(services: AdminServices): AdminApp {
     ...cpuHandlers(services),
     ...heapHandlers(services),
     ...stackHandlers(services),
+    ...vitalsHandlers(services),
     ...operationHandlers(services),
     ...profileHandlers(services),
     ...downloadHandlers({ services, tickets }),

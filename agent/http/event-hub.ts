@@ -1,6 +1,8 @@
 import { SidescopeError } from '../../protocol/error.ts';
 import type { SidescopeEvent } from '../../protocol/rest/event.ts';
 import type { DiskUsage, Profile } from '../../protocol/rest/profile.ts';
+import type { Stall } from '../../protocol/rest/stalls.ts';
+import type { Vitals } from '../../protocol/rest/vitals.ts';
 import { EventStream, eventFrame } from './event-stream.ts';
 import { OperationPacer } from './operation-pacer.ts';
 import type { RouteRequest } from './router.ts';
@@ -27,12 +29,14 @@ export class EventHub {
 
   constructor(services: AdminServices) {
     this.#services = services;
-    const { targets, captures, store } = services;
+    const { targets, captures, monitor, store } = services;
     const operations = this.#resources.use(
       new OperationPacer((operation) => this.#send({ type: 'operation', operation })),
     );
     this.#listen(targets, 'change', (target) => this.#send({ type: 'target', target }));
     this.#listen(captures, 'change', (operation) => operations.push(operation));
+    this.#listen<'vitals', Vitals>(monitor, 'vitals', (vitals) => this.#send({ type: 'vitals', vitals }));
+    this.#listen<'stall', Stall>(monitor, 'stall', (stall) => this.#send({ type: 'stall', stall }));
     if (store !== undefined) {
       this.#listen<'profile', Profile>(store, 'profile', (profile) => this.#send({ type: 'profile', profile }));
       this.#listen<'deleted', string>(store, 'deleted', (profileId) =>

@@ -1,10 +1,13 @@
 import type { Captures } from '../capture/captures.ts';
 import type { ProfileStore } from '../store/store.ts';
 import type { Targets } from '../attach/targets.ts';
+import type { Monitor } from '../vitals/monitor.ts';
 import type { Info } from '../../protocol/rest/info.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
 import type { DiskUsage, Profile, ProfileFormat } from '../../protocol/rest/profile.ts';
+import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { Target } from '../../protocol/rest/target.ts';
+import type { Vitals } from '../../protocol/rest/vitals.ts';
 import type { Audit } from '../telemetry/audit.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -38,10 +41,15 @@ export type StoreService = Pick<ProfileStore, 'get' | 'list' | 'open' | 'patch' 
   Source<'deleted', string> &
   Source<'storage', DiskUsage>;
 
+export type MonitorService = Pick<Monitor, 'vitals' | 'memoryHistory' | 'memoryStats' | 'listStalls'> &
+  Source<'vitals', Vitals> &
+  Source<'stall', Stall>;
+
 /** What the admin listener stands on. */
 export interface AdminServices {
   readonly targets: TargetService;
   readonly captures: CaptureService;
+  readonly monitor: MonitorService;
   /** Undefined when the data directory cannot be used: those routes then say why, from the features. */
   readonly store: StoreService | undefined;
   readonly tokens: Tokens;

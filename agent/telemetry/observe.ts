@@ -4,6 +4,8 @@ import type { Operation } from '../../protocol/rest/operation.ts';
 import type { DiskUsage, Profile } from '../../protocol/rest/profile.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import type { Metrics } from './metrics.ts';
+import { observeMonitor } from './observe-monitor.ts';
+import type { ObservedMonitor } from './observe-monitor.ts';
 
 interface Source<Name extends string, Value> {
   on(event: Name, listener: (value: Value) => void): unknown;
@@ -13,6 +15,7 @@ interface Source<Name extends string, Value> {
 export interface Observed {
   readonly targets: Source<'change', Target> & { list(): readonly Target[] };
   readonly captures: Source<'change', Operation>;
+  readonly monitor: ObservedMonitor;
   readonly store:
     | (Source<'profile', Profile> & {
         usage(): DiskUsage;
@@ -24,7 +27,7 @@ export interface Observed {
 
 /** Turns what the parts of the agent tell into metrics, so that the parts need not know that there are any. */
 export function observe(metrics: Metrics, observed: Observed): Disposable {
-  const { targets, captures, store } = observed;
+  const { targets, captures, monitor, store } = observed;
   const stack = new DisposableStack();
   const listen = <Name extends string, Value>(
     source: Source<Name, Value>,
@@ -39,6 +42,7 @@ export function observe(metrics: Metrics, observed: Observed): Disposable {
   for (const target of targets.list()) countTarget(target);
   listen(targets, 'change', countTarget);
   listen(captures, 'change', captureCounter(metrics));
+  stack.use(observeMonitor(metrics, { targets, monitor }));
   if (store !== undefined) {
     listen(store, 'profile', profileCounter(metrics));
     readAtScrape(metrics, store);

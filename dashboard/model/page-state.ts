@@ -114,6 +114,8 @@ function afterEvent(state: PageState, event: SidescopeEvent): PageState {
       return withoutProfile(state, event.profileId);
     case 'storage':
       return { ...state, storage: event.storage };
+    case 'vitals':
+    case 'stall':
     case 'hello':
     case 'resync':
       // The connection reads the lists again.

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { operationSchema } from './operation.ts';
 import { diskUsageSchema, profileSchema } from './profile.ts';
+import { stallSchema } from './stalls.ts';
 import { targetSchema } from './target.ts';
+import { vitalsSchema } from './vitals.ts';
 
 /**
  * What `GET /events` sends, one JSON document per `data:` line, the `event:` field naming the type. A new connection first gets
@@ -14,6 +16,8 @@ export const eventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('profile'), profile: profileSchema }),
   z.object({ type: z.literal('profile-deleted'), profileId: z.string() }),
   z.object({ type: z.literal('storage'), storage: diskUsageSchema }),
+  z.object({ type: z.literal('vitals'), vitals: vitalsSchema }),
+  z.object({ type: z.literal('stall'), stall: stallSchema }),
   z.object({ type: z.literal('resync'), dropped: z.int() }),
 ]);
 export type SidescopeEvent = z.infer<typeof eventSchema>;

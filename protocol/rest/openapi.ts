@@ -10,8 +10,10 @@ import { diskUsageSchema, profilePatchSchema, profileSchema } from './profile.ts
 import { apiPath, commonErrors, routes } from './routes.ts';
 import type { Route, RouteAnswer } from './routes.ts';
 import { stacksSchema } from './stacks.ts';
+import { stallListSchema, stallSchema } from './stalls.ts';
 import { targetSchema } from './target.ts';
 import { ticketSchema } from './ticket.ts';
+import { memoryHistorySchema, memoryStatsSchema, vitalsHistorySchema, vitalsSchema } from './vitals.ts';
 
 type Json = Record<string, unknown>;
 
@@ -57,6 +59,12 @@ const componentNames = new Map<z.ZodType, string>([
   [deletedProfilesSchema, 'DeletedProfiles'],
   [diskUsageSchema, 'DiskUsage'],
   [stacksSchema, 'Stacks'],
+  [vitalsSchema, 'Vitals'],
+  [vitalsHistorySchema, 'VitalsHistory'],
+  [memoryStatsSchema, 'MemoryStats'],
+  [memoryHistorySchema, 'MemoryHistory'],
+  [stallSchema, 'Stall'],
+  [stallListSchema, 'StallList'],
   [ticketSchema, 'Ticket'],
   [eventSchema, 'Event'],
   [problemSchema, 'Problem'],

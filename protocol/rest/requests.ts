@@ -76,10 +76,37 @@ export const heapSamplingQuery = z
 
 export const stacksQuery = z.object({ target: targetId.optional() }).strict();
 
+const stepMs = integer(1_000, 86_400_000, 'milliseconds');
+const historyTimes = {
+  target: targetId.optional(),
+  from: time.optional().describe('Default: one hour before `to`'),
+  to: time.optional().describe('Default: now'),
+};
+
+/** Readings are kept every 5 s for an hour and every minute for 7 days. */
+export const vitalsQuery = z
+  .object({
+    ...historyTimes,
+    step: stepMs.optional().describe('Milliseconds between points; default: what gives 720 or fewer'),
+  })
+  .strict();
+
+export const memoryStatsQuery = z.object({ target: targetId.optional() }).strict();
+
 const cursor = z
   .string()
   .regex(/^[A-Za-z0-9_-]{1,200}$/, 'must be the `nextCursor` of an earlier answer')
   .describe('`nextCursor` of an earlier answer');
+
+export const stallsQuery = z
+  .object({
+    target: targetId.optional(),
+    kind: z.enum(['blocked', 'saturated']).optional(),
+    since: time.optional().describe('startedAt at or after'),
+    limit: integer(1, 100, 'stalls').optional().describe('Default 20'),
+    cursor: cursor.optional(),
+  })
+  .strict();
 
 export const profilesQuery = z
   .object({

@@ -13,14 +13,19 @@ import {
   heapForecastQuery,
   heapSamplingQuery,
   heapSnapshotQuery,
+  memoryStatsQuery,
   operationsQuery,
   profilesDeleteQuery,
   profilesQuery,
   stacksQuery,
+  stallsQuery,
   ticketQuery,
+  vitalsQuery,
 } from './requests.ts';
 import { stacksSchema } from './stacks.ts';
+import { stallListSchema } from './stalls.ts';
 import { ticketSchema } from './ticket.ts';
+import { memoryHistorySchema, memoryStatsSchema, vitalsHistorySchema } from './vitals.ts';
 
 export const apiPath = '/api/v1/profiling';
 
@@ -190,6 +195,49 @@ export const routes = {
     query: stacksQuery,
     answers: [{ status: 200, description: 'One entry per thread; nothing is stored', schema: stacksSchema }],
     errors: ['target-required', 'unknown-target', 'target-not-attached'],
+  },
+  readVitals: {
+    method: 'GET',
+    path: '/vitals',
+    scope: 'view',
+    summary: 'How the target is and was: memory, CPU, event loop, GC; every 5 s for an hour, every minute for 7 days',
+    query: vitalsQuery,
+    answers: [{ status: 200, description: 'Points and the latest reading', schema: vitalsHistorySchema }],
+    errors: ['target-required', 'unknown-target', 'storage-failed'],
+  },
+  memoryStats: {
+    method: 'GET',
+    path: '/memory/stats',
+    scope: 'view',
+    summary: "The target's memory now, and what share of the heap limit and of the container's limit that is",
+    query: memoryStatsQuery,
+    answers: [{ status: 200, description: 'Read now', schema: memoryStatsSchema }],
+    errors: [
+      'target-required',
+      'unknown-target',
+      'target-not-attached',
+      'target-gone',
+      'inspector-timeout',
+      'inspector-bad-answer',
+    ],
+  },
+  memoryHistory: {
+    method: 'GET',
+    path: '/memory/history',
+    scope: 'view',
+    summary: "The target's memory over time; gaps stay gaps",
+    query: vitalsQuery,
+    answers: [{ status: 200, description: 'Points', schema: memoryHistorySchema }],
+    errors: ['target-required', 'unknown-target', 'storage-failed'],
+  },
+  listStalls: {
+    method: 'GET',
+    path: '/stalls',
+    scope: 'view',
+    summary: 'When the event loop was blocked or saturated, and by what: function, line, trace',
+    query: stallsQuery,
+    answers: [{ status: 200, description: 'Newest first', schema: stallListSchema }],
+    errors: ['unknown-target', 'storage-failed'],
   },
   listOperations: {
     method: 'GET',

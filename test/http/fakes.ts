@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import type { ArtifactReader } from '../../agent/store/store.ts';
 import { Tokens } from '../../agent/http/tokens.ts';
-import type { AdminServices, CaptureService, StoreService } from '../../agent/http/services.ts';
+import type { AdminServices, CaptureService, MonitorService, StoreService } from '../../agent/http/services.ts';
 import type { AuditRecord } from '../../agent/telemetry/audit.ts';
 import { createLog } from '../../agent/telemetry/log.ts';
 import { createMetrics } from '../../agent/telemetry/metrics.ts';
@@ -13,7 +13,9 @@ import { isEndedState } from '../../protocol/rest/operation.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
 import type { DiskUsage, Profile } from '../../protocol/rest/profile.ts';
 import type { Scope } from '../../protocol/rest/routes.ts';
+import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { Target } from '../../protocol/rest/target.ts';
+import type { Vitals } from '../../protocol/rest/vitals.ts';
 
 export const time = '2026-01-31T12:00:00.000Z';
 
@@ -145,6 +147,27 @@ export class FakeCaptures extends EventEmitter<{ change: [Operation] }> implemen
   }
 }
 
+/** Nothing was ever read. */
+export class FakeMonitor
+  extends EventEmitter<{ vitals: [Vitals]; stall: [Stall]; 'stall-ended': [Stall] }>
+  implements MonitorService
+{
+  readonly asked: unknown[] = [];
+  vitals: MonitorService['vitals'] = (query) => ({ ...this.#history(query), latest: null });
+  memoryHistory: MonitorService['memoryHistory'] = (query) => this.#history(query);
+  memoryStats: MonitorService['memoryStats'] = async () => {
+    throw new SidescopeError('target-not-attached', 'the fake has no target');
+  };
+  listStalls: MonitorService['listStalls'] = (query) => {
+    this.asked.push(query);
+    return { stalls: [], nextCursor: null };
+  };
+  #history(query: object) {
+    this.asked.push(query);
+    return { targetId: 't1', from: time, to: time, stepMs: 5_000, points: [] };
+  }
+}
+
 /** Artifacts in memory, with the leases of the real store. */
 export class FakeStore
   extends EventEmitter<{ profile: [Profile]; deleted: [string]; storage: [DiskUsage] }>
@@ -263,6 +286,7 @@ export class FakeStore
 export interface FakeServices extends AdminServices {
   readonly targets: FakeTargets;
   readonly captures: FakeCaptures;
+  readonly monitor: FakeMonitor;
   readonly store: FakeStore;
   readonly audited: AuditRecord[];
   readonly logged: string[];
@@ -279,6 +303,7 @@ export async function fakeServices(overrides: Partial<AdminServices> = {}): Prom
   const services = {
     targets: new FakeTargets(),
     captures: new FakeCaptures(),
+    monitor: new FakeMonitor(),
     store: new FakeStore(),
     tokens,
     info: () => ({

@@ -4,7 +4,7 @@ import { createLog, prettyLine } from '../../agent/telemetry/log.ts';
 import { createMetrics } from '../../agent/telemetry/metrics.ts';
 import { observe } from '../../agent/telemetry/observe.ts';
 import type { Feature } from '../../protocol/rest/info.ts';
-import { FakeCaptures, FakeStore, FakeTargets, fakeOperation, fakeTarget, time } from '../http/fakes.ts';
+import { FakeCaptures, FakeMonitor, FakeStore, FakeTargets, fakeOperation, fakeTarget, time } from '../http/fakes.ts';
 
 function lines() {
   const written: string[] = [];
@@ -101,8 +101,9 @@ describe('the metrics', () => {
     const store = Object.assign(new FakeStore(), {
       stats: () => ({ evictedByBudget: 2, evictedByCount: 0, evictedByAge: 1 }),
     });
+    const monitor = new FakeMonitor();
     const features: Feature[] = [{ name: 'storage', state: 'failed', reason: 'x', remedy: null }];
-    const observed = observe(metrics, { targets, captures, store, features: () => features });
+    const observed = observe(metrics, { targets, captures, monitor, store, features: () => features });
     const connecting = (attempts: number) =>
       targets.emit('change', {
         ...fakeTarget(),
@@ -141,6 +142,6 @@ describe('the metrics', () => {
     expect(seen).toMatch(/^process_resident_memory_bytes \d+/m);
 
     observed[Symbol.dispose]();
-    expect([targets, captures, store].map((emitter) => emitter.eventNames())).toEqual([[], [], []]);
+    expect([targets, captures, monitor, store].map((emitter) => emitter.eventNames())).toEqual([[], [], [], []]);
   });
 });
