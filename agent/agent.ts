@@ -1,13 +1,13 @@
 import { isSidescopeError, SidescopeError } from '../protocol/error.ts';
 import type { ControlAgent } from '../protocol/rest/control.ts';
 import type { Feature, Info } from '../protocol/rest/info.ts';
-import type { ProfileFormat } from '../protocol/rest/profile.ts';
 import { Targets } from './attach/targets.ts';
 import { Captures } from './capture/captures.ts';
 import { ProfileWorker } from './capture/profile-worker.ts';
 import { openAdminServer } from './http/admin-server.ts';
 import { openControlSocket } from './http/control-socket.ts';
 import type { ControlSocket } from './http/control-socket.ts';
+import type { ConvertedForm } from './http/services.ts';
 import { LastingListener } from './http/lasting-listener.ts';
 import type { Listener } from './http/listener.ts';
 import { openOpsServer } from './http/ops-server.ts';
@@ -66,6 +66,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     store: storage.store,
     storageProblem: storage.problem,
     worker,
+    sourceMapPaths: options.sourceMapPath,
     concurrency: options.captureConcurrency,
     queueMax: options.captureQueue,
     livenessBudgetMs: options.livenessBudgetMs,
@@ -240,15 +241,16 @@ function optionFailures({ problems }: ResolvedOptions): Feature[] {
 }
 
 function converter(store: ProfileStore | undefined, worker: ProfileWorker) {
-  return async (profileId: string, format: ProfileFormat, signal: AbortSignal): Promise<Uint8Array> => {
+  return async (profileId: string, { format, source }: ConvertedForm, signal: AbortSignal): Promise<Uint8Array> => {
     if (store === undefined) throw new SidescopeError('unknown-profile', 'there is no storage');
-    if (format !== 'pprof' && format !== 'collapsed') {
+    if (format !== 'pprof' && format !== 'collapsed' && format !== 'cpuprofile') {
       throw new SidescopeError('unsupported-format', `nothing is converted to ${format}`);
     }
     await using reader = await store.open(profileId);
     const { clock, cpu } = reader.profile;
+    const positions = source === 'original' ? store.sourcePositions(profileId) : undefined;
     try {
-      return await worker.convert(reader.path, format, { clock, intervalUs: cpu?.intervalUs, signal });
+      return await worker.convert(reader.path, format, { clock, intervalUs: cpu?.intervalUs, positions, signal });
     } catch (error) {
       // It was readable, or known not to be, when it was stored; the index says which.
       if (isSidescopeError(error, 'unreadable-profile') && cpu !== null) {

@@ -121,6 +121,14 @@ export const optionTable = {
     zero: 'a capture that cannot start at once is refused',
     meaning: 'Captures that may wait for their turn on one target.',
   },
+  'source-map-path': {
+    group: 'Captures',
+    type: 'path-mapping',
+    repeatable: true,
+    default: null,
+    meaning:
+      "Where a directory of the target is mounted here, for its source maps: `/app=/mnt/app`. Without it the target's own root is read, where it is visible.",
+  },
   config: {
     group: 'The agent itself',
     type: 'path',

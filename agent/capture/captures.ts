@@ -14,6 +14,7 @@ import {
 import type { Stacks } from '../../protocol/rest/stacks.ts';
 import type { TargetWatcher } from '../attach/target-watcher.ts';
 import type { Targets } from '../attach/targets.ts';
+import type { PathMapping } from '../source-maps/target-files.ts';
 import { programKeyOf } from '../store/snapshot-history.ts';
 import type { ProfileStore } from '../store/store.ts';
 import { selectThreads, type CaptureJob, type CaptureLog } from './capture-job.ts';
@@ -59,6 +60,8 @@ export interface CapturesOptions {
   readonly store: ProfileStore | undefined;
   readonly storageProblem?: SidescopeError | undefined;
   readonly worker: ProfileWorker;
+  /** Where directories of the targets are mounted here. */
+  readonly sourceMapPaths?: readonly PathMapping[] | undefined;
   readonly concurrency: number;
   readonly queueMax: number;
   readonly livenessBudgetMs: number;
@@ -111,7 +114,7 @@ export class Captures extends EventEmitter<CapturesEvents> {
       kind: 'cpu',
       request,
       parameters: { durationMs, intervalUs },
-      run: (job) => runCpuOperation(job, { durationMs, intervalUs, worker: this.#options.worker }),
+      run: (job) => runCpuOperation(job, { durationMs, intervalUs, ...this.#reading }),
     });
   }
 
@@ -165,7 +168,7 @@ export class Captures extends EventEmitter<CapturesEvents> {
       kind: 'heap-sampling',
       request,
       parameters: { durationMs, mode, intervalBytes },
-      run: (job) => runHeapSamplingOperation(job, { durationMs, mode, intervalBytes, worker: this.#options.worker }),
+      run: (job) => runHeapSamplingOperation(job, { durationMs, mode, intervalBytes, ...this.#reading }),
     });
   }
 
@@ -380,6 +383,11 @@ export class Captures extends EventEmitter<CapturesEvents> {
     throw new SidescopeError('capture-conflict', `operation ${id} takes a ${kind} of thread ${view.thread} now`, {
       details: { operationId: id },
     });
+  }
+
+  get #reading(): { worker: ProfileWorker; sourceMapPaths: readonly PathMapping[] } {
+    const { worker, sourceMapPaths = [] } = this.#options;
+    return { worker, sourceMapPaths };
   }
 
   #onChange(view: Operation): void {

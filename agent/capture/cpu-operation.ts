@@ -1,10 +1,13 @@
 import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
 import type { CpuProblem } from '../../protocol/cpu-profile/facts.ts';
 import type { AttachedThread, Attachment } from '../attach/attachment.ts';
+import { sourceMapContext } from '../source-maps/context.ts';
+import type { PathMapping } from '../source-maps/target-files.ts';
 import type { ArtifactWriter } from '../store/artifact.ts';
 import { draftOf, selectThreads, type CaptureJob } from './capture-job.ts';
 import { earlyReason, showSampling } from './capture-end.ts';
 import { captureCpu, type CpuRecording } from './cpu.ts';
+import { keepOriginals } from './keep-originals.ts';
 import type { OperationEnding } from './operation-record.ts';
 import type { ProfileWorker } from './profile-worker.ts';
 
@@ -12,6 +15,7 @@ export interface CpuParameters {
   readonly durationMs: number;
   readonly intervalUs: number;
   readonly worker: ProfileWorker;
+  readonly sourceMapPaths: readonly PathMapping[];
 }
 
 /** One artifact per thread, all threads at once. A thread that fails costs only its own artifact. */
@@ -57,7 +61,7 @@ async function recordThread(
   job: CaptureJob,
   options: CpuParameters & { attachment: Attachment; thread: AttachedThread },
 ): Promise<ThreadResult> {
-  const { durationMs, intervalUs, attachment, thread, worker } = options;
+  const { durationMs, intervalUs, attachment, thread } = options;
   const draft = draftOf(job, thread.thread);
   const writer = await job.store.create(draft, { expectedBytes: expectedBytes(durationMs, intervalUs) });
   try {
@@ -69,7 +73,7 @@ async function recordThread(
       endEarly: job.endEarly,
       onSampling: () => job.record.progress({ phase: 'sampling', fraction: 0, bytes: 0 }),
     });
-    return await keep(job, { recording, writer, worker, durationMs });
+    return await keep(job, { recording, writer, parameters: options });
   } catch (error) {
     await writer.abandon();
     throw error;
@@ -78,15 +82,16 @@ async function recordThread(
 
 async function keep(
   job: CaptureJob,
-  parts: { recording: CpuRecording; writer: ArtifactWriter; worker: ProfileWorker; durationMs: number },
+  parts: { recording: CpuRecording; writer: ArtifactWriter; parameters: CpuParameters },
 ): Promise<ThreadResult> {
-  const { recording, writer, worker, durationMs } = parts;
+  const { recording, writer, parameters } = parts;
   await writer.write(recording.profile);
   await writer.flush();
   const warnings = [...recording.warnings];
-  const checked = await checkProfile(worker, writer.temporaryPath, warnings);
+  const checked = await checkProfile(job, { parameters, path: writer.temporaryPath, warnings });
+  const sourceMaps = keepOriginals(job, { profileId: writer.profileId, originals: checked.originals, warnings });
   const tookMs = recording.endedAtMs - recording.startedAtMs;
-  const early = earlyReason(recording.end, { tookMs, durationMs });
+  const early = earlyReason(recording.end, { tookMs, durationMs: parameters.durationMs });
   const reason = checked.problem ?? early;
   const profile = await writer.finish({
     endedAt: new Date(recording.endedAtMs).toISOString(),
@@ -97,6 +102,7 @@ async function keep(
     cpu: checked.facts,
     snapshot: null,
     sampling: null,
+    ...(sourceMaps !== undefined && { sourceMaps }),
     clock: recording.clock,
     warnings,
   });
@@ -106,19 +112,27 @@ async function keep(
 
 /** The bytes are V8's and are kept whatever the check says; it adds what they hold and what is wrong with them. */
 async function checkProfile(
-  worker: ProfileWorker,
-  path: string,
-  warnings: string[],
-): Promise<{ facts: Awaited<ReturnType<ProfileWorker['facts']>>['facts'] | null; problem: string | null }> {
+  job: CaptureJob,
+  { parameters, path, warnings }: { parameters: CpuParameters; path: string; warnings: string[] },
+): Promise<CheckedProfile> {
+  const { worker, sourceMapPaths } = parameters;
   try {
-    const { facts, problems } = await worker.facts(path);
-    return { facts, problem: problems[0] === undefined ? null : problemTexts[problems[0]] };
+    const sourceMaps = sourceMapContext(job.watcher, sourceMapPaths);
+    const { facts, problems, originals } = await worker.facts(path, { sourceMaps });
+    return { facts, originals, problem: problems[0] === undefined ? null : problemTexts[problems[0]] };
   } catch (error) {
-    if (isSidescopeError(error, 'unreadable-profile')) return { facts: null, problem: error.message };
+    const unchecked = { facts: null, originals: undefined };
+    if (isSidescopeError(error, 'unreadable-profile')) return { ...unchecked, problem: error.message };
     if (!(error instanceof SidescopeError)) throw error;
     warnings.push(`the profile could not be checked: ${error.message}`);
-    return { facts: null, problem: null };
+    return { ...unchecked, problem: null };
   }
+}
+
+interface CheckedProfile {
+  readonly facts: Awaited<ReturnType<ProfileWorker['facts']>>['facts'] | null;
+  readonly originals: Awaited<ReturnType<ProfileWorker['facts']>>['originals'] | undefined;
+  readonly problem: string | null;
 }
 
 const problemTexts: Readonly<Record<CpuProblem, string>> = {

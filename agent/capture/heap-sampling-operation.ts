@@ -1,10 +1,13 @@
 import type { HeapSamplingContent } from '../../protocol/heap-sampling/facts.ts';
 import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
-import type { Profile, SamplingMode } from '../../protocol/rest/profile.ts';
+import type { SamplingMode } from '../../protocol/rest/profile.ts';
+import { sourceMapContext } from '../source-maps/context.ts';
+import type { PathMapping } from '../source-maps/target-files.ts';
 import type { ArtifactWriter } from '../store/artifact.ts';
 import { earlyReason, showSampling } from './capture-end.ts';
 import { draftOf, type CaptureJob } from './capture-job.ts';
 import { captureHeapSampling, type SamplingRecording } from './heap-sampling.ts';
+import { keepOriginals } from './keep-originals.ts';
 import type { OperationEnding } from './operation-record.ts';
 import type { ProfileWorker } from './profile-worker.ts';
 
@@ -13,6 +16,7 @@ export interface SamplingParameters {
   readonly mode: SamplingMode;
   readonly intervalBytes: number;
   readonly worker: ProfileWorker;
+  readonly sourceMapPaths: readonly PathMapping[];
 }
 
 /** Live mode holds a sample per 512 KiB of heap; a churn profile is bounded by `samplingMaxSamples`: some 10 MB at most. */
@@ -61,10 +65,14 @@ async function keep(
   const { durationMs, mode, intervalBytes } = parameters;
   await writer.write(recording.profile);
   await writer.flush();
-  const { content, problem, warnings } = await checkProfile(parameters, writer.temporaryPath);
+  const { content, originals, problem, warnings } = await checkProfile(job, {
+    parameters,
+    path: writer.temporaryPath,
+  });
   const tookMs = recording.endedAtMs - recording.startedAtMs;
   const reason = problem ?? earlyReason(recording.end, { tookMs, durationMs });
   job.abandon.throwIfAborted();
+  const sourceMaps = keepOriginals(job, { profileId: writer.profileId, originals, warnings });
   const profile = await writer.finish({
     endedAt: new Date(recording.endedAtMs).toISOString(),
     durationMs: tookMs,
@@ -74,6 +82,7 @@ async function keep(
     cpu: null,
     snapshot: null,
     sampling: content === null ? null : { mode, intervalBytes, ...content },
+    ...(sourceMaps !== undefined && { sourceMaps }),
     clock: recording.clock,
     warnings,
   });
@@ -83,18 +92,28 @@ async function keep(
 
 /** The bytes are V8's and are kept whatever the check says. */
 async function checkProfile(
-  { worker, mode }: SamplingParameters,
-  path: string,
-): Promise<{ content: HeapSamplingContent | null; problem: string | null; warnings: Profile['warnings'] }> {
+  job: CaptureJob,
+  { parameters, path }: { parameters: SamplingParameters; path: string },
+): Promise<CheckedProfile> {
+  const { worker, mode, sourceMapPaths } = parameters;
   try {
-    const content = await worker.heapSamplingFacts(path);
+    const sourceMaps = sourceMapContext(job.watcher, sourceMapPaths);
+    const { content, originals } = await worker.heapSamplingFacts(path, { sourceMaps });
     const isEmpty = content.samples === 0;
     const emptyWarning =
       mode === 'live' ? 'nothing that was sampled is still in memory' : 'nothing was allocated that a sample fell on';
-    return { content, problem: null, warnings: isEmpty ? [emptyWarning] : [] };
+    return { content, originals, problem: null, warnings: isEmpty ? [emptyWarning] : [] };
   } catch (error) {
-    if (isSidescopeError(error, 'unreadable-profile')) return { content: null, problem: error.message, warnings: [] };
+    const unchecked = { content: null, originals: undefined };
+    if (isSidescopeError(error, 'unreadable-profile')) return { ...unchecked, problem: error.message, warnings: [] };
     if (!(error instanceof SidescopeError)) throw error;
-    return { content: null, problem: null, warnings: [`the profile could not be checked: ${error.message}`] };
+    return { ...unchecked, problem: null, warnings: [`the profile could not be checked: ${error.message}`] };
   }
+}
+
+interface CheckedProfile {
+  readonly content: HeapSamplingContent | null;
+  readonly originals: Awaited<ReturnType<ProfileWorker['heapSamplingFacts']>>['originals'] | undefined;
+  readonly problem: string | null;
+  readonly warnings: string[];
 }

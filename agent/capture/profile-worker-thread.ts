@@ -4,30 +4,50 @@ import { gzipSync } from 'node:zlib';
 import { encodeCollapsed } from '../../protocol/cpu-profile/collapsed.ts';
 import { cpuFacts } from '../../protocol/cpu-profile/facts.ts';
 import type { CpuFacts, CpuProblem } from '../../protocol/cpu-profile/facts.ts';
-import type { CpuProfile } from '../../protocol/cpu-profile/model.ts';
+import { originalCpuProfile, placesOf } from '../../protocol/cpu-profile/originals.ts';
 import { parseCpuProfileBytes } from '../../protocol/cpu-profile/parse.ts';
 import { encodePprof } from '../../protocol/cpu-profile/pprof.ts';
+import { rewriteCpuProfile } from '../../protocol/cpu-profile/rewrite-original.ts';
 import { heapSamplingFacts, type HeapSamplingContent } from '../../protocol/heap-sampling/facts.ts';
 import { parseHeapProfileBytes } from '../../protocol/heap-sampling/parse.ts';
 import { SidescopeError } from '../../protocol/error.ts';
 import type { ProblemCode } from '../../protocol/rest/problem.ts';
-import type { Profile } from '../../protocol/rest/profile.ts';
+import type { Profile, SourceMapsSummary } from '../../protocol/rest/profile.ts';
+import {
+  findPositions,
+  type FoundPositions,
+  type PositionsQuery,
+  type SourceMapContext,
+} from '../source-maps/find-positions.ts';
+import { decodePositions, encodePositions } from '../source-maps/position-bytes.ts';
+import { summarize } from '../source-maps/summary.ts';
 
 export type WorkerRequest =
-  | { readonly type: 'facts'; readonly path: string }
-  | { readonly type: 'heapSamplingFacts'; readonly path: string }
+  | { readonly type: 'facts'; readonly path: string; readonly sourceMaps: SourceMapContext | undefined }
+  | { readonly type: 'heapSamplingFacts'; readonly path: string; readonly sourceMaps: SourceMapContext | undefined }
+  | { readonly type: 'positions'; readonly query: PositionsQuery; readonly sourceMaps: SourceMapContext }
   | {
       readonly type: 'convert';
       readonly path: string;
       readonly format: ConvertedFormat;
       readonly clock: Profile['clock'];
       readonly intervalUs: number | undefined;
+      readonly positions: Uint8Array | undefined;
     };
-export type ConvertedFormat = 'pprof' | 'collapsed';
+/** `cpuprofile`: with original places. */
+export type ConvertedFormat = 'pprof' | 'collapsed' | 'cpuprofile';
+
+/** What the source maps of the target said about a profile; both undefined when they were not asked. */
+export interface Originals {
+  readonly sourceMaps: SourceMapsSummary | undefined;
+  /** For the store, and for `convert`. */
+  readonly positions: Uint8Array | undefined;
+}
 
 export interface WorkerResults {
-  facts: { facts: CpuFacts; problems: CpuProblem[] };
-  heapSamplingFacts: HeapSamplingContent;
+  facts: { facts: CpuFacts; problems: CpuProblem[]; originals: Originals };
+  heapSamplingFacts: { content: HeapSamplingContent; originals: Originals };
+  positions: FoundPositions;
   convert: Uint8Array;
 }
 
@@ -45,32 +65,60 @@ parentPort?.on('message', (request: WorkerRequest) => {
 
 async function answer(request: WorkerRequest): Promise<{ value: WorkerAnswer; moved: ArrayBuffer[] }> {
   try {
+    if (request.type === 'positions') {
+      return { value: { ok: true, result: findPositions(request.query, request.sourceMaps) }, moved: [] };
+    }
     if (request.type === 'heapSamplingFacts') {
-      const result = heapSamplingFacts(parseHeapProfileBytes(await readBytes(request.path)));
+      const profile = parseHeapProfileBytes(await readBytes(request.path));
+      const found = lookUp({ places: profile.frames, lines: [] }, request.sourceMaps);
+      const result = { content: heapSamplingFacts(profile, found?.positions), originals: originalsOf(found) };
       return { value: { ok: true, result }, moved: [] };
     }
-    const profile = await readProfile(request.path);
-    if (request.type === 'facts') return { value: { ok: true, result: cpuFacts(profile) }, moved: [] };
-    const bytes = convert(profile, request);
-    return { value: { ok: true, result: bytes }, moved: [bytes.buffer] };
+    const file = await readBytes(request.path);
+    if (request.type === 'convert') {
+      const bytes = convert(file, request);
+      return { value: { ok: true, result: bytes }, moved: [bytes.buffer] };
+    }
+    const profile = parseCpuProfileBytes(file);
+    const found = lookUp(placesOf(profile), request.sourceMaps);
+    const result = { ...cpuFacts(profile, found?.positions), originals: originalsOf(found) };
+    return { value: { ok: true, result }, moved: [] };
   } catch (error) {
     const known = error instanceof SidescopeError ? error : new SidescopeError('internal', describe(error));
     return { value: { ok: false, code: known.code, message: known.message }, moved: [] };
   }
 }
 
-function convert(profile: CpuProfile, request: Extract<WorkerRequest, { type: 'convert' }>): Uint8Array<ArrayBuffer> {
-  switch (request.format) {
+function lookUp(query: PositionsQuery, context: SourceMapContext | undefined): FoundPositions | undefined {
+  if (context === undefined) return undefined;
+  try {
+    return findPositions(query, context);
+  } catch (error) {
+    // The profile is worth keeping without them, and says so.
+    return { positions: { places: [], lines: [] }, mapped: 0, missing: [], problem: describe(error) };
+  }
+}
+
+function originalsOf(found: FoundPositions | undefined): Originals {
+  if (found === undefined) return { sourceMaps: undefined, positions: undefined };
+  return { sourceMaps: summarize(found), positions: encodePositions(found.positions) };
+}
+
+type Conversion = Extract<WorkerRequest, { type: 'convert' }>;
+
+function convert(file: Uint8Array, { format, clock, intervalUs, positions }: Conversion): Uint8Array<ArrayBuffer> {
+  const originals = positions === undefined ? undefined : decodePositions(positions);
+  if (format === 'cpuprofile')
+    return originals === undefined ? Uint8Array.from(file) : rewriteCpuProfile(file, originals);
+  const raw = parseCpuProfileBytes(file);
+  const profile = originals === undefined ? raw : originalCpuProfile(raw, originals);
+  switch (format) {
     case 'collapsed':
       return encodeCollapsed(profile);
     case 'pprof':
       // Copied: zlib's result can lie in Buffer's shared pool, which must not be moved to another thread.
-      return new Uint8Array(gzipSync(encodePprof(profile, { clock: request.clock, intervalUs: request.intervalUs })));
+      return new Uint8Array(gzipSync(encodePprof(profile, { clock, intervalUs })));
   }
-}
-
-async function readProfile(path: string): Promise<CpuProfile> {
-  return parseCpuProfileBytes(await readBytes(path));
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { SidescopeError } from '../../protocol/error.ts';
-import type { HeapSamplingContent } from '../../protocol/heap-sampling/facts.ts';
 import type { Profile } from '../../protocol/rest/profile.ts';
+import type { PositionsQuery, SourceMapContext } from '../source-maps/find-positions.ts';
 import type { ConvertedFormat, WorkerAnswer, WorkerRequest, WorkerResults } from './profile-worker-thread.ts';
 
 export interface ProfileWorkerOptions {
@@ -13,6 +13,11 @@ export interface ProfileWorkerOptions {
   readonly memoryLimitMb?: number | undefined;
   /** Requests that may wait. Default 32. */
   readonly queueMax?: number | undefined;
+}
+
+export interface FactsOptions {
+  readonly sourceMaps?: SourceMapContext | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -39,14 +44,28 @@ export class ProfileWorker implements AsyncDisposable {
     };
   }
 
-  /** The `cpu` object of a profile, and what is wrong with it. `path` is a plain .cpuprofile that nobody writes now. */
-  facts(path: string, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<WorkerResults['facts']> {
-    return this.#ask<'facts'>({ type: 'facts', path }, signal);
+  /**
+   * The `cpu` object of a profile, and what is wrong with it. `path` is a plain .cpuprofile that nobody writes now. With `sourceMaps` the
+   * target's files are read for original functions.
+   */
+  facts(path: string, { sourceMaps, signal }: FactsOptions = {}): Promise<WorkerResults['facts']> {
+    return this.#ask<'facts'>({ type: 'facts', path, sourceMaps }, signal);
   }
 
   /** The `sampling` object of a profile, as far as the file says it. `path` is a plain .heapprofile that nobody writes now. */
-  heapSamplingFacts(path: string, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<HeapSamplingContent> {
-    return this.#ask<'heapSamplingFacts'>({ type: 'heapSamplingFacts', path }, signal);
+  heapSamplingFacts(
+    path: string,
+    { sourceMaps, signal }: FactsOptions = {},
+  ): Promise<WorkerResults['heapSamplingFacts']> {
+    return this.#ask<'heapSamplingFacts'>({ type: 'heapSamplingFacts', path, sourceMaps }, signal);
+  }
+
+  /** Original places, from the source maps on the target's disk. */
+  positions(
+    query: PositionsQuery,
+    { sourceMaps, signal }: { sourceMaps: SourceMapContext; signal?: AbortSignal | undefined },
+  ): Promise<WorkerResults['positions']> {
+    return this.#ask<'positions'>({ type: 'positions', query, sourceMaps }, signal);
   }
 
   /** The whole artifact in another format; pprof is gzipped, as its tools expect. The caller owns the bytes. */
@@ -56,11 +75,13 @@ export class ProfileWorker implements AsyncDisposable {
     options: {
       clock?: Profile['clock'] | undefined;
       intervalUs?: number | undefined;
+      /** As `facts` gave them: functions and lines are the original ones then. */
+      positions?: Uint8Array | undefined;
       signal?: AbortSignal | undefined;
     } = {},
   ): Promise<WorkerResults['convert']> {
-    const { clock = null, intervalUs, signal } = options;
-    return this.#ask<'convert'>({ type: 'convert', path, format, clock, intervalUs }, signal);
+    const { clock = null, intervalUs, positions, signal } = options;
+    return this.#ask<'convert'>({ type: 'convert', path, format, clock, intervalUs, positions }, signal);
   }
 
   /** Whether the thread is there; it holds some 20 MB. */

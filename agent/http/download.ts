@@ -76,12 +76,18 @@ async function selectRepresentation(wanted: {
   format: ProfileFormat;
 }): Promise<Representation> {
   const { services, request, profile, format } = wanted;
-  if (format !== ownFormat[profile.kind])
-    return convertedRepresentation({
-      profile,
-      format,
-      bytes: await services.convert(profile.id, format, request.signal),
-    });
+  const isOwn = format === ownFormat[profile.kind];
+  // The artifact itself is V8's, byte for byte; what is made of it is for reading.
+  const source = request.query.source ?? (isOwn ? 'raw' : 'original');
+  if (profile.kind !== 'cpu' && source === 'original')
+    throw new SidescopeError(
+      'unsupported-format',
+      `${profile.kind} comes with the places that V8 wrote, not with original ones`,
+    );
+  if (!isOwn || source === 'original') {
+    const bytes = await services.convert(profile.id, { format, source }, request.signal);
+    return convertedRepresentation({ profile, format, bytes });
+  }
   const store = requireStore(services);
   const { headers } = request;
   return headers.get('range') === null &&

@@ -41,6 +41,12 @@ export type StoreService = Pick<ProfileStore, 'get' | 'list' | 'open' | 'patch' 
   Source<'deleted', string> &
   Source<'storage', DiskUsage>;
 
+export interface ConvertedForm {
+  readonly format: ProfileFormat;
+  /** `original`: functions as their authors wrote them, where source maps said so. `raw`: as V8 has them. */
+  readonly source: 'original' | 'raw';
+}
+
 export type MonitorService = Pick<Monitor, 'vitals' | 'memoryHistory' | 'memoryStats' | 'listStalls'> &
   Source<'vitals', Vitals> &
   Source<'stall', Stall>;
@@ -55,8 +61,8 @@ export interface AdminServices {
   readonly tokens: Tokens;
   /** All of `GET /info` but who asks. */
   info(): Omit<Info, 'you'>;
-  /** A stored CPU profile in another format, made in a worker. Rejects with `unreadable-profile`, `damaged-profile`. */
-  convert(profileId: string, format: ProfileFormat, signal: AbortSignal): Promise<Uint8Array>;
+  /** A stored CPU profile in another form, made in a worker. Rejects with `unreadable-profile`, `damaged-profile`. */
+  convert(profileId: string, form: ConvertedForm, signal: AbortSignal): Promise<Uint8Array>;
   /** Where Vite put the page; it may be missing. */
   readonly pageDirectory: string;
   readonly log: Log;

@@ -1,4 +1,6 @@
 import { isIP } from 'node:net';
+import { posix } from 'node:path';
+import type { PathMapping } from '../source-maps/target-files.ts';
 
 /** What a text given for an option means, or why it means nothing. */
 export type Parsed<T> = { readonly value: T } | { readonly problem: string };
@@ -28,6 +30,11 @@ interface ValueType<T> {
 export const valueTypes = {
   flag: { syntax: '', parse: parseFlag, format: String },
   path: { syntax: 'PATH', parse: parsePath, format: String },
+  'path-mapping': {
+    syntax: 'FROM=TO',
+    parse: parsePathMapping,
+    format: ({ from, to }) => `${from}=${to}`,
+  },
   choice: { syntax: 'NAME', parse: parseChoice, format: String },
   host: { syntax: 'HOST', parse: parseHost, format: String },
   target: { syntax: 'HOST:PORT', parse: parseTarget, format: formatAddress },
@@ -51,6 +58,7 @@ export const valueTypes = {
 } as const satisfies {
   flag: ValueType<boolean>;
   path: ValueType<string>;
+  'path-mapping': ValueType<PathMapping>;
   choice: ValueType<string>;
   host: ValueType<string>;
   target: ValueType<Address>;
@@ -93,6 +101,13 @@ function parseFlag(text: string): Parsed<boolean> {
 
 function parsePath(text: string): Parsed<string> {
   return text.includes('\0') || text.trim() === '' ? { problem: 'must be a path' } : { value: text };
+}
+
+function parsePathMapping(text: string): Parsed<PathMapping> {
+  const match = /^(\/[^=\0]*)=([^=\0]+)$/.exec(text);
+  if (match === null) return { problem: "must be FROM=TO, the target's absolute path first: /app=/mnt/app" };
+  const from = posix.normalize(match[1] ?? '');
+  return { value: { from: from === '/' ? from : from.replace(/\/$/, ''), to: match[2] ?? '' } };
 }
 
 function parseChoice(text: string, { values = [] }: ValueLimits): Parsed<string> {

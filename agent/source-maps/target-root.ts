@@ -3,15 +3,19 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 export interface TargetProcess {
   /** By its own account: that of its own PID namespace. */
   readonly pid: number;
-  /** Where its inspector listens, on an address of this machine. */
+  /** Where its inspector listens. */
   readonly inspectorPort: number;
+  /** Whether the address that the agent reaches it at is one of this machine, or pod. */
+  readonly isLocal: boolean;
 }
 
 /**
  * The root of the target's file system as this process sees it, when the pid is really the target's: a process with that number in our PID
  * namespace has the inspector's socket open, in our network namespace. Else why not, for a person. Needs the target's UID and GID.
  */
-export function findTargetRoot({ pid, inspectorPort }: TargetProcess): { path: string } | { problem: string } {
+export function findTargetRoot(process: TargetProcess): { path: string } | { problem: string } {
+  const { pid, inspectorPort, isLocal } = process;
+  if (!isLocal) return { problem: 'the target is not of this machine or pod' };
   const directory = `/proc/${pid}`;
   try {
     if (readlinkSync(`${directory}/ns/net`) !== readlinkSync('/proc/self/ns/net')) {

@@ -18,6 +18,7 @@ export type ProfileOutcome = Pick<
   | 'cpu'
   | 'snapshot'
   | 'sampling'
+  | 'sourceMaps'
   | 'clock'
   | 'warnings'
 >;

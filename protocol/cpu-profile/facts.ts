@@ -5,6 +5,8 @@ import { shortFrameText } from './frame-text.ts';
 import { findHotFunctions, sumCategories } from './hot-functions.ts';
 import { sampleDurationUs } from './model.ts';
 import type { CpuProfile } from './model.ts';
+import { originalCpuProfile } from './originals.ts';
+import type { SourcePositions } from '../source-map/original.ts';
 
 export type CpuFacts = z.infer<typeof cpuFactsSchema>;
 
@@ -13,14 +15,20 @@ export type CpuProblem = 'no-samples' | 'only-root';
 
 /**
  * What the list of profiles shows of one. `intervalUs` is measured: the median distance of two samples; the file does not
- * say which one was asked for. `topFunction` may be the garbage collector, never `(idle)`, `(program)` or `(root)`.
+ * say which one was asked for. `topFunction` may be the garbage collector, never `(idle)`, `(program)` or `(root)`; it is the original
+ * function where `positions` know it.
  */
-export function cpuFacts(profile: CpuProfile): { facts: CpuFacts; problems: CpuProblem[] } {
+export function cpuFacts(
+  profile: CpuProfile,
+  positions?: SourcePositions,
+): { facts: CpuFacts; problems: CpuProblem[] } {
   const { selfUs, totalUs } = sumNodes(profile);
   const categories = sumCategories(profile, selfUs);
   const sampledUs = totalUs[0]!;
   const durationUs = profile.endTimeUs - profile.startTimeUs;
   const samples = profile.samples.length;
+  const topRaw = findTopFunction(profile);
+  const top = positions === undefined ? topRaw : findTopFunction(originalCpuProfile(profile, positions));
   return {
     facts: {
       intervalUs: medianIntervalUs(profile),
@@ -31,7 +39,8 @@ export function cpuFacts(profile: CpuProfile): { facts: CpuFacts; problems: CpuP
       gcShare: sampledUs > 0 ? categories.gc / sampledUs : null,
       startTimeUs: profile.startTimeUs,
       endTimeUs: profile.endTimeUs,
-      topFunction: findTopFunction(profile),
+      topFunction: top,
+      ...(topRaw !== null && topRaw !== top && { topFunctionRaw: topRaw }),
     },
     problems: findProblems(profile),
   };

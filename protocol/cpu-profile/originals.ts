@@ -1,5 +1,21 @@
-import { keyOfPlace, type SourcePositions } from '../source-map/original.ts';
+import { keyOfPlace, type LineRow, type SourcePositions } from '../source-map/original.ts';
 import type { CpuProfile, Frame } from './model.ts';
+
+/** What to ask of the source maps for a whole profile: its functions, and the lines that V8 saw executing. */
+export function placesOf(profile: CpuProfile): {
+  places: readonly Frame[];
+  lines: { url: string; line: number }[];
+} {
+  const lines = new Map<string, { url: string; line: number }>();
+  profile.nodeFrames.forEach((frame, node) => {
+    const { url } = profile.frames[frame]!;
+    for (let at = profile.lineStarts[node]!; at < profile.lineStarts[node + 1]!; at++) {
+      const line = profile.lines[at]!;
+      lines.set(`${line}\n${url}`, { url, line });
+    }
+  });
+  return { places: profile.frames, lines: [...lines.values()] };
+}
 
 /** The frames as their authors wrote them, in the same order; those that no source map knew stay as they are. */
 export function originalFrames(frames: readonly Frame[], { places }: SourcePositions): Frame[] {
@@ -36,26 +52,38 @@ export function originalCpuProfile(profile: CpuProfile, positions: SourcePositio
   };
 }
 
-/** Where V8 saw the function executing: a line that no map knows alone, as in minified text, becomes that of the function. */
+/** Where V8 saw a function executing. */
+export class OriginalLines {
+  readonly #rows: ReadonlyMap<string, LineRow>;
+
+  constructor({ lines }: SourcePositions) {
+    this.#rows = new Map(lines.map((row) => [`${row[1]}\n${row[0]}`, row]));
+  }
+
+  /** A line that no map knows alone, as in minified text, becomes that of the function. */
+  of(line: number, { raw, original }: { raw: Frame; original: Frame }): number {
+    if (original === raw) return line;
+    const row = this.#rows.get(`${line}\n${raw.url}`);
+    return row !== undefined && row[2] === original.url ? row[3] : original.line;
+  }
+}
+
 function originalLines(
   profile: CpuProfile,
   { mapped, positions }: { mapped: readonly Frame[]; positions: SourcePositions },
 ): Pick<CpuProfile, 'lineStarts' | 'lines' | 'lineSamples'> {
-  const rows = new Map(positions.lines.map((row) => [`${row[1]}\n${row[0]}`, row]));
+  const originals = new OriginalLines(positions);
   const lineStarts = new Uint32Array(profile.lineStarts.length);
   const lines: number[] = [];
   const lineSamples: number[] = [];
   profile.nodeFrames.forEach((frame, node) => {
-    const raw = profile.frames[frame]!;
-    const original = mapped[frame]!;
-    const ofNode = new Map<number, number>();
+    const places = { raw: profile.frames[frame]!, original: mapped[frame]! };
+    const samplesOfLine = new Map<number, number>();
     for (let at = profile.lineStarts[node]!; at < profile.lineStarts[node + 1]!; at++) {
-      const row = rows.get(`${profile.lines[at]!}\n${raw.url}`);
-      const line =
-        original === raw ? profile.lines[at]! : row !== undefined && row[2] === original.url ? row[3] : original.line;
-      ofNode.set(line, (ofNode.get(line) ?? 0) + profile.lineSamples[at]!);
+      const line = originals.of(profile.lines[at]!, places);
+      samplesOfLine.set(line, (samplesOfLine.get(line) ?? 0) + profile.lineSamples[at]!);
     }
-    for (const [line, samples] of ofNode) {
+    for (const [line, samples] of samplesOfLine) {
       lines.push(line);
       lineSamples.push(samples);
     }

@@ -26,7 +26,8 @@ export const cpuFactsSchema = z.object({
   gcShare: z.number().nullable(),
   startTimeUs: z.number().describe('CLOCK_MONOTONIC of the target, as in the file'),
   endTimeUs: z.number(),
-  topFunction: z.string().nullable().describe('Most self time, for the list: "fib app.js:12"'),
+  topFunction: z.string().nullable().describe('Most self time, for the list: "fib app.ts:12"'),
+  topFunctionRaw: z.string().optional().describe('What V8 calls it and where, when a source map named it'),
 });
 
 export const snapshotFactsSchema = z.object({
@@ -48,9 +49,20 @@ export const samplingFactsSchema = z.object({
   samples: z.int(),
   nodes: z.int(),
   sampledBytes: z.number().describe("V8's estimate, from the samples, of what was allocated while it sampled"),
-  topSite: z.string().nullable().describe('Most bytes, for the list: "remember app.js:12"'),
+  topSite: z.string().nullable().describe('Most bytes, for the list: "remember app.ts:12"'),
+  topSiteRaw: z.string().optional().describe('What V8 calls it and where, when a source map named it'),
 });
 export type SamplingFacts = z.infer<typeof samplingFactsSchema>;
+
+export const sourceMapsSchema = z.object({
+  mapped: z.int().describe('Scripts whose functions appear as in their source'),
+  missing: z
+    .array(z.object({ path: z.string(), reason: z.string() }))
+    .describe('Compiled scripts without a source map that can be used, at most 20'),
+  missingCount: z.int(),
+  problem: z.string().nullable().describe('Why files of the target could not be looked at'),
+});
+export type SourceMapsSummary = z.infer<typeof sourceMapsSchema>;
 
 export const profileSchema = z.object({
   id: z.string(),
@@ -74,6 +86,7 @@ export const profileSchema = z.object({
   cpu: cpuFactsSchema.nullable(),
   snapshot: snapshotFactsSchema.nullable(),
   sampling: samplingFactsSchema.nullable(),
+  sourceMaps: sourceMapsSchema.optional().describe('For CPU profiles and heap sampling'),
   clock: z
     .object({ monotonicUs: z.number(), wallMs: z.number(), timeOriginMs: z.number() })
     .nullable()

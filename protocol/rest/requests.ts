@@ -133,6 +133,12 @@ export const profilesDeleteQuery = z
 export const downloadQuery = z
   .object({
     format: profileFormatSchema.optional(),
+    source: z
+      .enum(['original', 'raw'], 'must be original or raw')
+      .optional()
+      .describe(
+        '`original`: functions and lines as source maps have them, the default for pprof and collapsed; `raw`: as V8 wrote them, the default for the artifact itself',
+      ),
     ticket: z.string().max(200).optional().describe('Stands for the credential'),
   })
   .strict();

@@ -27,7 +27,7 @@ async function serve() {
   const heap = await put(store, heapBytes, { kind: 'heap-snapshot' });
   const services = await fakeServices({
     store,
-    convert: async (id, format) => {
+    convert: async (id, { format }) => {
       if (format === 'pprof') return Buffer.from([0x1f, 0x8b, 1, 2, 3]);
       if (format === 'collapsed') return Buffer.from(`${id};main 5\n`);
       throw new SidescopeError('unsupported-format', `no ${format}`);

@@ -4,7 +4,13 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import type { ArtifactReader } from '../../agent/store/store.ts';
 import { Tokens } from '../../agent/http/tokens.ts';
-import type { AdminServices, CaptureService, MonitorService, StoreService } from '../../agent/http/services.ts';
+import type {
+  AdminServices,
+  CaptureService,
+  MonitorService,
+  ConvertedForm,
+  StoreService,
+} from '../../agent/http/services.ts';
 import type { AuditRecord } from '../../agent/telemetry/audit.ts';
 import { createLog } from '../../agent/telemetry/log.ts';
 import { createMetrics } from '../../agent/telemetry/metrics.ts';
@@ -321,7 +327,7 @@ export async function fakeServices(overrides: Partial<AdminServices> = {}): Prom
       storage: null,
       environment: {},
     }),
-    convert: async (id: string, format: string) => Buffer.from(`${id} as ${format}\n`),
+    convert: async (id: string, { format }: ConvertedForm) => Buffer.from(`${id} as ${format}\n`),
     pageDirectory: '/nonexistent',
     log,
     audit: { write: (record: AuditRecord) => audited.push(record) },

@@ -43,6 +43,7 @@ describe('without anything given', () => {
       livenessBudgetMs: 20_000,
       captureConcurrency: 1,
       captureQueue: 4,
+      sourceMapPath: [],
       config: undefined,
       strict: false,
       ttlMs: 0,

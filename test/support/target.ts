@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { nodePath } from './node-versions.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -41,7 +41,7 @@ export interface RunningTarget extends AsyncDisposable {
 }
 
 /**
- * Starts `test/targets/<name>.mjs` or `.cjs` as a real process and returns once its inspector listens and it printed
+ * Starts `test/targets/<name>.mjs` or `.cjs`, or the file at an absolute path, as a real process and returns once its inspector listens and it printed
  * `ready`. Disposal kills it hard and waits for its end; the end of this process kills it too.
  */
 export async function startTarget(name: string, options: TargetOptions = {}): Promise<RunningTarget> {
@@ -70,8 +70,8 @@ process.once('exit', () => {
 });
 
 function targetFile(name: string): string {
-  const base = join(import.meta.dirname, '..', 'targets', name);
-  const file = [`${base}.mjs`, `${base}.cjs`].find((candidate) => existsSync(candidate));
+  const base = resolve(import.meta.dirname, '..', 'targets', name);
+  const file = [base, `${base}.mjs`, `${base}.cjs`].find((candidate) => existsSync(candidate));
   if (file === undefined) throw new Error(`no test target ${base}.mjs or .cjs`);
   return file;
 }

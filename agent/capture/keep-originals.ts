@@ -1,0 +1,31 @@
+import { SidescopeError } from '../../protocol/error.ts';
+import type { SourceMapsSummary } from '../../protocol/rest/profile.ts';
+import { missingMapsWarning } from '../source-maps/summary.ts';
+import type { CaptureJob } from './capture-job.ts';
+import type { WorkerResults } from './profile-worker-thread.ts';
+
+/**
+ * Puts aside where the functions of a profile come from, and says what is missing. Before the profile is finished: whoever sees it can export
+ * it with its original names.
+ */
+export function keepOriginals(
+  job: CaptureJob,
+  parts: {
+    profileId: string;
+    originals: WorkerResults['facts']['originals'] | undefined;
+    warnings: string[];
+  },
+): SourceMapsSummary | undefined {
+  const { profileId, originals, warnings } = parts;
+  const { sourceMaps, positions } = originals ?? {};
+  if (sourceMaps === undefined) return undefined;
+  const missing = missingMapsWarning(sourceMaps);
+  if (missing !== undefined) warnings.push(missing);
+  try {
+    if (positions !== undefined) job.store.saveSourcePositions(profileId, positions);
+  } catch (error) {
+    if (!(error instanceof SidescopeError)) throw error;
+    warnings.push(`exports show compiled places: the original ones could not be kept: ${error.message}`);
+  }
+  return sourceMaps;
+}

@@ -1,0 +1,31 @@
+import { networkInterfaces } from 'node:os';
+import type { TargetWatcher } from '../attach/target-watcher.ts';
+import type { SourceMapContext } from './find-positions.ts';
+import type { PathMapping } from './target-files.ts';
+
+/** Where the files of a watched target are to be looked for, now. Undefined when it was never attached. */
+export function sourceMapContext(
+  watcher: Pick<TargetWatcher, 'view'>,
+  mappings: readonly PathMapping[],
+): SourceMapContext | undefined {
+  const { address, identity } = watcher.view;
+  if (identity === null) return undefined;
+  const colon = address.lastIndexOf(':');
+  return {
+    process: {
+      pid: identity.pid,
+      inspectorPort: Number(address.slice(colon + 1)),
+      isLocal: isOurs(address.slice(0, colon).replace(/^\[|\]$/g, '')),
+    },
+    startedAtMs: Date.parse(identity.startedAt),
+    mappings,
+  };
+}
+
+/** An address of this network namespace. Names are not resolved: the target then is reached through `--source-map-path`. */
+function isOurs(host: string): boolean {
+  if (host === 'localhost' || host.startsWith('127.') || host === '::1') return true;
+  return Object.values(networkInterfaces()).some(
+    (entries) => entries?.some(({ address }) => address === host) === true,
+  );
+}
