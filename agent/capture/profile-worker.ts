@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { SidescopeError } from '../../protocol/error.ts';
 import type { Profile } from '../../protocol/rest/profile.ts';
 import type { PositionsQuery, SourceMapContext } from '../source-maps/find-positions.ts';
+import { containerMemoryBytes } from './container-memory.ts';
 import type { ConvertedFormat, WorkerAnswer, WorkerRequest, WorkerResults } from './profile-worker-thread.ts';
 
 export interface ProfileWorkerOptions {
@@ -9,7 +10,7 @@ export interface ProfileWorkerOptions {
   readonly idleMs?: number | undefined;
   /** For one request, waiting for its turn not counted. Default 60 s; a 40 MB profile takes 1-2 s. */
   readonly timeoutMs?: number | undefined;
-  /** Of V8's heap in the thread. Default 512 MB; a 40 MB profile takes about 200. */
+  /** Of V8's heap in the thread. Default 512 MB, or half of the container's limit; a 40 MB profile takes about 200. */
   readonly memoryLimitMb?: number | undefined;
   /** Requests that may wait. Default 32. */
   readonly queueMax?: number | undefined;
@@ -39,7 +40,7 @@ export class ProfileWorker implements AsyncDisposable {
     this.#options = {
       idleMs: options.idleMs ?? 10_000,
       timeoutMs: options.timeoutMs ?? 60_000,
-      memoryLimitMb: options.memoryLimitMb ?? 512,
+      memoryLimitMb: options.memoryLimitMb ?? Math.min(512, Math.floor(containerMemoryBytes() / 2 ** 21)),
       queueMax: options.queueMax ?? 32,
     };
   }

@@ -122,6 +122,27 @@ describe('a container of it, without arguments', () => {
   });
 });
 
+it('reading a profile that is too large for the container ends with a sentence, not with the agent', async () => {
+  const script = `
+    import { truncateSync, writeFileSync } from 'node:fs';
+    import { Worker } from 'node:worker_threads';
+    writeFileSync('/tmp/large.cpuprofile', '');
+    truncateSync('/tmp/large.cpuprofile', 100_000_000);
+    const worker = new Worker('/app/agent/profile-worker-thread.mjs', { execArgv: [] });
+    worker.once('message', ({ ok, code, message }) => {
+      console.log(JSON.stringify({ ok, code, message }));
+      process.exit();
+    });
+    worker.postMessage({ type: 'facts', path: '/tmp/large.cpuprofile' });`;
+  const node = ['--entrypoint', '/nodejs/bin/node', image, '--input-type=module', '-e', script];
+  const { stdout } = await podman('run', '--rm', '--network', 'none', '--memory', '256m', ...node);
+  expect(JSON.parse(stdout)).toEqual({
+    ok: false,
+    code: 'analysis-limit',
+    message: `the profile has 100000000 B, the limit is ${2 ** 26} B`,
+  });
+});
+
 interface Container extends AsyncDisposable {
   readonly name: string;
   log(): Promise<string>;

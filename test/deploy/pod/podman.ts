@@ -103,6 +103,8 @@ async function podmanExec(container: string, command: readonly string[]): Promis
 export function runPodman(...args: string[]): Promise<{ stdout: string; stderr: string }> {
   return run('podman', [...storageFlags, ...args], {
     env: environment(),
+    // Its monitor leaves a file named `oom` where it was started, when a container ran out of memory.
+    cwd: cacheDirectory,
     maxBuffer: 64 * 1024 * 1024,
     timeout: 60_000,
   });
