@@ -127,7 +127,7 @@ it('reading a profile that is too large for the container ends with a sentence, 
     import { truncateSync, writeFileSync } from 'node:fs';
     import { Worker } from 'node:worker_threads';
     writeFileSync('/tmp/large.cpuprofile', '');
-    truncateSync('/tmp/large.cpuprofile', 100_000_000);
+    truncateSync('/tmp/large.cpuprofile', 50_000_000);
     const worker = new Worker('/app/agent/profile-worker-thread.mjs', { execArgv: [] });
     worker.once('message', ({ ok, code, message }) => {
       console.log(JSON.stringify({ ok, code, message }));
@@ -139,7 +139,7 @@ it('reading a profile that is too large for the container ends with a sentence, 
   expect(JSON.parse(stdout)).toEqual({
     ok: false,
     code: 'analysis-limit',
-    message: `the profile has 100000000 B, the limit is ${2 ** 26} B`,
+    message: `the profile has 50000000 B, the limit is ${2 ** 25} B`,
   });
 });
 
