@@ -67,6 +67,7 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
     targets.on('attached', onAttached);
     targets.on('detached', onDetached);
     captures.on('change', onOperation);
+    for (const target of targets.list()) if (target.state.state === 'attached') this.#watch(target);
     this.#resources.defer(() => {
       targets.off('attached', onAttached);
       targets.off('detached', onDetached);
