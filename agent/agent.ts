@@ -13,6 +13,7 @@ import type { Listener } from './http/listener.ts';
 import { openOpsServer } from './http/ops-server.ts';
 import { Tokens } from './http/tokens.ts';
 import { describeOptions, type ResolvedOptions } from './options.ts';
+import { FrameOriginals } from './source-maps/frame-originals.ts';
 import { openStoreOrFallBack } from './store/open-or-fall-back.ts';
 import type { ProfileStore } from './store/store.ts';
 import { createAudit, type Audit } from './telemetry/audit.ts';
@@ -61,12 +62,16 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   const tokens = await Tokens.open({ file: options.tokenFile, log });
   const worker = opening.use(new ProfileWorker());
   const targets = opening.use(new Targets(options.target));
+  // A worker of its own: a stack is not to wait for a profile of minutes.
+  const frameWorker = opening.use(new ProfileWorker({ timeoutMs: 3_000 }));
+  const frameOriginals = new FrameOriginals({ worker: frameWorker, mappings: options.sourceMapPath });
   const captures = new Captures({
     targets,
     store: storage.store,
     storageProblem: storage.problem,
     worker,
     sourceMapPaths: options.sourceMapPath,
+    frameOriginals,
     concurrency: options.captureConcurrency,
     queueMax: options.captureQueue,
     livenessBudgetMs: options.livenessBudgetMs,

@@ -14,6 +14,7 @@ import {
 import type { Stacks } from '../../protocol/rest/stacks.ts';
 import type { TargetWatcher } from '../attach/target-watcher.ts';
 import type { Targets } from '../attach/targets.ts';
+import type { FrameOriginals } from '../source-maps/frame-originals.ts';
 import type { PathMapping } from '../source-maps/target-files.ts';
 import { programKeyOf } from '../store/snapshot-history.ts';
 import type { ProfileStore } from '../store/store.ts';
@@ -62,6 +63,7 @@ export interface CapturesOptions {
   readonly worker: ProfileWorker;
   /** Where directories of the targets are mounted here. */
   readonly sourceMapPaths?: readonly PathMapping[] | undefined;
+  readonly frameOriginals?: FrameOriginals | undefined;
   readonly concurrency: number;
   readonly queueMax: number;
   readonly livenessBudgetMs: number;
@@ -177,7 +179,7 @@ export class Captures extends EventEmitter<CapturesEvents> {
     const watcher = this.#options.targets.watcher(request.targetId);
     const running = this.#stacks.get(watcher);
     if (running !== undefined) return running;
-    const stacks = readStacks(watcher).finally(() => this.#stacks.delete(watcher));
+    const stacks = readStacks(watcher, this.#options.frameOriginals).finally(() => this.#stacks.delete(watcher));
     this.#stacks.set(watcher, stacks);
     return stacks;
   }

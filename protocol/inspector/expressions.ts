@@ -99,7 +99,8 @@ export const memoryExpression = expression(
 );
 
 /**
- * What this thread executes now: `[[function, url, line, column], ...]` below our own frames, and the active OpenTelemetry span. The
+ * What this thread executes now: `[[function, url, line, column, line and column where the function begins], ...]` below our own frames, and
+ * the active OpenTelemetry span. The
  * application's own `Error.prepareStackTrace` must not run (52 ms, frames lost), nor Node's source maps (111-125 ms): ours stands in
  * for both during the evaluation, and Error is then as it was. V8 reads the limit from the intrinsic Error, Node the hook from
  * `globalThis.Error`. Where that is frozen: `util.getCallSites` (>= 22.9), else the Error of a realm made for it (1 ms more).
@@ -118,7 +119,7 @@ export const stackExpression = expression(
     if (!Reflect.defineProperty(object, key, isData ? { value } : { value, writable: true, configurable: true })) return undefined;
     return () => before ? Reflect.defineProperty(object, key, before) : Reflect.deleteProperty(object, key);
   };
-  const read = (sites) => sites.map((site) => [site.getFunctionName(), site.getScriptNameOrSourceURL(), site.getLineNumber(), site.getColumnNumber()]);
+  const read = (sites) => sites.map((site) => [site.getFunctionName(), site.getScriptNameOrSourceURL(), site.getLineNumber(), site.getColumnNumber(), site.getEnclosingLineNumber?.(), site.getEnclosingColumnNumber?.()]);
   const collect = () => {
     const undo = [];
     try {
@@ -154,7 +155,7 @@ export const stackExpression = expression(
   if (stack === '${requireMissing}') return stack;
   const frames = stack && stack.filter((frame) => !String(frame[1]).startsWith('${ownFramePrefix}'));
   return {
-    frames: frames && frames.slice(0, most).map(([name, url, line, column]) => [text(name, 200), text(url, 1000), count(line), count(column)]),
+    frames: frames && frames.slice(0, most).map(([name, url, ...places]) => [text(name, 200), text(url, 1000), ...[0, 1, 2, 3].map((at) => count(places[at]))]),
     hasMore: frames !== null && frames.length > most,
     span,
   };

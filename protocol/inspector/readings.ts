@@ -125,6 +125,8 @@ export interface StackFrame {
   readonly url: string;
   readonly lineNumber: number;
   readonly columnNumber: number;
+  /** Where the running function begins, 1-based: at its name, or at the `function` before it. Missing where V8 does not say. */
+  readonly functionPlace?: { readonly line: number; readonly column: number };
 }
 
 export interface ActiveSpan {
@@ -147,7 +149,7 @@ const place = z.int().nonnegative();
 
 const stackSchema = z.object({
   frames: z
-    .array(z.tuple([text, text, place, place]))
+    .array(z.tuple([text, text, place, place, place.optional(), place.optional()]))
     .max(64)
     .nullable(),
   hasMore: z.boolean(),
@@ -162,11 +164,12 @@ export function decodeStack(value: unknown): StackReading {
   const { frames, hasMore, span } = checked('stack', stackSchema, value);
   return {
     frames:
-      frames?.map(([functionName, url, lineNumber, columnNumber]) => ({
+      frames?.map(([functionName, url, lineNumber, columnNumber, line = 0, column = 0]) => ({
         functionName,
         url,
         lineNumber,
         columnNumber,
+        ...(line > 0 && column > 0 && { functionPlace: { line, column } }),
       })) ?? null,
     hasMore,
     span: span && { traceId: span[0], spanId: span[1], name: span[2], sampled: span[3], route: span[4] || null },

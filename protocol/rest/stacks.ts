@@ -1,12 +1,18 @@
 import { z } from 'zod';
 
 /** Lines and columns are 1-based; 0 where there is no place. */
-export const stackFrameSchema = z.object({
+const placeShape = {
   functionName: z.string().describe('Empty for anonymous functions'),
   url: z.string(),
   lineNumber: z.int(),
   columnNumber: z.int(),
+};
+
+export const stackFrameSchema = z.object({
+  ...placeShape,
+  original: z.object(placeShape).nullable().describe('As in the source, where a source map says so'),
 });
+export type ThreadStackFrame = z.infer<typeof stackFrameSchema>;
 
 export const activeSpanSchema = z.object({
   traceId: z.string(),
@@ -35,6 +41,10 @@ export const stacksSchema = z.object({
   takenAt: z.iso.datetime(),
   threads: z.array(threadStackSchema),
   omittedThreads: z.int().describe('Threads beyond the bound of 256'),
+  warnings: z
+    .array(z.string())
+    .optional()
+    .describe('Scripts without a source map that can be used, or why none was looked for'),
 });
 export type Stacks = z.infer<typeof stacksSchema>;
 export type ThreadStack = z.infer<typeof threadStackSchema>;

@@ -1,9 +1,12 @@
+import { rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { startTarget } from '../support/target.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { openHarness, type Harness } from '../capture/harness.ts';
 import { ProfileWorker } from '../../agent/capture/profile-worker.ts';
+import { FrameOriginals } from '../../agent/source-maps/frame-originals.ts';
+import { stacksSchema } from '../../protocol/rest/stacks.ts';
 import { compile, placeOf, type Compiler } from './compile.ts';
 import type { Profile } from '../../protocol/rest/profile.ts';
 import type { RunningTarget } from '../support/target.ts';
@@ -50,4 +53,31 @@ describe.each([18, 24])('on Node %i', (node) => {
       expect(await harness.read(taken.id)).toContain(basename(program.hotScript));
     },
   );
+
+  test.each(compilers)('the stack of a blocked program from %s is that of its source', async (compiler) => {
+    await using program = await compile(compiler);
+    await using target = await startTarget(program.main, { node });
+    await using worker = new ProfileWorker();
+    const frameOriginals = new FrameOriginals({ worker, mappings: [] });
+    await using harness = await openHarness([target.inspectorAddress], { frameOriginals });
+    await target.send({ ms: 60_000 });
+    await target.waitForOutput(/blocking/);
+    const { threads, warnings } = stacksSchema.parse(await harness.captures.readStacks({}));
+    expect(warnings).toBeUndefined();
+    // `performance.now` may be on top of it.
+    const frames = threads[0]?.frames.filter(({ url }) => url.endsWith(program.hotScript)) ?? [];
+    expect(frames[0]?.functionName).toBe(compiler.startsWith('tsc') ? 'addSurcharges' : 'n');
+    const [top, caller] = frames.map(({ original }) => original);
+    const loop = [(await placeOf('while (performance')).line, (await placeOf('return total;')).line];
+    expect(top?.functionName).toBe('addSurcharges');
+    expect(top?.url.replace('file://', '')).toBe(`${program.sources}/prices.ts`);
+    expect(top?.lineNumber).toBeGreaterThanOrEqual(loop[0] ?? 0);
+    expect(top?.lineNumber).toBeLessThan(loop[1] ?? 0);
+    const callLine = (await placeOf('addSurcharges(order, endMs);')).line;
+    expect(caller).toMatchObject({ functionName: 'totalUntil', lineNumber: callLine });
+    // Asked again, nothing has to be read.
+    await rm(program.directory, { recursive: true });
+    const again = await harness.captures.readStacks({});
+    expect(again.threads[0]?.frames.map(({ original }) => original)).toContainEqual(caller);
+  });
 });
