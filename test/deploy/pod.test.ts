@@ -17,6 +17,7 @@ import { apiOf, mintToken, untilAttached, watchApplication } from './pod/api.ts'
 import type { Api } from './pod/api.ts';
 import { forwardPort } from './pod/forward.ts';
 import type { Forwarding } from './pod/forward.ts';
+import { kubectlFor } from './pod/kubectl.ts';
 import type { Pod, PodOptions } from './pod/pod.ts';
 import { podRuntime } from './pod/runtime.ts';
 import { deployDirectory, renderOverlay } from './render.ts';
@@ -76,7 +77,7 @@ describe('the pod of examples/shop', () => {
     });
     const download = await api.send('GET', `/profiles/${profileIds[0]}/download`);
     const parsed = parseCpuProfileBytes(new Uint8Array(await download.arrayBuffer()));
-    expect(parsed.frames.some(({ functionName }) => functionName === 'spin')).toBe(true);
+    expect(parsed.frames.map(({ functionName }) => functionName)).toContain('spin');
     expect(watched.answers).toBeGreaterThan(0);
     expect(watched.failures).toEqual([]);
   });
@@ -93,6 +94,26 @@ describe('the pod of examples/shop', () => {
       answer.resume();
       expect({ host, status: answer.statusCode }).toEqual({ host, status });
     }
+  });
+
+  it('opens by `sidescope open`: the link that it prints leads through the pod to the page and the API', async () => {
+    using kubectl = kubectlFor(pod, admin);
+    const bundle = join(deployDirectory, '../dist/agent/main.mjs');
+    const open = spawn(process.execPath, [bundle, 'open', 'pod/shop', '--no-browser', '--kubectl', kubectl.path], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const ended = once(open, 'exit');
+    try {
+      const [printed] = (await once(open.stdout.setEncoding('utf8'), 'data')) as [string];
+      const link = new URL(printed.trim());
+      expect((await fetch(link)).status).toBe(200);
+      const token = link.hash.replace('#token=', '');
+      const { environment } = await apiOf(link.origin, token).get<Info>('/info');
+      expect(environment['namespace']).toBe('shop');
+    } finally {
+      open.kill('SIGINT');
+    }
+    expect(await ended).toEqual([0, null]);
   });
 
   it('shows everything as on, at the port that kubelet and Prometheus reach', async () => {

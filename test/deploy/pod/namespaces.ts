@@ -106,6 +106,7 @@ async function openPod(options: PodOptions): Promise<Pod> {
     networkPid,
     start: (wanted) => container(wanted).start(),
     exec: (wanted, command) => container(wanted).exec(command),
+    execCommand: (wanted) => container(wanted).execCommand(),
     pid: async (wanted) => container(wanted).pid(),
     logs: async (wanted) => container(wanted).log,
     stop: (wanted, graceSeconds) => container(wanted).stop(graceSeconds),
@@ -160,15 +161,20 @@ class Container implements AsyncDisposable {
   }
 
   async exec(command: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-    const { user, group } = this.#user();
-    const enter = ['-t', String(this.pid()), '-m', '-p', '-n', '--root', '--wd', '-S', user, '-G', group];
+    const { command: enter, environment } = this.execCommand();
     try {
-      return { code: 0, ...(await run(nsenter, [...enter, ...command], { env: this.#environment() })) };
+      return { code: 0, ...(await run(nsenter, [...enter.slice(1), ...command], { env: environment })) };
     } catch (error) {
       const { code, stdout, stderr } = error as { code?: unknown; stdout?: string; stderr?: string };
       if (typeof code !== 'number') throw error;
       return { code, stdout: stdout ?? '', stderr: stderr ?? '' };
     }
+  }
+
+  execCommand(): { command: readonly string[]; environment: Readonly<Record<string, string>> } {
+    const { user, group } = this.#user();
+    const enter = ['-t', String(this.pid()), '-m', '-p', '-n', '--root', '--wd', '-S', user, '-G', group];
+    return { command: [nsenter, ...enter], environment: this.#environment() };
   }
 
   async stop(graceSeconds: number): Promise<number> {

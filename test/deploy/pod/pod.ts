@@ -12,6 +12,8 @@ export interface Pod extends AsyncDisposable {
   start(container: string): Promise<void>;
   /** As `kubectl exec` does: in the container, as its user. */
   exec(container: string, command: readonly string[]): Promise<ExecResult>;
+  /** What a program of this machine runs, before the container's own command, to do the same. */
+  execCommand(container: string): { readonly command: readonly string[]; readonly environment: NodeJS.ProcessEnv };
   /** Of the container's first process, as this machine sees it. Rejects while it does not run. */
   pid(container: string): Promise<number>;
   /** Everything that it wrote, of earlier runs too. */

@@ -69,6 +69,10 @@ async function openPod(options: PodOptions): Promise<Pod> {
       networkPid ||= Number(await inspect(container, 'Pid'));
     },
     exec: (container, command) => podmanExec(`${name}-${container}`, command),
+    execCommand: (container) => ({
+      command: ['podman', ...storageFlags, 'exec', `${name}-${container}`],
+      environment: environment(),
+    }),
     async pid(container) {
       const pid = Number(await inspect(container, 'Pid'));
       if (pid === 0) throw new Error(`container ${container} does not run`);
