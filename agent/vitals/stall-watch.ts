@@ -21,14 +21,15 @@ const promptMs = 200;
 const brokenAfter = 5;
 const saturatedRatio = 0.98;
 const relaxedRatio = 0.9;
-const relaxedMs = 5_000;
 
 export interface Saturation {
   readonly afterMs: number;
   readonly sampleMs: number;
+  /** With idle time again for this long, it is over. */
+  readonly relaxedMs: number;
 }
 
-export const defaultSaturation: Saturation = { afterMs: 30_000, sampleMs: 10_000 };
+export const defaultSaturation: Saturation = { afterMs: 30_000, sampleMs: 10_000, relaxedMs: 5_000 };
 
 /** What else is known of the target at the moment. */
 export interface StallSurroundings {
@@ -245,7 +246,8 @@ export class StallWatch {
     if (this.#saturated !== undefined) {
       if (ratio >= relaxedRatio) this.#relaxedSinceMs = undefined;
       else this.#relaxedSinceMs ??= nowMs;
-      if (this.#relaxedSinceMs !== undefined && nowMs - this.#relaxedSinceMs >= relaxedMs) this.#endSaturated();
+      if (this.#relaxedSinceMs !== undefined && nowMs - this.#relaxedSinceMs >= this.#saturation.relaxedMs)
+        this.#endSaturated();
       return;
     }
     if (this.#busySinceMs === undefined || nowMs - this.#busySinceMs < this.#saturation.afterMs) return;

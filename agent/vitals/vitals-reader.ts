@@ -15,6 +15,8 @@ import { ProcessFiles, type ProcessReading } from './process-files.ts';
 const giveUpMs = 2_000;
 const answerTimeoutMs = 24 * 3_600_000;
 const maxWorkers = 16;
+/** V8 ends a question that hangs after 200 ms, which are a stall of ours: after one this many readings go without it. */
+const restReadings = 12;
 
 /** What one reading saw, for the rates of the next one. */
 interface Seen {
@@ -42,6 +44,7 @@ export class VitalsReader {
   readonly #attachment: Attachment;
   readonly #signal: AbortSignal;
   readonly #askers = new WeakMap<AttachedThread, Asker>();
+  readonly #resting = new WeakMap<AttachedThread, { error: SidescopeError; readings: number }>();
   readonly #probeAsker = new Asker('the main thread');
   #files: Files | undefined;
   #last: Seen = { atMs: performance.now(), main: undefined, process: undefined, cgroup: undefined, workers: new Map() };
@@ -148,12 +151,17 @@ export class VitalsReader {
   }
 
   async #readThread(thread: AttachedThread): Promise<Answer<ThreadVitals>> {
+    const resting = this.#resting.get(thread);
+    if (resting !== undefined && --resting.readings >= 0) return { value: undefined, error: resting.error };
     let asker = this.#askers.get(thread);
     if (asker === undefined) this.#askers.set(thread, (asker = new Asker(`thread ${thread.thread.id}`)));
     const options = { timeoutMs: answerTimeoutMs, signal: this.#signal };
-    return answered(
-      asker.ask(async () => decodeThreadVitals(await thread.session.evaluate(vitalsExpression, options)), { giveUpMs }),
-    );
+    const ask = async (): Promise<ThreadVitals> =>
+      decodeThreadVitals(await thread.session.evaluate(vitalsExpression, options));
+    const answer = await answered(asker.ask(ask, { giveUpMs }));
+    if (answer.error?.code === 'inspector-refused')
+      this.#resting.set(thread, { error: answer.error, readings: restReadings });
+    return answer;
   }
 
   async #readProbe(probe: Probe | undefined): Promise<Answer<ProbeReading>> {
