@@ -120,6 +120,15 @@ describe('a container of it, without arguments', () => {
     const { stdout } = await podman('container', 'inspect', container.name, '--format', '{{.State.ExitCode}}');
     expect(stdout.trim()).toBe('0');
   });
+
+  it('with the time of the kubectl debug profile ends by itself, with 0', async () => {
+    await using container = await runContainer('--env', 'SIDESCOPE_TTL=2s');
+    const state = async (field: string): Promise<string> =>
+      (await podman('container', 'inspect', container.name, '--format', `{{.State.${field}}}`)).stdout.trim();
+    await waitFor(async () => (await state('Status')) === 'exited', { message: 'the agent to end by itself' });
+    expect(await state('ExitCode')).toBe('0');
+    expect(await container.log()).toContain('--ttl: it stops by itself then');
+  });
 });
 
 it('reading a profile that is too large for the container ends with a sentence, not with the agent', async () => {
