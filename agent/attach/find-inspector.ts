@@ -1,7 +1,7 @@
 import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
 import type { InspectorAddress } from './address.ts';
 import { discoverInspector } from './discovery.ts';
-import { isLoopbackHost, readTcpTable, socketInodes } from './listening-sockets.ts';
+import { isLoopbackHost, readListeningSockets, socketInodes } from './listening-sockets.ts';
 import type { ListeningSocket } from './listening-sockets.ts';
 import { nodeFlags } from './process.ts';
 import type { ProcessFacts } from './process.ts';
@@ -23,7 +23,7 @@ const maxAsked = 32;
  */
 export async function findInspector(facts: ProcessFacts, signal: AbortSignal): Promise<FoundInspector | undefined> {
   if (hasNoInspectorThread(facts)) return undefined;
-  const [{ listening }, inodes] = await Promise.all([readTcpTable(facts.pid), socketInodes(facts.pid)]);
+  const [listening, inodes] = await Promise.all([readListeningSockets(facts.pid), socketInodes(facts.pid)]);
   const own = listening.filter(({ inode, host }) => inodes?.has(inode) ?? isLoopbackHost(host));
   const likely = inspectorPort(facts);
   const candidates = own.toSorted((a, b) => rank(b, likely) - rank(a, likely)).slice(0, maxAsked);

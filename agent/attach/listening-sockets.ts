@@ -1,5 +1,6 @@
-import { readdir } from 'node:fs/promises';
-import { link, readText } from './process.ts';
+import { open as openFile, readdir } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { link } from './process.ts';
 
 export interface ListeningSocket {
   readonly host: string;
@@ -7,24 +8,66 @@ export interface ListeningSocket {
   readonly inode: string;
 }
 
-export interface TcpTable {
-  readonly listening: readonly ListeningSocket[];
-  /** Local ports of established connections: one entry per connection, the end of the listener and not that of the client. */
-  readonly establishedPorts: readonly number[];
-}
-
 const established = '01';
 const listen = '0A';
+const families = ['tcp', 'tcp6'];
+const chunkBytes = 64 * 1024;
+/** 100,000 connections are 15 MB. */
+const maxBytes = 64 * 2 ** 20;
 
-/** The TCP sockets of the process's network namespace, whosoever they are. Empty when the process is gone. */
-export async function readTcpTable(pid: number | 'self'): Promise<TcpTable> {
-  const texts = await Promise.all(['tcp', 'tcp6'].map((name) => readText(`/proc/${pid}/net/${name}`)));
-  const rows = texts.flatMap((text) => (text ?? '').split('\n').slice(1)).map((line) => line.trim().split(/\s+/));
-  const inState = (state: string): string[][] => rows.filter((row) => row[3] === state);
-  return {
-    listening: inState(listen).map((row) => ({ ...parseAddress(row[1] ?? ''), inode: row[9] ?? '' })),
-    establishedPorts: inState(established).map((row) => parseAddress(row[1] ?? '').port),
-  };
+/** The listening TCP sockets of the process's network namespace, whosoever they are. Empty when the process is gone. */
+export async function readListeningSockets(pid: number | 'self'): Promise<ListeningSocket[]> {
+  const sockets: ListeningSocket[] = [];
+  for (const family of families) {
+    for await (const row of readRows(`/proc/${pid}/net/${family}`)) {
+      // The kernel lists these first; a busy server has thousands of others behind them.
+      if (row[3] !== listen) break;
+      sockets.push({ ...parseAddress(row[1] ?? ''), inode: row[9] ?? '' });
+    }
+  }
+  return sockets;
+}
+
+/** How many clients a listener at the port has, by its own end of the connections. Infinity when there are more rows than we read. */
+export async function countClients(pid: number, port: number): Promise<number> {
+  let count = 0;
+  try {
+    for (const family of families) {
+      for await (const row of readRows(`/proc/${pid}/net/${family}`)) {
+        if (row[3] === established && parseAddress(row[1] ?? '').port === port) count++;
+      }
+    }
+  } catch (error) {
+    if (error instanceof RangeError) return Infinity;
+    throw error;
+  }
+  return count;
+}
+
+async function* readRows(path: string): AsyncGenerator<string[]> {
+  let file: FileHandle;
+  try {
+    file = await openFile(path);
+  } catch {
+    // The process is gone, or the kernel knows no such family.
+    return;
+  }
+  await using _file = file;
+  const buffer = Buffer.alloc(chunkBytes);
+  let rest = '';
+  let seenBytes = 0;
+  for (;;) {
+    const { bytesRead } = await file.read(buffer, 0, chunkBytes);
+    if (bytesRead === 0) break;
+    seenBytes += bytesRead;
+    if (seenBytes > maxBytes) throw new RangeError(`${path} has more than ${maxBytes} bytes`);
+    const lines = (rest + buffer.toString('latin1', 0, bytesRead)).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      const row = line.trim().split(/\s+/);
+      if (row[0] !== 'sl') yield row;
+    }
+  }
 }
 
 /** Inodes of the process's sockets; undefined when its descriptors are not ours to see. */

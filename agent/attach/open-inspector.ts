@@ -2,11 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { SidescopeError } from '../../protocol/error.ts';
 import { findInspector, inspectorPort } from './find-inspector.ts';
 import type { FoundInspector } from './find-inspector.ts';
-import { readTcpTable, socketInodes } from './listening-sockets.ts';
+import { readListeningSockets, socketInodes } from './listening-sockets.ts';
 import { readChildren, readMainThread, readSteadyNativeCall } from './main-thread.ts';
 import { commandOf, isNode, link, nodeFlags, readProcess } from './process.ts';
 import type { ProcessFacts } from './process.ts';
-import { wrapperOf } from './wrapper-process.ts';
+import { wrapperName } from './wrapper-process.ts';
 
 export interface OpenInspector extends FoundInspector {
   readonly facts: ProcessFacts;
@@ -17,27 +17,34 @@ export interface OpenInspector extends FoundInspector {
 /** A turning loop, and one that V8 can interrupt, opens it in 5-60 ms; loaded machines need longer. */
 const idleTimeoutMs = 2_000;
 /** In a native call it opens when that returns. */
-const nativeTimeoutMs = 4_000;
+const nativeTimeoutMs = 3_500;
 const pollMs = 20;
 
 /**
  * The inspector of a process: the one that is open, or else one that SIGUSR1 opens. That signal kills what is no Node and interrupts system calls, so it is sent
  * only after every check here, to the same process that was checked. Rejects with `no-such-process`, `not-a-node-process`, `wrapper-process`,
  * `process-of-another-user`, `inspector-disabled`, `cluster-primary`, `inspector-port-taken`, `native-call`, `signal-handled`, `inspector-http-error`.
+ *
+ * `signalled` holds the start times of processes that an earlier try has signalled and that could not open then: what is open in them now is ours.
  */
-export async function openInspector(pid: number, signal: AbortSignal): Promise<OpenInspector> {
+export async function openInspector(
+  pid: number,
+  { signalled, signal }: { signalled: Set<string>; signal: AbortSignal },
+): Promise<OpenInspector> {
   if (pid === process.pid) throw notNode(pid, 'it is this process itself');
   const facts = await readProcess(pid);
   if (!isNode(facts)) throw notNode(pid, `it is ${JSON.stringify(commandOf(facts))}`);
   await refuseOtherNetwork(facts);
   const open = await findInspector(facts, signal);
-  if (open !== undefined) return { ...open, facts, isOurs: false };
+  if (open !== undefined) return { ...open, facts, isOurs: signalled.has(facts.startTicks) };
   await refuseUnsafe(facts);
   const current = await readProcess(pid);
   if (current.startTicks !== facts.startTicks || !current.catchesSigusr1) {
     throw new SidescopeError('no-such-process', `process ${pid} was replaced by another one while it was checked`);
   }
-  sendSigusr1(facts);
+  // Once is enough: the next try only looks whether the call has returned.
+  if (!signalled.has(facts.startTicks)) sendSigusr1(facts);
+  signalled.add(facts.startTicks);
   return { ...(await untilListening(facts, signal)), facts, isOurs: true };
 }
 
@@ -66,7 +73,7 @@ async function refuseUnsafe(facts: ProcessFacts): Promise<void> {
   const call = await readSteadyNativeCall(pid, () => delay(pollMs));
   if (call !== undefined) {
     throw new SidescopeError('native-call', `the main thread of process ${pid} ${call.what}; it was not signalled`, {
-      details: { what: call.what, systemCall: call.systemCall, child: call.child },
+      details: { what: call.what, isSignalled: false },
     });
   }
 }
@@ -107,7 +114,7 @@ function isClusterWorker(child: ProcessFacts, parent: ProcessFacts): boolean {
 
 async function refuseTakenPort(facts: ProcessFacts): Promise<void> {
   const port = inspectorPort(facts);
-  const { listening } = await readTcpTable(facts.pid);
+  const listening = await readListeningSockets(facts.pid);
   const taken = listening.find((socket) => socket.port === port && /^(127\.|0\.0\.0\.0|::)/.test(socket.host));
   if (port === 0 || taken === undefined) return;
   const isOwn = (await socketInodes(facts.pid))?.has(taken.inode) === true;
@@ -171,23 +178,11 @@ async function whyNotOpened(facts: ProcessFacts): Promise<SidescopeError> {
 }
 
 function stuck(pid: number, kind: string): SidescopeError {
-  const what = kind === 'running' ? 'computes in native code, or starts' : 'is in a native call';
+  const what = kind === 'running' ? 'computes in native code' : 'is in a native call';
   return new SidescopeError(
     'native-call',
-    `the main thread of process ${pid} ${what}: SIGUSR1 opened no inspector within ${nativeTimeoutMs} ms. It opens when that call returns, and stays open until the next use of Sidescope on this process`,
-    { details: { what, systemCall: kind, child: null, isSignalled: true } },
-  );
-}
-
-/** npm and the like name themselves by their title, which replaces the command line. */
-function wrapperName({ argv, name }: ProcessFacts): string | undefined {
-  const titled = /^(npm|npx|yarn|pnpm|nodemon|PM2 v\S+: God Daemon)\b/.exec(argv[0] ?? name)?.[1];
-  return (
-    titled?.replace(/^PM2.*/, 'pm2') ??
-    argv
-      .slice(1, 12)
-      .map(wrapperOf)
-      .find((found) => found !== undefined)
+    `the main thread of process ${pid} ${what}: SIGUSR1 opened no inspector within ${nativeTimeoutMs} ms; it opens when that call returns`,
+    { details: { what, isSignalled: true } },
   );
 }
 

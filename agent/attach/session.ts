@@ -97,10 +97,10 @@ export class Session {
     return resultOf('Runtime.callFunctionOn', await this.send('Runtime.callFunctionOn', params, options)).value;
   }
 
-  /** Evaluates what nobody answers, as the last thing before the connection is closed. */
-  evaluateLast(expression: ExpressionText): void {
+  /** Evaluates what nobody answers, as the last thing before the connection is closed. `withRequire` where it is not known whether the target needs that. */
+  evaluateLast(expression: ExpressionText, { withRequire = false }: { withRequire?: boolean } = {}): void {
     // Asked before for `require`, it will need it now too, and there is no second try.
-    const includeCommandLineAPI = this.#needRequire.size > 0;
+    const includeCommandLineAPI = withRequire || this.#needRequire.size > 0;
     this.#channel.request(
       'Runtime.evaluate',
       { expression, timeout: evaluateTimeoutMs, silent: true, returnByValue: true, includeCommandLineAPI },

@@ -30,6 +30,22 @@ export function wrapperOf(scriptUrl: string): string | undefined {
   return wrappers.find(({ script }) => script.test(path))?.name;
 }
 
+/** The same for a process: npm and the like also name themselves by their title, which replaces the command line. */
+export function wrapperName({
+  argv,
+  name,
+}: {
+  readonly argv: readonly string[];
+  readonly name: string;
+}): string | undefined {
+  const titled = /^(npm|npx|yarn|pnpm|nodemon|PM2 v\S+: God Daemon)\b/.exec(argv[0] ?? name)?.[1];
+  if (titled !== undefined) return titled.startsWith('PM2') ? 'pm2' : titled;
+  return argv
+    .slice(1, 12)
+    .map(wrapperOf)
+    .find((found) => found !== undefined);
+}
+
 export function wrapperAdvice(name: string, address: string): string {
   return (
     `the inspector at ${address} belongs to ${name}, not to the application that ${name} starts. ` +

@@ -2,6 +2,10 @@ import type { Command } from './command.ts';
 
 /** The commands beside the agent itself. Their code is loaded when one is called: the agent's start does not pay for it. */
 export const commands = {
+  why: {
+    summary: 'Say what a Node.js process is doing, also when it is stuck and was never prepared: `sidescope why PID`.',
+    load: async (): Promise<Command> => (await import('./why.ts')).explainProcess,
+  },
   token: {
     summary: 'Print a token for one hour, and the link to the page with it; run beside the agent, as its user.',
     load: async (): Promise<Command> => (await import('./token.ts')).printToken,
