@@ -77,7 +77,7 @@ describe('the pod of examples/shop', () => {
     });
     const download = await api.send('GET', `/profiles/${profileIds[0]}/download`);
     const parsed = parseCpuProfileBytes(new Uint8Array(await download.arrayBuffer()));
-    expect(parsed.frames.map(({ functionName }) => functionName)).toContain('spin');
+    expect(parsed.frames.map(({ functionName }) => functionName)).toContain('fibonacci');
     expect(watched.answers).toBeGreaterThan(0);
     expect(watched.failures).toEqual([]);
   });
