@@ -1,5 +1,5 @@
 import { SidescopeError } from '../../protocol/error.ts';
-import { cpuMaxSamples, samplingMaxSamples } from '../../protocol/rest/requests.ts';
+import { cpuMaxSamples, samplingMaxSamples } from '../../protocol/rest/limits.ts';
 
 /** V8 holds every sample until the profile is stopped and answers with one message. `too-many-samples`. */
 export function refuseLongProfile({ durationMs, intervalUs }: { durationMs: number; intervalUs: number }): void {

@@ -10,7 +10,7 @@ import {
   cpuIntervalUs,
   samplingDurationMs,
   samplingIntervalBytes,
-} from '../../protocol/rest/requests.ts';
+} from '../../protocol/rest/limits.ts';
 import type { Stacks } from '../../protocol/rest/stacks.ts';
 import type { TargetWatcher } from '../attach/target-watcher.ts';
 import type { Targets } from '../attach/targets.ts';

@@ -1,4 +1,4 @@
-import { cpuDurationMs, cpuIntervalUs, cpuMaxSamples } from '../../protocol/rest/requests.ts';
+import { cpuDurationMs, cpuIntervalUs, cpuMaxSamples } from '../../protocol/rest/limits.ts';
 import { formatCount, formatDuration } from '../format.ts';
 
 /** What the CPU form holds, as typed. */

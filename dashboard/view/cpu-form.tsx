@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { cpuIntervalUs } from '../../protocol/rest/requests.ts';
+import { cpuIntervalUs } from '../../protocol/rest/limits.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import { formatDuration } from '../format.ts';
 import { readCpuChoice } from '../model/cpu-choice.ts';

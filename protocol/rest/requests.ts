@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { cpuDurationMs, cpuIntervalUs, samplingDurationMs, samplingIntervalBytes } from './limits.ts';
 import { profileFormatSchema, profileKindSchema, samplingModeSchema } from './profile.ts';
 
 /** Query values are strings. The forms accepted are the plain decimal ones: "1e3", "0x10", " 5" and "" are refused. */
@@ -25,12 +26,6 @@ const time = z.iso.datetime({
   message: 'must be an ISO 8601 time with a zone, such as 2026-01-31T12:00:00Z',
 });
 
-export const cpuDurationMs = { default: 30_000, min: 100, max: 3_600_000 } as const;
-/** V8's own floor is lower, but 100 µs already costs 22 % of the target's CPU. */
-export const cpuIntervalUs = { default: 1_000, min: 50, max: 1_000_000 } as const;
-/** One hour at 1 ms is 3.6 M samples: about 40 MB in one message, which V8 builds as one string in the target. */
-export const cpuMaxSamples = 4_000_000;
-
 export const cpuStartQuery = z
   .object({
     target: targetId.optional(),
@@ -54,14 +49,6 @@ export const heapSnapshotQuery = z
   .strict();
 
 export const heapForecastQuery = z.object({ target: targetId.optional(), thread: threadId.optional() }).strict();
-
-export const samplingDurationMs = { default: 60_000, min: 1_000, max: 3_600_000 } as const;
-export const samplingIntervalBytes = { default: 524_288, min: 4_096, max: 67_108_864 } as const;
-/**
- * Of a churn profile, where V8 keeps every sample until the end, for a target that allocates 1 GB/s: 95 B of its memory and 43 B of the file each;
- * ending 630,000 of them paused 1.7 s. So 104 s at the default interval.
- */
-export const samplingMaxSamples = 200_000;
 
 export const heapSamplingQuery = z
   .object({
