@@ -140,7 +140,6 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
         log,
         onVitals: (vitals, elapsedMs) => this.#onVitals(vitals, elapsedMs),
         onStall: (stall) => this.#onStall(stall),
-        onDiscard: (stallId) => this.#write('a stall', () => this.#stalls.remove(stallId)),
       }),
     );
   }

@@ -19,6 +19,7 @@ export class StallRecord {
   #idle = 0;
   #longestAnswerMs = 0;
   #silentMs = 0;
+  #openSinceMs: number | undefined;
   #isStopped = false;
   gcMs: number | null = null;
   throttledMs: number | null = null;
@@ -44,25 +45,23 @@ export class StallRecord {
     return this.#idle;
   }
 
-  /** A question goes out. */
-  ask(): void {
+  /** A question goes out, at a time of `performance.now()`. */
+  ask(nowMs: number): void {
     this.#asked += 1;
+    this.#openSinceMs = nowMs;
   }
 
-  answer(reading: StackReading, waitedMs: number): void {
-    this.silence(waitedMs);
+  answer(reading: StackReading, nowMs: number): void {
+    const waitedMs = nowMs - (this.#openSinceMs ?? nowMs);
+    this.#openSinceMs = undefined;
+    this.#longestAnswerMs = Math.max(this.#longestAnswerMs, waitedMs);
+    if (waitedMs > nativeAnswerMs) this.#silentMs += waitedMs;
     if (reading.frames === null || reading.frames.length === 0) {
       this.#idle += 1;
       return;
     }
     this.#running += 1;
     this.#stacks.add(reading);
-  }
-
-  /** Time to an answer, or without one. */
-  silence(waitedMs: number): void {
-    this.#longestAnswerMs = Math.max(this.#longestAnswerMs, waitedMs);
-    if (waitedMs > nativeAnswerMs) this.#silentMs += waitedMs;
   }
 
   stopped(): void {
@@ -72,7 +71,8 @@ export class StallRecord {
   /** `endMs` undefined: it goes on. */
   view(state: Stall['state'], { nowMs, endMs }: { nowMs: number; endMs?: number | undefined }): Stall {
     const durationMs = Math.round((endMs ?? nowMs) - this.startMs);
-    const verdict = this.#verdict(durationMs);
+    const openMs = nowMs - (this.#openSinceMs ?? nowMs);
+    const verdict = this.#verdict(durationMs, openMs);
     const dominant = this.#stacks.dominant();
     return {
       id: this.id,
@@ -89,7 +89,7 @@ export class StallRecord {
         asked: this.#asked,
         running: this.#running,
         idle: this.#idle,
-        longestAnswerMs: Math.round(this.#longestAnswerMs),
+        longestAnswerMs: Math.round(Math.max(this.#longestAnswerMs, openMs)),
       },
       tree: this.#stacks.tree(),
       span: this.#stacks.span(),
@@ -100,9 +100,10 @@ export class StallRecord {
     };
   }
 
-  #verdict(durationMs: number): Stall['verdict'] {
+  #verdict(durationMs: number, openMs: number): Stall['verdict'] {
     if (this.#isStopped) return 'stopped';
-    if (this.#silentMs > durationMs / 3) return 'native';
+    const silentMs = this.#silentMs + (openMs > nativeAnswerMs ? openMs : 0);
+    if (silentMs > durationMs / 3) return 'native';
     return this.#running > 0 ? 'javascript' : 'unknown';
   }
 

@@ -41,7 +41,7 @@ export class StallStacks {
   }
 
   tree(): Stall['tree'] {
-    return this.#nodes.map(({ frame, parent, samples, self }) => ({ ...frame, parent, samples, self }));
+    return this.#nodes.map(({ frame, parent, samples, self }) => ({ ...toFrame(frame), parent, samples, self }));
   }
 
   /** The application's function that was at work most, and in it the line. What it called of Node's own counts as its work. */

@@ -39,10 +39,6 @@ export class StallTable {
     });
   }
 
-  remove(id: string): void {
-    this.#index.inIndex('removing a stall', (database) => database.prepare('DELETE FROM stalls WHERE id = ?').run(id));
-  }
-
   /** Newest first. Throws `invalid-request` for a cursor that is none. */
   list(query: StallQuery): StallList {
     const { targetId, kind, since, limit = 20, cursor } = query;

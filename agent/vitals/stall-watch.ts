@@ -52,8 +52,6 @@ export interface StallWatchOptions {
   readonly surroundings: StallSurroundings;
   /** The whole record, whenever there is more of it. */
   onStall(stall: Stall): void;
-  /** It was no stall after all. */
-  onDiscard(id: string): void;
   /** Aborted when the target exits or is left: nothing is sent from then on. */
   readonly signal: AbortSignal;
 }
@@ -136,7 +134,7 @@ export class StallWatch {
   }
 
   async #onBlocked(startMs: number): Promise<string | undefined> {
-    const { surroundings, thresholdMs, signal } = this.#options;
+    const { surroundings, signal } = this.#options;
     const imposed = surroundings.imposed();
     if (imposed.now || imposed.lastMs >= startMs) {
       this.#busySinceMs = undefined;
@@ -147,32 +145,30 @@ export class StallWatch {
     this.#busySinceMs = undefined;
     const record = new StallRecord({ ...this.#options.about, kind: 'blocked' }, { startMs });
     record.cpuOperationId = surroundings.cpuOperationId();
-    this.#tell(record, 'ongoing');
     let endMs: number | undefined;
     try {
       const evidence = await this.#startEvidence(record);
       endMs = await this.#sampleUntilTurned(record);
-      if (endMs === undefined) {
-        this.#options.onDiscard(record.id);
-        return 'its setImmediate does not run although its event loop is idle';
-      }
-      if (endMs - startMs < thresholdMs || (await this.#wasOurs(record, startMs))) {
-        this.#options.onDiscard(record.id);
-        return undefined;
-      }
+      if (endMs === undefined) return 'its setImmediate does not run although its event loop is idle';
+      if (await this.#wasOurs(record, startMs)) return undefined;
       await evidence();
       this.#tell(record, 'ended', endMs);
     } catch (error) {
-      this.#tell(record, endMs === undefined ? 'cut' : 'ended', endMs);
+      if (this.#isCertain(record)) this.#tell(record, endMs === undefined ? 'cut' : 'ended', endMs);
       throw error;
     }
     return undefined;
   }
 
+  /** A silent thread may be at the end of a profile of ours, and an idle one may have another setImmediate than Node's. */
+  #isCertain({ running, idle }: StallRecord): boolean {
+    return running > 0 || (idle === 0 && !this.#options.surroundings.isSampling());
+  }
+
   /** The end of a capture that holds the thread is only known when it is over, a moment after the thread is free again. */
   async #wasOurs(record: StallRecord, startMs: number): Promise<boolean> {
     const { surroundings, signal } = this.#options;
-    if (record.running > 0) return false;
+    if (this.#isCertain(record)) return false;
     if (surroundings.isSampling()) await delay(1_500, undefined, { signal, ref: false });
     const { now, lastMs } = surroundings.imposed();
     return now || lastMs >= startMs;
@@ -200,39 +196,42 @@ export class StallWatch {
   /** The time of the end; undefined when the loop is idle, and does not run our immediate all the same. */
   async #sampleUntilTurned(record: StallRecord): Promise<number | undefined> {
     const { signal, surroundings } = this.#options;
-    let toldMs = performance.now();
+    let toldMs = -Infinity;
     const stack: OpenStack = {};
     for (;;) {
       const isOurs = surroundings.imposed().now;
-      if (record.asked < maxSamples && !isOurs) await this.#sample(record, stack);
+      if (record.asked < maxSamples && !isOurs) await this.#sample(record, stack, toldMs < 0 ? promptMs : slowEveryMs);
       if (record.idle >= brokenAfter && record.running === 0) return undefined;
-      const turned = await this.#beat(slowEveryMs);
-      const nowMs = performance.now();
-      if (turned === true) return nowMs;
-      if (turned === undefined && (await surroundings.processState()) === 'T') record.stopped();
-      if (nowMs - toldMs >= announceEveryMs || (record.running === 1 && record.asked <= 3)) {
-        toldMs = nowMs;
+      // With its first stack if that comes soon, and without it else.
+      if (performance.now() - toldMs >= announceEveryMs && this.#isCertain(record)) {
+        toldMs = performance.now();
         this.#tell(record, 'ongoing');
       }
+      const turned = await this.#beat(slowEveryMs);
+      const nowMs = performance.now();
+      if (turned === true) {
+        // Native work is over when both are answered, and this one tells where.
+        if (stack.answer !== undefined) await this.#sample(record, stack, promptMs);
+        return nowMs;
+      }
+      if (turned === undefined && (await surroundings.processState()) === 'T') record.stopped();
       const pauseMs = record.asked < quickSamples && !isOurs ? sampleEveryMs : slowEveryMs;
       await delay(pauseMs, undefined, { signal, ref: false });
     }
   }
 
   /** One stack, or one wait for one that was asked for earlier. */
-  async #sample(record: StallRecord, stack: OpenStack): Promise<void> {
+  async #sample(record: StallRecord, stack: OpenStack, waitMs = slowEveryMs): Promise<void> {
     const { session, signal } = this.#options;
     signal.throwIfAborted();
     if (stack.answer === undefined) {
-      record.ask();
-      stack.askedMs = performance.now();
+      record.ask(performance.now());
       stack.answer = session.evaluate(stackExpression, { timeoutMs: answerTimeoutMs, signal }).then(decodeStack);
     }
-    const askedMs = stack.askedMs ?? 0;
-    const reading = await within(stack.answer, slowEveryMs, signal);
+    const reading = await within(stack.answer, waitMs, signal);
     if (reading === undefined) return;
     stack.answer = undefined;
-    record.answer(reading, performance.now() - askedMs);
+    record.answer(reading, performance.now());
   }
 
   async #followSaturation(): Promise<void> {
@@ -291,7 +290,6 @@ export class StallWatch {
 }
 
 interface OpenStack {
-  askedMs?: number;
   answer?: Promise<ReturnType<typeof decodeStack>> | undefined;
 }
 

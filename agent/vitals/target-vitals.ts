@@ -34,7 +34,6 @@ export interface TargetVitalsOptions {
   readonly log: VitalsLog;
   onVitals(vitals: Vitals, elapsedMs: number): void;
   onStall(stall: Stall): void;
-  onDiscard(stallId: string): void;
 }
 
 /** Vitals and stall watch of one attachment: from its beginning until the target exits or is left. */
@@ -139,7 +138,6 @@ export class TargetVitals implements AsyncDisposable {
         throttledMs: () => this.#reader.throttledMs(),
       },
       onStall: (stall) => this.#options.onStall(stall),
-      onDiscard: (id) => this.#options.onDiscard(id),
       signal: this.#signal,
     });
   }
