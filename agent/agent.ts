@@ -19,7 +19,7 @@ import type { ProfileStore } from './store/store.ts';
 import { createAudit, type Audit } from './telemetry/audit.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { logTargets } from './telemetry/log-targets.ts';
-import { observe } from './telemetry/observe.ts';
+import { observe, observeInspectors } from './telemetry/observe.ts';
 import type { Log } from './telemetry/log.ts';
 import { version } from './version.ts';
 import { Monitor } from './vitals/monitor.ts';
@@ -100,6 +100,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     listeners.control?.feature ?? notYet('control-socket'),
   ];
   opening.use(observe(metrics, { targets, captures, monitor, store: storage.store, features }));
+  observeInspectors(metrics, targets);
   opening.use(logTargets(targets, log));
 
   const info = (): Omit<Info, 'you'> => {

@@ -1,8 +1,8 @@
 import { readConfigFile } from './options/config-file.ts';
 import { quote, readArguments, readEnvironment } from './options/sources.ts';
 import type { OptionProblem, OptionRow, OptionSource, OptionTable, SourceReading } from './options/sources.ts';
-import { formatAddress, isLoopback, valueTypes } from './options/value-types.ts';
-import type { Address, Parsed, ValueLimits } from './options/value-types.ts';
+import { formatAddress, formatTarget, isLoopback, valueTypes } from './options/value-types.ts';
+import type { Address, Parsed, Target, ValueLimits } from './options/value-types.ts';
 
 /**
  * Every option there is. Flags, environment, file, help and the README's table come from it. An option is here only
@@ -14,7 +14,8 @@ export const optionTable = {
     type: 'target',
     repeatable: true,
     default: '127.0.0.1:9229',
-    meaning: 'Inspector of a process to profile; the agent waits for one that is not there yet.',
+    meaning:
+      'A process to profile, by the address of its inspector or by its pid; the agent waits for an address that is not there yet. By pid the inspector is opened where it is not (SIGUSR1), and closed when the agent leaves; `auto` takes every Node.js process there is.',
   },
   'data-dir': {
     group: 'Storage',
@@ -272,13 +273,11 @@ const checks: readonly {
   {
     option: 'target',
     problem: ({ target }) => {
-      const repeated = target.find((one, index) => target.findIndex((other) => isSameAddress(one, other)) < index);
-      return repeated === undefined
-        ? undefined
-        : `target ${formatAddress(repeated)} is given more than once; used once`;
+      const repeated = target.find((one, index) => target.findIndex((other) => isSameTarget(one, other)) < index);
+      return repeated === undefined ? undefined : `target ${formatTarget(repeated)} is given more than once; used once`;
     },
     instead: ({ target }) => ({
-      target: target.filter((one, index) => target.findIndex((other) => isSameAddress(one, other)) === index),
+      target: target.filter((one, index) => target.findIndex((other) => isSameTarget(one, other)) === index),
     }),
   },
   {
@@ -350,8 +349,8 @@ function isDefault(name: OptionName, options: Options): boolean {
   return valueText(name, options) === optionTable[name].default;
 }
 
-function isSameAddress(a: Address, b: Address): boolean {
-  return a.host === b.host && a.port === b.port;
+function isSameTarget(a: Target, b: Target): boolean {
+  return formatTarget(a) === formatTarget(b);
 }
 
 /** A wildcard address takes the port on every address of the machine. */

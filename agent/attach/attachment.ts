@@ -55,16 +55,17 @@ export class Attachment implements AsyncDisposable {
     try {
       using _exit = main.on('NodeRuntime.waitingForDisconnect', () => void leaveExitingTarget(socket, () => [main]));
       // Without this message our mere presence holds the target at its exit (18, 20; with a profiler running, all versions).
+      const armed = main.send(
+        'NodeRuntime.notifyWhenWaitingForDisconnect',
+        { enabled: true },
+        { timeoutMs: attachTimeoutMs, signal },
+      );
       // Both at once: each answer of a target that is busy in native code takes as long as one of its calls.
-      const [, reading] = await Promise.all([
-        main.send(
-          'NodeRuntime.notifyWhenWaitingForDisconnect',
-          { enabled: true },
-          { timeoutMs: attachTimeoutMs, signal },
-        ),
-        main.evaluate(identityExpression, { timeoutMs: attachTimeoutMs, signal }),
-      ]);
-      const identity = decodeIdentity(reading);
+      const reading = main.evaluate(identityExpression, { timeoutMs: attachTimeoutMs, signal });
+      // What the first one says is the better reason.
+      reading.catch(() => undefined);
+      await armed;
+      const identity = decodeIdentity(await reading);
       early.stop();
       const attachment = new Attachment({
         socket,

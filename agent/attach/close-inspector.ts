@@ -24,8 +24,7 @@ export async function leaveAndClose(attachment: Attachment, opened: OpenInspecto
   const { pid } = opened.facts;
   let isForeign = false;
   await attachment.leaveAndCloseInspector(async () => {
-    // One of them is ours.
-    isForeign = (await countClients(pid, port)) > 1;
+    isForeign = await staysAbove(1, { pid, port });
     return !isForeign;
   });
   if (isForeign) return 'foreign-client';
@@ -38,7 +37,7 @@ export async function leaveAndClose(attachment: Attachment, opened: OpenInspecto
  */
 export async function closeUnattended({ address, facts, isOurs }: OpenInspector): Promise<ClosingResult> {
   if (!isOurs) return 'not-ours';
-  if ((await countClients(facts.pid, address.port)) > 0) return 'foreign-client';
+  if (await staysAbove(0, { pid: facts.pid, port: address.port })) return 'foreign-client';
   try {
     const options = { timeoutMs: unattendedTimeoutMs, signal: new AbortController().signal };
     const { webSocketUrl } = await discoverInspector(address, options);
@@ -53,6 +52,17 @@ export async function closeUnattended({ address, facts, isOurs }: OpenInspector)
 }
 
 const unattendedTimeoutMs = 500;
+const settleMs = 300;
+
+/** Our own questions for /json/list may be on their way out. */
+async function staysAbove(own: number, { pid, port }: { pid: number; port: number }): Promise<boolean> {
+  const deadlineMs = performance.now() + settleMs;
+  while ((await countClients(pid, port)) > own) {
+    if (performance.now() > deadlineMs) return true;
+    await delay(pollMs);
+  }
+  return false;
+}
 
 async function untilClosed(pid: number, port: number): Promise<boolean> {
   const deadlineMs = performance.now() + closedWithinMs;

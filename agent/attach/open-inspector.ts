@@ -14,6 +14,14 @@ export interface OpenInspector extends FoundInspector {
   readonly isOurs: boolean;
 }
 
+export interface OpenOptions {
+  /** Start times of processes that an earlier try has signalled and that could not open then: what is open in them now is ours. Added to. */
+  readonly signalled: Set<string>;
+  /** Of the process that is meant, when it was seen before: its pid may have gone to another one. */
+  readonly startTicks?: string | undefined;
+  readonly signal: AbortSignal;
+}
+
 /** A turning loop, and one that V8 can interrupt, opens it in 5-60 ms; loaded machines need longer. */
 const idleTimeoutMs = 2_000;
 /** In a native call it opens when that returns. */
@@ -24,15 +32,15 @@ const pollMs = 20;
  * The inspector of a process: the one that is open, or else one that SIGUSR1 opens. That signal kills what is no Node and interrupts system calls, so it is sent
  * only after every check here, to the same process that was checked. Rejects with `no-such-process`, `not-a-node-process`, `wrapper-process`,
  * `process-of-another-user`, `inspector-disabled`, `cluster-primary`, `inspector-port-taken`, `native-call`, `signal-handled`, `inspector-http-error`.
- *
- * `signalled` holds the start times of processes that an earlier try has signalled and that could not open then: what is open in them now is ours.
  */
 export async function openInspector(
   pid: number,
-  { signalled, signal }: { signalled: Set<string>; signal: AbortSignal },
+  { signalled, startTicks, signal }: OpenOptions,
 ): Promise<OpenInspector> {
   if (pid === process.pid) throw notNode(pid, 'it is this process itself');
   const facts = await readProcess(pid);
+  if (startTicks !== undefined && facts.startTicks !== startTicks)
+    throw new SidescopeError('no-such-process', `process ${pid} has ended, and another one has its number now`);
   if (!isNode(facts)) throw notNode(pid, `it is ${JSON.stringify(commandOf(facts))}`);
   await refuseOtherNetwork(facts);
   const open = await findInspector(facts, signal);

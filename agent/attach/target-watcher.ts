@@ -2,10 +2,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
 import type { IdentityReading } from '../../protocol/inspector/readings.ts';
 import type { CaptureRef, Target, TargetIdentity, TargetState } from '../../protocol/rest/target.ts';
-import { formatAddress, targetId, type InspectorAddress } from './address.ts';
+import { formatAddress } from './address.ts';
 import { Attachment } from './attachment.ts';
 import { backoffMs } from './backoff.ts';
+import { closeUnattended, leaveAndClose } from './close-inspector.ts';
 import { discoverInspector } from './discovery.ts';
+import type { OpenInspector } from './open-inspector.ts';
+import { checkIdentity } from './target-source.ts';
+import type { FoundTarget, TargetSource } from './target-source.ts';
 import { wrapperAdvice, wrapperOf } from './wrapper-process.ts';
 
 const discoveryTimeoutMs = 5_000;
@@ -21,7 +25,7 @@ export interface WatcherEvents {
 /** Keeps one target attached for as long as the agent runs: waits for it, attaches, notices its end, starts over. */
 export class TargetWatcher implements AsyncDisposable {
   readonly id: string;
-  readonly #address: InspectorAddress;
+  readonly #source: TargetSource;
   readonly #events: WatcherEvents;
   readonly #stopped = new AbortController();
   readonly #random: () => number;
@@ -32,11 +36,14 @@ export class TargetWatcher implements AsyncDisposable {
   #previous: Target['previous'] = [];
   #captures: CaptureRef[] = [];
   #attachment: Attachment | undefined;
+  /** An inspector that we opened, until it is closed or its process has ended. */
+  #opened: { readonly inspector: OpenInspector; readonly sinceMs: number } | undefined;
+  #openMs = 0;
   #running: Promise<void> = Promise.resolve();
 
-  constructor(address: InspectorAddress, options: { events: WatcherEvents; random?: () => number }) {
-    this.id = targetId(address);
-    this.#address = address;
+  constructor(source: TargetSource, options: { events: WatcherEvents; random?: () => number }) {
+    this.id = source.id;
+    this.#source = source;
     this.#events = options.events;
     this.#random = options.random ?? Math.random;
   }
@@ -46,7 +53,7 @@ export class TargetWatcher implements AsyncDisposable {
   }
 
   get view(): Target {
-    const address = formatAddress(this.#address);
+    const address = this.#source.label;
     return {
       id: this.id,
       address,
@@ -90,9 +97,29 @@ export class TargetWatcher implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const reason = new SidescopeError('shutting-down', 'the agent is stopping');
     this.#stopped.abort(reason);
-    await this.#attachment?.[Symbol.asyncDispose]();
+    await this.#leave();
     await this.#running;
     this.#change({ state: 'detached', since: now(), reason: { code: reason.code, message: reason.message } });
+  }
+
+  /** How long inspectors that we opened in this target have been open in all. */
+  get inspectorOpenMs(): number {
+    return this.#openMs + (this.#opened === undefined ? 0 : performance.now() - this.#opened.sinceMs);
+  }
+
+  /** Closes an inspector that we opened, where that is safe. */
+  async #leave(): Promise<void> {
+    const inspector = this.#opened?.inspector;
+    const attachment = this.#attachment;
+    if (inspector === undefined) await attachment?.[Symbol.asyncDispose]();
+    else if (attachment === undefined || attachment.ended.aborted) await closeUnattended(inspector);
+    else await leaveAndClose(attachment, inspector);
+    this.#noteClosed();
+  }
+
+  #noteClosed(): void {
+    this.#openMs = this.inspectorOpenMs;
+    this.#opened = undefined;
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -122,8 +149,9 @@ export class TargetWatcher implements AsyncDisposable {
 
   /** Resolves with the reason when an attachment that succeeded has ended. */
   async #attachOnce(signal: AbortSignal): Promise<SidescopeError> {
-    const address = formatAddress(this.#address);
-    const found = await discoverInspector(this.#address, { timeoutMs: discoveryTimeoutMs, signal });
+    const target = await this.#findTarget(signal);
+    const address = formatAddress(target.address);
+    const found = await discoverInspector(target.address, { timeoutMs: discoveryTimeoutMs, signal });
     const wrapper = wrapperOf(found.scriptUrl);
     // Not even a socket is opened there: npm would print "Debugger attached." at every attempt.
     if (wrapper !== undefined) throw new SidescopeError('wrapper-process', wrapperAdvice(wrapper, address));
@@ -138,15 +166,34 @@ export class TargetWatcher implements AsyncDisposable {
       },
     });
     const reading = this.#attachment.identity;
+    try {
+      checkIdentity(target, reading.pid);
+    } catch (error) {
+      await this.#attachment[Symbol.asyncDispose]();
+      this.#attachment = undefined;
+      throw error;
+    }
     const identity = toIdentity(reading);
     this.#identity = identity;
     // A connection that was cut while the process lived on: that was no earlier run.
     this.#previous = this.#previous.filter((run) => run.identity.instanceId !== identity.instanceId);
     this.#detectedAgents = [...reading.agents];
-    this.#warnings = [];
+    this.#warnings = [...target.warnings];
     this.#change({ state: 'attached', since: now(), captures: [...this.#captures] });
     this.#events.onAttached(this.view);
     return ended;
+  }
+
+  async #findTarget(signal: AbortSignal): Promise<FoundTarget> {
+    try {
+      const target = await this.#source.find(signal);
+      if (target.opened?.isOurs === true) this.#opened ??= { inspector: target.opened, sinceMs: performance.now() };
+      return target;
+    } catch (error) {
+      // Its inspector ended with it.
+      if (isSidescopeError(error, 'no-such-process')) this.#noteClosed();
+      throw error;
+    }
   }
 
   #detach(reason: SidescopeError): void {

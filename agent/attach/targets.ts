@@ -1,7 +1,9 @@
 import { EventEmitter } from 'node:events';
 import { SidescopeError } from '../../protocol/error.ts';
 import type { Target } from '../../protocol/rest/target.ts';
-import type { InspectorAddress } from './address.ts';
+import { scanForTargets } from './auto-targets.ts';
+import { targetSource } from './target-source.ts';
+import type { TargetSpec } from './target-source.ts';
 import { TargetWatcher } from './target-watcher.ts';
 
 export interface TargetsEvents {
@@ -12,33 +14,36 @@ export interface TargetsEvents {
   'attempt-failed': [Target, SidescopeError];
 }
 
-/** Every target that the options name. Each is watched on its own and fails alone. */
-export class Targets extends EventEmitter<TargetsEvents> implements AsyncDisposable {
-  readonly #watchers: ReadonlyMap<string, TargetWatcher>;
+/** More at once hold too many sessions; of those found by themselves the first ones are watched. */
+const maxTargets = 32;
 
-  constructor(addresses: readonly InspectorAddress[], options: { random?: () => number } = {}) {
+/** Every target that the options name, and with `auto` those found since. Each is watched on its own and fails alone. */
+export class Targets extends EventEmitter<TargetsEvents> implements AsyncDisposable {
+  readonly #watchers = new Map<string, TargetWatcher>();
+  readonly #isAuto: boolean;
+  readonly #random: (() => number) | undefined;
+  readonly #stopped = new AbortController();
+  #scanning: Promise<void> = Promise.resolve();
+
+  constructor(specs: readonly (TargetSpec | 'auto')[], options: { random?: () => number } = {}) {
     super();
-    const watchers = addresses.map(
-      (address) =>
-        new TargetWatcher(address, {
-          ...options,
-          events: {
-            onChange: (view) => this.emit('change', view),
-            onAttached: (view) => this.emit('attached', view),
-            onDetached: (view, reason) => this.emit('detached', view, reason),
-            onAttemptFailed: (view, failure) => this.emit('attempt-failed', view, failure),
-          },
-        }),
-    );
-    this.#watchers = new Map(watchers.map((watcher) => [watcher.id, watcher]));
+    this.#isAuto = specs.includes('auto');
+    this.#random = options.random;
+    for (const spec of specs) if (spec !== 'auto') this.#add(spec);
   }
 
   start(): void {
     for (const watcher of this.#watchers.values()) watcher.start();
+    if (this.#isAuto) this.#scanning = scanForTargets((spec) => this.#add(spec)?.start(), this.#stopped.signal);
   }
 
   list(): readonly Target[] {
     return [...this.#watchers.values()].map((watcher) => watcher.view);
+  }
+
+  /** Per target, how long inspectors that we opened in it have been open. */
+  inspectorOpenMs(): readonly { readonly id: string; readonly openMs: number }[] {
+    return [...this.#watchers.values()].map(({ id, inspectorOpenMs }) => ({ id, openMs: inspectorOpenMs }));
   }
 
   /** Throws `unknown-target`. */
@@ -50,7 +55,7 @@ export class Targets extends EventEmitter<TargetsEvents> implements AsyncDisposa
   watcher(id: string | undefined): TargetWatcher {
     const [first, ...others] = this.#watchers.values();
     if (id === undefined && first !== undefined && others.length === 0) return first;
-    const known = [...this.#watchers.keys()].join(', ');
+    const known = [...this.#watchers.keys()].join(', ') || 'none found yet';
     if (id === undefined)
       throw new SidescopeError(
         'target-required',
@@ -67,6 +72,31 @@ export class Targets extends EventEmitter<TargetsEvents> implements AsyncDisposa
 
   /** Leaves every target clean, all at once. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped.abort();
+    await this.#scanning;
     await Promise.all([...this.#watchers.values()].map((watcher) => watcher[Symbol.asyncDispose]()));
+  }
+
+  /** Undefined when it is watched already, or when there is no room. */
+  #add(spec: TargetSpec): TargetWatcher | undefined {
+    const source = targetSource(spec);
+    const isKnown = this.#watchers.has(source.id) || ('pid' in spec && this.#hasAttached(spec.pid));
+    if (isKnown || this.#watchers.size >= maxTargets) return undefined;
+    const watcher = new TargetWatcher(source, {
+      ...(this.#random !== undefined && { random: this.#random }),
+      events: {
+        onChange: (view) => this.emit('change', view),
+        onAttached: (view) => this.emit('attached', view),
+        onDetached: (view, reason) => this.emit('detached', view, reason),
+        onAttemptFailed: (view, failure) => this.emit('attempt-failed', view, failure),
+      },
+    });
+    this.#watchers.set(watcher.id, watcher);
+    return watcher;
+  }
+
+  /** Found by its address before. */
+  #hasAttached(pid: number): boolean {
+    return this.list().some(({ state, identity }) => state.state === 'attached' && identity?.pid === pid);
   }
 }

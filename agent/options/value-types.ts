@@ -11,6 +11,9 @@ export interface Address {
   readonly port: number;
 }
 
+/** An inspector, a process whose inspector is opened when it is not, or every Node process that is found. */
+export type Target = Address | { readonly pid: number } | 'auto';
+
 /** The part of an option's row that its parser reads. Bounds are texts of the option's own type. */
 export interface ValueLimits {
   readonly min?: string;
@@ -37,7 +40,7 @@ export const valueTypes = {
   },
   choice: { syntax: 'NAME', parse: parseChoice, format: String },
   host: { syntax: 'HOST', parse: parseHost, format: String },
-  target: { syntax: 'HOST:PORT', parse: parseTarget, format: formatAddress },
+  target: { syntax: 'HOST:PORT|pid:N|auto', parse: parseTarget, format: formatTarget },
   address: { syntax: 'HOST:PORT', parse: parseListenAddress, format: formatAddress },
   'address-or-off': {
     syntax: 'HOST:PORT|off',
@@ -61,7 +64,7 @@ export const valueTypes = {
   'path-mapping': ValueType<PathMapping>;
   choice: ValueType<string>;
   host: ValueType<string>;
-  target: ValueType<Address>;
+  target: ValueType<Target>;
   address: ValueType<Address>;
   'address-or-off': ValueType<Address | 'off'>;
   count: ValueType<number>;
@@ -87,6 +90,11 @@ const sizeUnitsBytes: Readonly<Record<string, number>> = {
 
 export function formatAddress(address: Address): string {
   return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`;
+}
+
+export function formatTarget(target: Target): string {
+  if (target === 'auto') return target;
+  return 'pid' in target ? `pid:${target.pid}` : formatAddress(target);
 }
 
 export function isLoopback(host: string): boolean {
@@ -123,9 +131,13 @@ function parseHost(text: string): Parsed<string> {
   return { problem: 'must be a host name without scheme, port or wildcard, such as profiler.example.com' };
 }
 
-function parseTarget(text: string): Parsed<Address> {
-  if (text === 'auto' || text.startsWith('pid:')) {
-    return { problem: 'is not in this version: it comes with a later one; name the target by host:port' };
+function parseTarget(text: string): Parsed<Target> {
+  if (text === 'auto') return { value: text };
+  if (text.startsWith('pid:')) {
+    const pid = /^pid:([1-9]\d{0,9})$/.exec(text)?.[1];
+    return pid === undefined
+      ? { problem: 'must have a number behind pid:, such as pid:4242' }
+      : { value: { pid: Number(pid) } };
   }
   const parsed = parseAddress(text, '127.0.0.1:9229');
   if ('value' in parsed && parsed.value.port === 0) return { problem: 'needs a port between 1 and 65535' };

@@ -57,6 +57,12 @@ export function createMetrics(build: {
       labelNames: ['target'],
       registers,
     }),
+    inspectorOpenSecondsTotal: new Counter({
+      name: 'sidescope_inspector_open_seconds_total',
+      help: 'How long inspectors that the agent opened by SIGUSR1 have been open.',
+      labelNames: ['target'],
+      registers,
+    }),
     attachAttemptsTotal: new Counter({
       name: 'sidescope_attach_attempts_total',
       help: 'Attempts to attach that failed.',

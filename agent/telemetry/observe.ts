@@ -57,6 +57,19 @@ export function observe(metrics: Metrics, observed: Observed): Disposable {
   return stack;
 }
 
+/** Read when it is scraped: it grows by itself. */
+export function observeInspectors(
+  { inspectorOpenSecondsTotal: counter }: Metrics,
+  targets: { inspectorOpenMs(): readonly { readonly id: string; readonly openMs: number }[] },
+): void {
+  Object.assign(counter, {
+    collect() {
+      counter.reset();
+      for (const { id, openMs } of targets.inspectorOpenMs()) counter.inc({ target: id }, openMs / 1000);
+    },
+  });
+}
+
 function targetCounter(metrics: Metrics): (target: Target) => void {
   const seenAttempts = new Map<string, number>();
   return ({ id, state }) => {

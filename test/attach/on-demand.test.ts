@@ -7,7 +7,9 @@ import { leaveAndClose } from '../../agent/attach/close-inspector.ts';
 import { discoverInspector } from '../../agent/attach/discovery.ts';
 import { readListeningSockets, socketInodes } from '../../agent/attach/listening-sockets.ts';
 import { openInspector } from '../../agent/attach/open-inspector.ts';
+import { findNodeProcesses } from '../../agent/attach/node-processes.ts';
 import type { OpenInspector } from '../../agent/attach/open-inspector.ts';
+import { Targets } from '../../agent/attach/targets.ts';
 import { isAlive } from '../support/is-alive.ts';
 import { nodePath, nodeVersions } from '../support/node-versions.ts';
 import { startTarget } from '../support/target.ts';
@@ -172,4 +174,76 @@ it('that handles SIGUSR1 itself is told, after its handler has run', async () =>
   await expect(open(target.pid)).rejects.toMatchObject({ code: 'signal-handled' });
   await target.waitForOutput(/^handled$/m);
   expect(isAlive(target.pid)).toBe(true);
+});
+
+describe('--target pid:N and auto', () => {
+  const attached = (targets: Targets, id: string): Promise<unknown> =>
+    waitFor(() => targets.list().some((target) => target.id === id && target.state.state === 'attached'), {
+      message: () => `${id} attached; there are ${JSON.stringify(targets.list().map(({ id, state }) => [id, state]))}`,
+    });
+
+  it('pid:N opens the inspector, attaches, and closes it when the agent leaves; the time is counted', async () => {
+    await using target = await startUnprepared();
+    const id = `pid-${target.pid}`;
+    let openMs: number;
+    {
+      await using targets = new Targets([{ pid: target.pid }]);
+      targets.start();
+      await attached(targets, id);
+      expect(targets.view(id)).toMatchObject({
+        address: `pid:${target.pid}`,
+        identity: { pid: target.pid },
+        warnings: [],
+      });
+      openMs = targets.inspectorOpenMs()[0]?.openMs ?? 0;
+    }
+    expect(openMs).toBeGreaterThan(0);
+    expect(await listens(target)).toBe(false);
+    expect(isAlive(target.pid)).toBe(true);
+  });
+
+  it('pid:N says why there is nothing to attach to, and keeps away from it', async () => {
+    const sleep = spawn('sleep', ['60'], { stdio: 'ignore' });
+    try {
+      await using targets = new Targets([{ pid: sleep.pid ?? 0 }]);
+      targets.start();
+      const state = await waitFor(
+        () => {
+          const [view] = targets.list();
+          return view?.state.state === 'connecting' && view.state.lastFailure;
+        },
+        { message: 'a failed attempt' },
+      );
+      expect(state.code).toBe('not-a-node-process');
+      expect(isAlive(sleep.pid ?? 0)).toBe(true);
+    } finally {
+      sleep.kill('SIGKILL');
+    }
+  });
+
+  it('a pid that another process has now is not taken for the one that was meant', async () => {
+    await using target = await startUnprepared();
+    const options = { signalled: new Set<string>(), startTicks: '1', signal };
+    await expect(openInspector(target.pid, options)).rejects.toMatchObject({
+      code: 'no-such-process',
+      message: expect.stringContaining('another one has its number') as string,
+    });
+    expect(await listens(target)).toBe(false);
+  });
+
+  it('a process in a system call is attached when that returns', async () => {
+    await using target = await startUnprepared();
+    await target.send({ deed: 'waitForChild', seconds: 2 });
+    await target.waitForOutput(/^stuck$/m);
+    await using targets = new Targets([{ pid: target.pid }]);
+    targets.start();
+    await attached(targets, `pid-${target.pid}`);
+  });
+});
+
+it('Node processes are found by /proc: applications, and no wrapper, no agent, not this one', async () => {
+  await using target = await startUnprepared();
+  const pids = (await findNodeProcesses()).map(({ pid }) => pid);
+  expect(pids).toContain(target.pid);
+  expect(pids).not.toContain(process.pid);
 });

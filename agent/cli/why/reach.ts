@@ -78,12 +78,20 @@ async function attach(address: InspectorAddress, signal: AbortSignal): Promise<A
   if (wrapper !== undefined)
     throw new SidescopeError('wrapper-process', wrapperAdvice(wrapper, formatAddress(address)));
   const deadline = AbortSignal.timeout(attachTimeoutMs);
-  try {
-    return await Attachment.open(found.webSocketUrl, {
+  const open = (): Promise<Attachment> =>
+    Attachment.open(found.webSocketUrl, {
       scriptUrl: found.scriptUrl,
       signal: AbortSignal.any([signal, deadline]),
       listener: { onThreads: ignore, onExiting: ignore, onEnded: ignore },
     });
+  try {
+    try {
+      return await open();
+    } catch (error) {
+      // V8 ended the evaluation after its 200 ms: on a machine under load the target was not on a processor for so long.
+      if (!isSidescopeError(error, 'inspector-refused')) throw error;
+      return await open();
+    }
   } catch (error) {
     if (!deadline.aborted || signal.aborted) throw error;
     throw new SidescopeError(

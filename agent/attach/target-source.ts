@@ -1,0 +1,64 @@
+import { SidescopeError } from '../../protocol/error.ts';
+import { formatAddress, targetId } from './address.ts';
+import type { InspectorAddress } from './address.ts';
+import { openInspector } from './open-inspector.ts';
+import type { OpenInspector } from './open-inspector.ts';
+
+/** A target as the options name it. */
+export type TargetSpec = InspectorAddress | { readonly pid: number };
+
+export interface FoundTarget {
+  readonly address: InspectorAddress;
+  /** Of a target named by its pid: whoever answers must be that process. */
+  readonly opened: OpenInspector | undefined;
+  readonly warnings: readonly string[];
+}
+
+/** Where a target is to be found, asked at each attempt to attach. */
+export interface TargetSource {
+  /** Stable over restarts of the agent, safe in paths and queries. */
+  readonly id: string;
+  /** As the person gave it. */
+  readonly label: string;
+  find(signal: AbortSignal): Promise<FoundTarget>;
+}
+
+export function targetSource(spec: TargetSpec): TargetSource {
+  return 'pid' in spec ? processSource(spec.pid) : addressSource(spec);
+}
+
+function addressSource(address: InspectorAddress): TargetSource {
+  return {
+    id: targetId(address),
+    label: formatAddress(address),
+    find: () => Promise.resolve({ address, opened: undefined, warnings: [] }),
+  };
+}
+
+/** One process: when it has ended, whoever gets its pid is another one, and is not signalled. */
+function processSource(pid: number): TargetSource {
+  const signalled = new Set<string>();
+  let startTicks: string | undefined;
+  return {
+    id: `pid-${pid}`,
+    label: `pid:${pid}`,
+    async find(signal) {
+      const opened = await openInspector(pid, { signalled, startTicks, signal });
+      startTicks ??= opened.facts.startTicks;
+      const address = formatAddress(opened.address);
+      const warnings = opened.isExposed
+        ? [`the inspector at ${address} listens beyond loopback: whoever reaches it can run code in the target`]
+        : [];
+      return { address: opened.address, opened, warnings };
+    },
+  };
+}
+
+/** Throws when another process answered. */
+export function checkIdentity({ opened, address }: FoundTarget, pid: number): void {
+  if (opened === undefined || opened.facts.innerPid === pid) return;
+  throw new SidescopeError(
+    'inspector-bad-answer',
+    `the inspector at ${formatAddress(address)} is of process ${pid}, not of ${opened.facts.pid}`,
+  );
+}
