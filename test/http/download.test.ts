@@ -27,9 +27,10 @@ async function serve() {
   const heap = await put(store, heapBytes, { kind: 'heap-snapshot' });
   const services = await fakeServices({
     store,
-    convert: async (id, { format }) => {
+    convert: async (id, { format, source }) => {
       if (format === 'pprof') return Buffer.from([0x1f, 0x8b, 1, 2, 3]);
-      if (format === 'collapsed') return Buffer.from(`${id};main 5\n`);
+      if (format === 'collapsed') return Buffer.from(`${id};${source === 'original' ? 'main' : 'n'} 5\n`);
+      if (format === 'cpuprofile') return Buffer.from('{"mapped":true}');
       throw new SidescopeError('unsupported-format', `no ${format}`);
     },
   });
@@ -217,6 +218,22 @@ describe('another format', () => {
     expect([pprof.status, [...pprof.bytes]]).toEqual([206, [0x8b, 1]]);
     expect(pprof.headers['content-disposition']).toMatch(/\.pb\.gz"$/);
     expect(pprof.headers.etag).not.toBe(text.headers.etag);
+  });
+
+  test('has original places unless raw ones are asked for, and the artifact the other way round', async () => {
+    await using served = await serve();
+    const bodyOf = async (query: string): Promise<string> => (await served.get(served.cpu, {}, query)).bytes.toString();
+    expect(await bodyOf('?format=collapsed&source=raw')).toBe(`${served.cpu.id};n 5\n`);
+    expect(await bodyOf('?source=raw')).toBe(cpuBytes.toString());
+    const mapped = await served.get(served.cpu, {}, '?source=original');
+    expect(mapped.bytes.toString()).toBe('{"mapped":true}');
+    expect(mapped.headers['content-disposition']).toMatch(/\.cpuprofile"$/);
+    expect(mapped.headers.etag).not.toBe(`"${served.cpu.sha256}"`);
+    expect(problemOf(await served.get(served.heap, {}, '?source=original'))).toMatchObject({
+      code: 'unsupported-format',
+      detail: 'heap-snapshot comes with the places that V8 wrote, not with original ones',
+    });
+    expect(problemOf(await served.get(served.cpu, {}, '?source=both')).code).toBe('invalid-request');
   });
 
   test('that the kind does not have is refused with those it has', async () => {

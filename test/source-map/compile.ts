@@ -37,11 +37,10 @@ export async function compile(compiler: Compiler): Promise<Compiled> {
   };
 }
 
-/** `addSurcharges prices.ts:21`, 1-based, from the source as it is. */
-export async function placeOf(text: string): Promise<{ line: number; column: number }> {
-  const lines = (await readFile(join(program, 'prices.ts'), 'utf8')).split('\n');
-  const line = lines.findIndex((each) => each.includes(text));
-  return { line: line + 1, column: (lines[line]?.indexOf(text) ?? -1) + 1 };
+/** Where a text stands first in a source, 1-based. */
+export async function lineOf(text: string, file = 'prices'): Promise<number> {
+  const lines = (await readFile(join(program, `${file}.ts`), 'utf8')).split('\n');
+  return lines.findIndex((each) => each.includes(text)) + 1;
 }
 
 /** As tsc does it with `sourceMap` or `inlineSourceMap`, file by file: modules for the one, CommonJS for the other. */
