@@ -13,8 +13,8 @@ export interface Built {
 }
 
 /**
- * dist/agent/main.mjs, and beside it one entry for each agent/…-thread.ts. Everything but Node's own modules is inside.
- * All chunks lie in one folder, so that `new URL('./x-thread.mjs', import.meta.url)` is right in each of them.
+ * dist/agent/main.mjs, and beside it one entry for each agent/…-child.ts. Everything but Node's own modules is inside.
+ * All chunks lie in one folder, so that `new URL('./x-child.mjs', import.meta.url)` is right in each of them.
  */
 export async function bundleAgent(root: string): Promise<Built> {
   await using bundle = await rolldown({
@@ -61,7 +61,7 @@ export async function bundleAgent(root: string): Promise<Built> {
 
 function entries(root: string): Record<string, string> {
   const threads = readdirSync(join(root, 'agent'), { recursive: true, encoding: 'utf8' }).filter((file) =>
-    file.endsWith('-thread.ts'),
+    file.endsWith('-child.ts'),
   );
   return Object.fromEntries(
     ['main.ts', ...threads].map((file) => [basename(file, '.ts'), join(root, 'agent', file)] as const),

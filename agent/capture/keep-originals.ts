@@ -2,7 +2,7 @@ import { SidescopeError } from '../../protocol/error.ts';
 import type { SourceMapsSummary } from '../../protocol/rest/profile.ts';
 import { missingMapsWarning } from '../source-maps/summary.ts';
 import type { CaptureJob } from './capture-job.ts';
-import type { WorkerResults } from './profile-worker-thread.ts';
+import type { WorkerResults } from './profile-worker-child.ts';
 
 /**
  * Puts aside where the functions of a profile come from, and says what is missing. Before the profile is finished: whoever sees it can export

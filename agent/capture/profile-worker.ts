@@ -1,16 +1,18 @@
-import { Worker } from 'node:worker_threads';
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { SidescopeError } from '../../protocol/error.ts';
 import type { Profile } from '../../protocol/rest/profile.ts';
 import type { PositionsQuery, SourceMapContext } from '../source-maps/find-positions.ts';
 import { containerMemoryBytes } from './container-memory.ts';
-import type { ConvertedFormat, WorkerAnswer, WorkerRequest, WorkerResults } from './profile-worker-thread.ts';
+import type { ConvertedFormat, WorkerAnswer, WorkerRequest, WorkerResults } from './profile-worker-child.ts';
 
 export interface ProfileWorkerOptions {
-  /** The thread ends after this long without work. Default 10 s. */
+  /** The process ends after this long without work. Default 10 s. */
   readonly idleMs?: number | undefined;
   /** For one request, waiting for its turn not counted. Default 60 s; a 40 MB profile takes 1-2 s. */
   readonly timeoutMs?: number | undefined;
-  /** Of V8's heap in the thread. Default 512 MB, or half of the container's limit; a 40 MB profile takes about 200. */
+  /** Of V8's heap in that process. Default 512 MB, or half of the container's limit; a 40 MB profile takes about 200. */
   readonly memoryLimitMb?: number | undefined;
   /** Requests that may wait. Default 32. */
   readonly queueMax?: number | undefined;
@@ -22,17 +24,18 @@ export interface FactsOptions {
 }
 
 /**
- * Reads and converts CPU and heap sampling profiles in one thread of its own, so that the agent's loop stays free. The thread is started on
- * demand; requests take turns. Each rejects with a SidescopeError: `unreadable-profile`, `storage-failed` (the file),
+ * Reads and converts CPU and heap sampling profiles in one process of its own, so that the agent's loop stays free. A process and not a thread: V8 out of
+ * memory in a thread can end the whole process, and V8 13.6 can fail a check of its JIT pages when threads come and go (one SIGTRAP in
+ * about 300 of them was seen on Node 24.21). It is started on demand; requests take turns. Each rejects with a SidescopeError: `unreadable-profile`, `storage-failed` (the file),
  * `analysis-limit` (memory, time, size), `too-many-analyses` (queue full), `shutting-down` (disposed); or with
- * `signal.reason`. What fails, times out or is aborted costs at most the thread, never the agent or the next request.
+ * `signal.reason`. What fails, times out or is aborted costs at most that process, never the agent or the next request.
  */
 export class ProfileWorker implements AsyncDisposable {
   readonly #options: Required<{ [Key in keyof ProfileWorkerOptions]: number }>;
   readonly #waiting: Job[] = [];
   readonly #endings = new Set<Promise<unknown>>();
   #running: Job | undefined;
-  #thread: Worker | undefined;
+  #child: ChildProcess | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isDisposed = false;
 
@@ -85,9 +88,9 @@ export class ProfileWorker implements AsyncDisposable {
     return this.#ask<'convert'>({ type: 'convert', path, format, clock, intervalUs, positions }, signal);
   }
 
-  /** Whether the thread is there; it holds some 20 MB. */
+  /** Whether the process is there; it holds some 60 MB. */
   get isRunning(): boolean {
-    return this.#thread !== undefined;
+    return this.#child !== undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -95,7 +98,7 @@ export class ProfileWorker implements AsyncDisposable {
     const stopping = () => new SidescopeError('shutting-down', 'the agent stops reading profiles');
     for (const job of this.#waiting.splice(0)) job.fail(stopping());
     this.#running?.fail(stopping());
-    this.#endThread();
+    this.#endChild();
     await Promise.all(this.#endings);
   }
 
@@ -129,8 +132,9 @@ export class ProfileWorker implements AsyncDisposable {
     clearTimeout(this.#timer);
     this.#running = this.#waiting.shift();
     if (this.#running === undefined) {
-      this.#thread?.unref();
-      this.#timer = setTimeout(() => this.#endThread(), this.#options.idleMs).unref();
+      this.#child?.unref();
+      this.#child?.channel?.unref();
+      this.#timer = setTimeout(() => this.#endChild(), this.#options.idleMs).unref();
       return;
     }
     const job = this.#running;
@@ -140,49 +144,52 @@ export class ProfileWorker implements AsyncDisposable {
       this.#abandon(job, new SidescopeError('analysis-limit', what));
     }, timeoutMs);
     try {
-      this.#thread ??= this.#startThread();
-      this.#thread.ref();
-      this.#thread.postMessage(job.request);
+      const child = (this.#child ??= this.#startChild());
+      child.ref();
+      child.channel?.ref();
+      child.send(job.request, (error) => {
+        if (error !== null) this.#loseChild(child, error);
+      });
     } catch (error) {
       this.#abandon(job, explainLoss(error, this.#options.memoryLimitMb));
     }
   }
 
-  #startThread(): Worker {
-    const thread = new Worker(threadUrl(), {
-      name: 'sidescope-profiles',
-      resourceLimits: { maxOldGenerationSizeMb: this.#options.memoryLimitMb },
-      // Nothing of the agent's: flags that a thread does not take make it fail, and it needs no secrets.
-      execArgv: [],
+  #startChild(): ChildProcess {
+    const child = fork(childPath(), [], {
+      // Nothing of the agent's: it needs no secrets, and its flags are its own.
       env: {},
+      execArgv: ['--disable-sigusr1', `--max-old-space-size=${this.#options.memoryLimitMb}`],
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
-    thread.on('message', (answer: WorkerAnswer) => {
-      if (thread !== this.#thread) return;
+    child.on('message', (answer: WorkerAnswer) => {
+      if (child !== this.#child) return;
       const job = this.#running;
       this.#running = undefined;
       if (answer.ok) job?.succeed(answer.result);
       else job?.fail(new SidescopeError(answer.code, answer.message));
       this.#startNext();
     });
-    thread.on('error', (error) => this.#loseThread(thread, error));
-    thread.on('exit', (code) => this.#loseThread(thread, new Error(`exit code ${code}`)));
-    return thread;
+    child.on('error', (error) => this.#loseChild(child, error));
+    child.on('exit', (code, signal) => this.#loseChild(child, new Error(signal ?? `exit code ${code}`)));
+    return child;
   }
 
-  #loseThread(thread: Worker, cause: unknown): void {
-    if (thread !== this.#thread) return;
+  #loseChild(child: ChildProcess, cause: unknown): void {
+    if (child !== this.#child) return;
     const job = this.#running;
-    this.#endThread();
+    this.#endChild();
     this.#running = undefined;
     job?.fail(explainLoss(cause, this.#options.memoryLimitMb));
     this.#startNext();
   }
 
-  /** A running request can only be ended together with its thread; the next one gets a new thread. */
+  /** A running request can only be ended together with its process; the next one gets a new one. */
   #abandon(job: Job, reason: unknown): void {
     job.fail(reason);
     if (job === this.#running) {
-      this.#endThread();
+      this.#endChild();
       this.#running = undefined;
       this.#startNext();
       return;
@@ -191,11 +198,15 @@ export class ProfileWorker implements AsyncDisposable {
     if (index !== -1) this.#waiting.splice(index, 1);
   }
 
-  #endThread(): void {
+  #endChild(): void {
     clearTimeout(this.#timer);
-    const ending = this.#thread?.terminate();
-    this.#thread = undefined;
-    if (ending === undefined) return;
+    const child = this.#child;
+    this.#child = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+    // Its end is waited for at disposal.
+    child.ref();
+    const ending = once(child, 'exit');
+    child.kill('SIGKILL');
     this.#endings.add(ending);
     void ending.finally(() => this.#endings.delete(ending));
   }
@@ -208,16 +219,18 @@ interface Job {
 }
 
 /** Beside this file, in the sources and in the bundle alike. */
-function threadUrl(): URL {
-  return new URL(`./profile-worker-thread.${import.meta.url.endsWith('.ts') ? 'ts' : 'mjs'}`, import.meta.url);
+function childPath(): string {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'mjs';
+  return fileURLToPath(new URL(`./profile-worker-child.${extension}`, import.meta.url));
 }
 
+/** V8 out of memory is SIGABRT or SIGTRAP, the container's limit SIGKILL: all of them say that the profile was too much. */
 function explainLoss(cause: unknown, memoryLimitMb: number): SidescopeError {
-  if (cause instanceof Error && 'code' in cause && cause.code === 'ERR_WORKER_OUT_OF_MEMORY') {
-    return new SidescopeError('analysis-limit', `reading the profile needs over ${memoryLimitMb} MB of heap`, {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  if (/^SIG(?:ABRT|TRAP|KILL)$/.test(why)) {
+    return new SidescopeError('analysis-limit', `reading the profile needs over ${memoryLimitMb} MB of heap (${why})`, {
       cause,
     });
   }
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new SidescopeError('internal', `the thread that reads profiles ended: ${why}`, { cause });
+  return new SidescopeError('internal', `the process that reads profiles ended: ${why}`, { cause });
 }

@@ -137,9 +137,9 @@ describe('the agent bundle', () => {
         import { Worker } from 'node:worker_threads';
         import { shared } from './capture/shared.ts';
         declare const SIDESCOPE_VERSION: string;
-        const worker = new Worker(new URL('./sum-thread.mjs', import.meta.url));
+        const worker = new Worker(new URL('./sum-child.mjs', import.meta.url));
         worker.on('message', (sum: number) => console.log(SIDESCOPE_VERSION, shared, sum));`,
-      'agent/capture/sum-thread.ts': `
+      'agent/capture/sum-child.ts': `
         import { parentPort } from 'node:worker_threads';
         import { shared } from './shared.ts';
         parentPort?.postMessage(shared + 1);`,
@@ -149,7 +149,7 @@ describe('the agent bundle', () => {
     const built = await bundleAgent(root);
     const names = readdirSync(join(root, 'dist/agent'));
     expect(names).toContain('main.mjs');
-    expect(names).toContain('sum-thread.mjs');
+    expect(names).toContain('sum-child.mjs');
     expect(names).not.toContain('old-chunk.mjs');
     expect(built.files.toSorted()).toEqual(names.map((name) => `dist/agent/${name}`).toSorted());
     const { stdout } = await run(process.execPath, [join(root, 'dist/agent/main.mjs')]);

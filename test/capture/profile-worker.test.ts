@@ -79,7 +79,7 @@ describe('ProfileWorker', () => {
     expect((await worker.facts(smallPath)).facts.samples).toBe(300);
   });
 
-  it('rejects what runs too long, and takes the next request in a new thread', async () => {
+  it('rejects what runs too long, and takes the next request in a new process', async () => {
     await using worker = new ProfileWorker({ timeoutMs: 20 });
     await expect(worker.facts(bigPath)).rejects.toMatchObject({ code: 'analysis-limit', message: /over 20 ms/ });
     await using patient = new ProfileWorker();
@@ -111,7 +111,7 @@ describe('ProfileWorker', () => {
     expect((await Promise.all(taken)).map(({ facts }) => facts.samples)).toEqual([1_300_000, 300, 300]);
   });
 
-  it('ends its thread after a while without work, and starts another', async () => {
+  it('ends its process after a while without work, and starts another', async () => {
     await using worker = new ProfileWorker({ idleMs: 1 });
     await worker.facts(smallPath);
     await waitFor(() => !worker.isRunning, { message: 'the end of the idle thread' });
@@ -132,7 +132,7 @@ describe('ProfileWorker', () => {
   });
 
   // In a process of their own: they end it, or would end this one when the worker fails to protect it.
-  it('turns a thread out of memory into an error and lives on', async () => {
+  it('turns a process out of memory into an error and lives on', async () => {
     const path = join(folder, 'many-functions.cpuprofile');
     const nodes = Array.from({ length: 100_000 }, (_, index) => ({
       ...fileOf().nodes[0],
@@ -142,7 +142,7 @@ describe('ProfileWorker', () => {
     }));
     await writeFile(path, JSON.stringify({ ...fileOf(), nodes, endTime: 6_000_000 }));
     const output = await runProgram(`
-      await using worker = new ProfileWorker({ memoryLimitMb: 24 });
+      await using worker = new ProfileWorker({ memoryLimitMb: 32 });
       await worker.facts('${path}').catch((error) => console.log(error.code));
       console.log((await worker.facts('${smallPath}')).facts.samples);`);
     expect(output).toBe('analysis-limit\n300\n');

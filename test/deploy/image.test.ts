@@ -134,15 +134,15 @@ describe('a container of it, without arguments', () => {
 it('reading a profile that is too large for the container ends with a sentence, not with the agent', async () => {
   const script = `
     import { truncateSync, writeFileSync } from 'node:fs';
-    import { Worker } from 'node:worker_threads';
+    import { fork } from 'node:child_process';
     writeFileSync('/tmp/large.cpuprofile', '');
     truncateSync('/tmp/large.cpuprofile', 50_000_000);
-    const worker = new Worker('/app/agent/profile-worker-thread.mjs', { execArgv: [] });
-    worker.once('message', ({ ok, code, message }) => {
+    const child = fork('/app/agent/profile-worker-child.mjs', [], { execArgv: [], serialization: 'advanced' });
+    child.once('message', ({ ok, code, message }) => {
       console.log(JSON.stringify({ ok, code, message }));
-      process.exit();
+      child.disconnect();
     });
-    worker.postMessage({ type: 'facts', path: '/tmp/large.cpuprofile' });`;
+    child.send({ type: 'facts', path: '/tmp/large.cpuprofile' });`;
   const node = ['--entrypoint', '/nodejs/bin/node', image, '--input-type=module', '-e', script];
   const { stdout } = await podman('run', '--rm', '--network', 'none', '--memory', '256m', ...node);
   expect(JSON.parse(stdout)).toEqual({

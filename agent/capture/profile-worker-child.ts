@@ -1,5 +1,4 @@
 import { readFile, stat } from 'node:fs/promises';
-import { parentPort } from 'node:worker_threads';
 import { gzipSync } from 'node:zlib';
 import { encodeCollapsed } from '../../protocol/cpu-profile/collapsed.ts';
 import { cpuFacts } from '../../protocol/cpu-profile/facts.ts';
@@ -62,34 +61,33 @@ export type WorkerAnswer =
  */
 const profileBytesMax = Math.min(256 * 1024 * 1024, containerMemoryBytes() / 8);
 
-// One request at a time: ProfileWorker sends the next one after the answer.
-parentPort?.on('message', (request: WorkerRequest) => {
-  void answer(request).then(({ value, moved }) => parentPort?.postMessage(value, moved));
+// One request at a time: ProfileWorker sends the next one after the answer. When the agent is gone the channel closes, and with it this process.
+process.on('message', (request: WorkerRequest) => {
+  void answer(request).then((value) => process.send?.(value));
 });
 
-async function answer(request: WorkerRequest): Promise<{ value: WorkerAnswer; moved: ArrayBuffer[] }> {
+async function answer(request: WorkerRequest): Promise<WorkerAnswer> {
   try {
     if (request.type === 'positions') {
-      return { value: { ok: true, result: findPositions(request.query, request.sourceMaps) }, moved: [] };
+      return { ok: true, result: findPositions(request.query, request.sourceMaps) };
     }
     if (request.type === 'heapSamplingFacts') {
       const profile = parseHeapProfileBytes(await readBytes(request.path));
       const found = lookUp({ places: profile.frames, lines: [] }, request.sourceMaps);
       const result = { content: heapSamplingFacts(profile, found?.positions), originals: originalsOf(found) };
-      return { value: { ok: true, result }, moved: [] };
+      return { ok: true, result };
     }
     const file = await readBytes(request.path);
     if (request.type === 'convert') {
-      const bytes = convert(file, request);
-      return { value: { ok: true, result: bytes }, moved: [bytes.buffer] };
+      return { ok: true, result: convert(file, request) };
     }
     const profile = parseCpuProfileBytes(file);
     const found = lookUp(placesOf(profile), request.sourceMaps);
     const result = { ...cpuFacts(profile, found?.positions), originals: originalsOf(found) };
-    return { value: { ok: true, result }, moved: [] };
+    return { ok: true, result };
   } catch (error) {
     const known = error instanceof SidescopeError ? error : new SidescopeError('internal', describe(error));
-    return { value: { ok: false, code: known.code, message: known.message }, moved: [] };
+    return { ok: false, code: known.code, message: known.message };
   }
 }
 
@@ -110,18 +108,16 @@ function originalsOf(found: FoundPositions | undefined): Originals {
 
 type Conversion = Extract<WorkerRequest, { type: 'convert' }>;
 
-function convert(file: Uint8Array, { format, clock, intervalUs, positions }: Conversion): Uint8Array<ArrayBuffer> {
+function convert(file: Uint8Array, { format, clock, intervalUs, positions }: Conversion): Uint8Array {
   const originals = positions === undefined ? undefined : decodePositions(positions);
-  if (format === 'cpuprofile')
-    return originals === undefined ? Uint8Array.from(file) : rewriteCpuProfile(file, originals);
+  if (format === 'cpuprofile') return originals === undefined ? file : rewriteCpuProfile(file, originals);
   const raw = parseCpuProfileBytes(file);
   const profile = originals === undefined ? raw : originalCpuProfile(raw, originals);
   switch (format) {
     case 'collapsed':
       return encodeCollapsed(profile);
     case 'pprof':
-      // Copied: zlib's result can lie in Buffer's shared pool, which must not be moved to another thread.
-      return new Uint8Array(gzipSync(encodePprof(profile, { clock, intervalUs })));
+      return gzipSync(encodePprof(profile, { clock, intervalUs }));
   }
 }
 
