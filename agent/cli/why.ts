@@ -4,9 +4,13 @@ import type { ClosingResult } from '../attach/close-inspector.ts';
 import { readMainThread } from '../attach/main-thread.ts';
 import { findNodeProcesses } from '../attach/node-processes.ts';
 import { commandOf, readProcess } from '../attach/process.ts';
+import type { ProcessFacts } from '../attach/process.ts';
+import type { Attachment } from '../attach/attachment.ts';
+import type { SourceMapContext } from '../source-maps/find-positions.ts';
 import { commandHelp, readCommandLine } from './command-line.ts';
 import type { CommandContext } from './command.ts';
 import { observe } from './why/observe.ts';
+import { originalObservation } from './why/originals.ts';
 import { readUsage, usageRates } from './why/process-usage.ts';
 import type { ProcessUsage } from './why/process-usage.ts';
 import { reachAddress, reachPid } from './why/reach.ts';
@@ -109,7 +113,8 @@ async function look(
 ): Promise<WhyReport> {
   const { attachment, facts } = reached;
   const before = facts && (await readUsage(facts.pid));
-  const observation = await observe(attachment, { durationMs, signal });
+  const observed = await observe(attachment, { durationMs, signal });
+  const observation = facts === undefined ? observed : originalObservation(observed, filesOf(facts, attachment));
   const after = facts && (await readUsage(facts.pid));
   const usage = before && after && usageRates(before, after);
   const verdict = judge(observation, usage);
@@ -134,6 +139,10 @@ async function look(
       : [],
     next: nextStep({ verdict, usage, memory: observation.memory, target: facts?.pid ?? reached.address }),
   };
+}
+
+function filesOf({ pid }: ProcessFacts, { identity }: Attachment): SourceMapContext {
+  return { process: { pid, inspectorPort: null, isLocal: true }, startedAtMs: identity.timeOriginMs, mappings: [] };
 }
 
 /** What can be said without an inspector. */

@@ -4,6 +4,7 @@ import { keyOfPlace, scriptPathOf, type PlaceRow, type RawPlace } from '../../pr
 import type { TargetWatcher } from '../attach/target-watcher.ts';
 import type { ProfileWorker } from '../capture/profile-worker.ts';
 import { sourceMapContext } from './context.ts';
+import { originalFrame, placeOfRow, placesOfFrame } from './frame-places.ts';
 import { missingMapsWarning, summarize } from './summary.ts';
 import type { PathMapping } from './target-files.ts';
 
@@ -42,8 +43,8 @@ export class FrameOriginals {
     const problem = this.#problems.get(instanceId);
     if (problem !== undefined && problem.untilMs > performance.now()) return unknown(frames, [problem.text]);
     const keyOf = (place: RawPlace): string => `${instanceId}\n${keyOfPlace(place)}`;
-    const asked = ofFiles.flatMap((frame) => [runningPlace(frame), functionPlace(frame) ?? []].flat());
-    const places = asked.filter((place) => !this.#known.has(keyOf(place)));
+    const places = ofFiles.flatMap(placesOfFrame).filter((place) => !this.#known.has(keyOf(place)));
+    const rowOf = (place: RawPlace): PlaceRow | null | undefined => this.#known.get(keyOf(place));
     const warnings: string[] = [];
     if (places.length > 0) {
       try {
@@ -61,15 +62,7 @@ export class FrameOriginals {
         this.#block(instanceId, text);
       }
     }
-    return { frames: frames.map((frame) => this.#originalOf(frame, keyOf)), warnings };
-  }
-
-  #originalOf(frame: StackFrame, keyOf: (place: RawPlace) => string): Omit<StackFrame, 'functionPlace'> | null {
-    const row = this.#known.get(keyOf(runningPlace(frame)));
-    if (row === undefined || row === null) return null;
-    const begins = functionPlace(frame);
-    const name = begins === undefined ? undefined : this.#known.get(keyOf(begins))?.[7];
-    return { functionName: name ?? frame.functionName, url: row[4], lineNumber: row[5], columnNumber: row[6] };
+    return { frames: frames.map((frame) => originalFrame(frame, rowOf) ?? null), warnings };
   }
 
   #remember(key: string, row: PlaceRow | null): void {
@@ -85,19 +78,6 @@ export class FrameOriginals {
     for (const [id, { untilMs }] of this.#problems) if (untilMs < performance.now()) this.#problems.delete(id);
     this.#problems.set(instanceId, { text, untilMs: performance.now() + problemMs });
   }
-}
-
-/** Without a name: the place is inside the function, and the names around it are those of other things. */
-function runningPlace({ url, lineNumber, columnNumber }: StackFrame): RawPlace {
-  return { url, line: lineNumber, column: columnNumber, functionName: '' };
-}
-
-function functionPlace({ url, functionName, functionPlace: place }: StackFrame): RawPlace | undefined {
-  return place === undefined || functionName === '' ? undefined : { url, ...place, functionName };
-}
-
-function placeOfRow([url, line, column, functionName]: PlaceRow): RawPlace {
-  return { url, line, column, functionName };
 }
 
 function unknown(frames: readonly StackFrame[], warnings: readonly string[]): OriginalFrames {

@@ -1,10 +1,9 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 export interface TargetProcess {
-  /** By its own account: that of its own PID namespace. */
   readonly pid: number;
-  /** Where its inspector listens. */
-  readonly inspectorPort: number;
+  /** Where its inspector listens: the pid then is what the target says of itself, and has to be proved. Null: it is known to be the target's here. */
+  readonly inspectorPort: number | null;
   /** Whether the address that the agent reaches it at is one of this machine, or pod. */
   readonly isLocal: boolean;
 }
@@ -18,6 +17,10 @@ export function findTargetRoot(process: TargetProcess): { path: string } | { pro
   if (!isLocal) return { problem: 'the target is not of this machine or pod' };
   const directory = `/proc/${pid}`;
   try {
+    if (inspectorPort === null) {
+      readlinkSync(`${directory}/root`);
+      return { path: `${directory}/root` };
+    }
     if (readlinkSync(`${directory}/ns/net`) !== readlinkSync('/proc/self/ns/net')) {
       return { problem: `process ${pid} here is not the target: it has another network` };
     }

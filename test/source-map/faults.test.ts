@@ -190,7 +190,8 @@ describe("the target's root", () => {
   test("is that of the process that has the inspector's socket", async () => {
     await using target = await startTarget('forever');
     const { pid, inspectorPort } = target;
-    expect(findTargetRoot({ pid, inspectorPort, isLocal: true })).toEqual({ path: `/proc/${pid}/root` });
+    for (const port of [inspectorPort, null])
+      expect(findTargetRoot({ pid, inspectorPort: port, isLocal: true })).toEqual({ path: `/proc/${pid}/root` });
     await using server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
@@ -199,9 +200,10 @@ describe("the target's root", () => {
     });
     target.kill();
     await target.exited;
-    expect(findTargetRoot({ pid, inspectorPort, isLocal: true })).toEqual({
-      problem: `process ${pid} is not visible from here`,
-    });
+    for (const port of [inspectorPort, null])
+      expect(findTargetRoot({ pid, inspectorPort: port, isLocal: true })).toEqual({
+        problem: `process ${pid} is not visible from here`,
+      });
   });
 });
 

@@ -4,6 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { startTarget } from '../support/target.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { openHarness, type Harness } from '../capture/harness.ts';
+import { explainProcess } from '../../agent/cli/why.ts';
+import type { WhyReport } from '../../agent/cli/why/report.ts';
 import { ProfileWorker } from '../../agent/capture/profile-worker.ts';
 import { FrameOriginals } from '../../agent/source-maps/frame-originals.ts';
 import { stacksSchema } from '../../protocol/rest/stacks.ts';
@@ -111,4 +113,27 @@ test('a heap sampling profile names its top site as in the source', async () => 
   const { sampling } = harness.store.get(operation.profileIds[0] ?? '');
   expect(sampling?.topSite).toBe(`rememberReceipts shop.ts:${await lineOf('function rememberReceipts', 'shop')}`);
   expect(sampling?.topSiteRaw).toMatch(/^\w shop\.cjs:\d$/);
+});
+
+test('sidescope why names the function, file and line of the source of a stuck bundle', async () => {
+  await using program = await compile('minified-esm');
+  await using target = await startTarget(program.main, { execArgv: ['--debug-port=0'] });
+  await target.send({ ms: 60_000 });
+  await target.waitForOutput(/blocking/);
+  let printed = '';
+  await explainProcess({
+    argv: [String(target.pid), '--json'],
+    environment: {},
+    platform: 'linux',
+    signal: new AbortController().signal,
+    print: (text) => void (printed += text),
+    say: () => undefined,
+  });
+  const { verdict, hotspot } = JSON.parse(printed) as WhyReport;
+  expect(verdict).toBe('blocked');
+  const file = `${program.sources}/prices.ts`;
+  expect(hotspot?.place).toMatchObject({ functionName: 'addSurcharges', file });
+  expect(hotspot?.place.line).toBeGreaterThanOrEqual(await lineOf('while (performance'));
+  expect(hotspot?.place.line).toBeLessThan(await lineOf('return total;'));
+  expect(hotspot?.calledBy[0]).toMatchObject({ functionName: 'totalUntil', file });
 });
