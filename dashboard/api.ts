@@ -5,6 +5,7 @@ import type { Operation } from '../protocol/rest/operation.ts';
 import type { Problem } from '../protocol/rest/problem.ts';
 import { problemKinds } from '../protocol/rest/problem.ts';
 import type { Profile, ProfileFormat, ProfileKind, ProfilePatch } from '../protocol/rest/profile.ts';
+import type { StallList } from '../protocol/rest/stalls.ts';
 import type { Ticket } from '../protocol/rest/ticket.ts';
 
 export const apiBase = '/api/v1/profiling';
@@ -55,6 +56,8 @@ export class Api {
   info = (signal?: AbortSignal) => this.#json<Info>('/info', { signal });
 
   targets = async (signal?: AbortSignal) => (await this.#json<TargetList>('/targets', { signal })).targets;
+
+  stalls = async (signal?: AbortSignal) => (await this.#json<StallList>('/stalls', { signal })).stalls;
 
   operations = async (signal?: AbortSignal) => (await this.#json<OperationList>('/operations', { signal })).operations;
 

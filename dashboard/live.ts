@@ -124,15 +124,16 @@ function hold(pending: SidescopeEvent[], event: SidescopeEvent): void {
 
 async function readAll(options: { api: Api; kind: ProfileKind | null; signal: AbortSignal }): Promise<Lists> {
   const { api, kind, signal } = options;
-  const [info, targets, operations] = await Promise.all([
+  const [info, targets, stalls, operations] = await Promise.all([
     api.info(signal),
     api.targets(signal),
+    api.stalls(signal),
     api.operations(signal),
   ]);
   // Without storage there are no profiles to list, and the route answers with a problem.
   const profiles =
     info.storage === null ? { kind, items: [], nextCursor: null, total: 0 } : await readProfiles(api, kind, signal);
-  return { info, targets, operations, profiles };
+  return { info, targets, stalls, operations, profiles };
 }
 
 async function* readMessages(body: ReadableStream<Uint8Array>, cut: AbortController): AsyncGenerator<string> {

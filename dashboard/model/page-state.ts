@@ -3,7 +3,9 @@ import type { Info } from '../../protocol/rest/info.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
 import { isEndedState } from '../../protocol/rest/operation.ts';
 import type { DiskUsage, Profile, ProfileKind } from '../../protocol/rest/profile.ts';
+import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { Target } from '../../protocol/rest/target.ts';
+import type { Vitals } from '../../protocol/rest/vitals.ts';
 
 /** How the page stands with the agent. `reconnecting` keeps what was shown; `signed-out` asks for a token above it. */
 export type Connection =
@@ -26,6 +28,10 @@ export interface PageState {
   readonly loaded: boolean;
   readonly info: Info | null;
   readonly targets: readonly Target[];
+  /** The last reading of each target. */
+  readonly vitals: Readonly<Record<string, Vitals>>;
+  /** Newest first. */
+  readonly stalls: readonly Stall[];
   /** Newest first. */
   readonly operations: readonly Operation[];
   readonly profiles: ProfileList;
@@ -37,6 +43,7 @@ export interface PageState {
 export interface Lists {
   readonly info: Info;
   readonly targets: readonly Target[];
+  readonly stalls: readonly Stall[];
   readonly operations: readonly Operation[];
   readonly profiles: ProfileList;
 }
@@ -55,12 +62,15 @@ export type Change =
 /** Rows kept on the page: behind it the filter, and the API, are the better way. */
 export const maxProfileRows = 1000;
 const maxOperations = 200;
+const maxStalls = 20;
 
 export const emptyState: PageState = {
   connection: { state: 'connecting' },
   loaded: false,
   info: null,
   targets: [],
+  vitals: {},
+  stalls: [],
   operations: [],
   profiles: { kind: null, items: [], nextCursor: null, total: 0 },
   storage: null,
@@ -73,8 +83,8 @@ export function nextState(state: PageState, change: Change): PageState {
     case 'connection':
       return { ...state, connection: change.connection };
     case 'lists': {
-      const { info, targets, operations, profiles } = change.lists;
-      return { ...withInfo(state, info, change.readAtMs), loaded: true, targets, operations, profiles };
+      const { info, targets, stalls, operations, profiles } = change.lists;
+      return { ...withInfo(state, info, change.readAtMs), loaded: true, targets, stalls, operations, profiles };
     }
     case 'info':
       return withInfo(state, change.info, change.readAtMs);
@@ -115,7 +125,9 @@ function afterEvent(state: PageState, event: SidescopeEvent): PageState {
     case 'storage':
       return { ...state, storage: event.storage };
     case 'vitals':
+      return { ...state, vitals: { ...state.vitals, [event.vitals.targetId]: event.vitals } };
     case 'stall':
+      return withStall(state, event.stall);
     case 'hello':
     case 'resync':
       // The connection reads the lists again.
@@ -136,6 +148,12 @@ function withOperation(state: PageState, operation: Operation): PageState {
     ? state.operations.map((other) => (other === known ? operation : other))
     : [operation, ...state.operations].sort((a, b) => b.createdAt.localeCompare(a.createdAt));
   return { ...state, operations: operations.slice(0, maxOperations) };
+}
+
+function withStall(state: PageState, stall: Stall): PageState {
+  const others = state.stalls.filter(({ id }) => id !== stall.id);
+  const stalls = [stall, ...others].sort((a, b) => b.startedAt.localeCompare(a.startedAt));
+  return { ...state, stalls: stalls.slice(0, maxStalls) };
 }
 
 function withProfile(state: PageState, profile: Profile): PageState {

@@ -1,8 +1,11 @@
+import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { Target, TargetIdentity } from '../../protocol/rest/target.ts';
+import type { Vitals } from '../../protocol/rest/vitals.ts';
 import { formatDuration, formatElapsed, plural } from '../format.ts';
 import type { PageState } from '../model/page-state.ts';
 import { targetStatus } from '../model/words.ts';
 import { useNow } from './page-context.ts';
+import { VitalsBlock } from './vitals.tsx';
 import { Badge, Facts, Marked, Remedy, Time } from './parts.tsx';
 
 export function TargetsSection(props: { state: PageState; selectedId: string | null; onSelect: (id: string) => void }) {
@@ -22,6 +25,8 @@ export function TargetsSection(props: { state: PageState; selectedId: string | n
           <TargetCard
             key={target.id}
             target={target}
+            vitals={state.vitals[target.id]}
+            stalls={state.stalls.filter(({ targetId }) => targetId === target.id)}
             nowMs={nowMs}
             selected={target.id === selectedId}
             onSelect={state.targets.length > 1 ? () => onSelect(target.id) : undefined}
@@ -32,8 +37,15 @@ export function TargetsSection(props: { state: PageState; selectedId: string | n
   );
 }
 
-function TargetCard(props: { target: Target; nowMs: number; selected: boolean; onSelect: (() => void) | undefined }) {
-  const { target, nowMs, selected, onSelect } = props;
+function TargetCard(props: {
+  target: Target;
+  vitals: Vitals | undefined;
+  stalls: readonly Stall[];
+  nowMs: number;
+  selected: boolean;
+  onSelect: (() => void) | undefined;
+}) {
+  const { target, vitals, stalls, nowMs, selected, onSelect } = props;
   const status = targetStatus(target, nowMs);
   const { identity } = target;
   return (
@@ -57,6 +69,7 @@ function TargetCard(props: { target: Target; nowMs: number; selected: boolean; o
           ]}
         />
       )}
+      <VitalsBlock vitals={target.state.state === 'attached' ? vitals : undefined} stalls={stalls} nowMs={nowMs} />
       {target.warnings.map((warning) => (
         <p key={warning} class="note warn">
           <strong>Warning</strong> <Marked text={warning} />

@@ -1,7 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { Change, PageState } from '../../dashboard/model/page-state.ts';
 import { emptyState, maxProfileRows, nextState } from '../../dashboard/model/page-state.ts';
-import { ago, sampleInfo, sampleOperation, sampleProfile, sampleSnapshot, sampleTarget } from './samples.ts';
+import {
+  ago,
+  sampleInfo,
+  sampleOperation,
+  sampleProfile,
+  sampleSnapshot,
+  sampleStall,
+  sampleTarget,
+  sampleVitals,
+} from './samples.ts';
 
 const loaded = nextState(emptyState, {
   type: 'lists',
@@ -9,6 +18,7 @@ const loaded = nextState(emptyState, {
   lists: {
     info: sampleInfo(),
     targets: [sampleTarget()],
+    stalls: [],
     operations: [sampleOperation()],
     profiles: { kind: null, items: [sampleProfile()], nextCursor: null, total: 1 },
   },
@@ -21,6 +31,7 @@ it('replaces what it shows when the lists are read again', () => {
     lists: {
       info: sampleInfo({ storage: null }),
       targets: [],
+      stalls: [],
       operations: [],
       profiles: { kind: null, items: [], nextCursor: null, total: 0 },
     },
@@ -30,7 +41,7 @@ it('replaces what it shows when the lists are read again', () => {
 
 it("knows the agent's clock from its start and uptime", () => {
   const info = sampleInfo({ startedAt: new Date(1000).toISOString(), uptimeMs: 500 });
-  const lists = { info, targets: [], operations: [], profiles: loaded.profiles };
+  const lists = { info, targets: [], stalls: [], operations: [], profiles: loaded.profiles };
   expect(nextState(emptyState, { type: 'lists', readAtMs: 9000, lists }).clockOffsetMs).toBe(1500 - 9000);
 });
 
@@ -43,6 +54,29 @@ it('keeps what it shows while the connection is cut', () => {
 });
 
 describe('events', () => {
+  it('keeps the last reading of each target, and of stalls the newest first, each once', () => {
+    const other = sampleVitals({ targetId: 't9' });
+    const newer = sampleVitals({ uptimeMs: 1 });
+    const ended = sampleStall();
+    const later = sampleStall({ id: 's-2', startedAt: ago(0), state: 'ongoing', endedAt: null });
+    const state = after(
+      loaded,
+      { type: 'vitals', vitals: sampleVitals() },
+      { type: 'vitals', vitals: other },
+      { type: 'vitals', vitals: newer },
+      { type: 'stall', stall: sampleStall({ state: 'ongoing', endedAt: null }) },
+      { type: 'stall', stall: later },
+      { type: 'stall', stall: ended },
+    );
+    expect(state.vitals).toEqual({ t1: newer, t9: other });
+    expect(state.stalls).toEqual([later, ended]);
+    const many = Array.from(
+      { length: 30 },
+      (_, i) => ({ type: 'stall', stall: sampleStall({ id: `m-${i}` }) }) as const,
+    );
+    expect(after(state, ...many).stalls).toHaveLength(20);
+  });
+
   it('replaces the target of the same id and appends a new one', () => {
     const renamed = sampleTarget({ name: 'renamed' });
     const other = sampleTarget({ id: 't9', name: 'other' });

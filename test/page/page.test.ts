@@ -16,7 +16,9 @@ import {
   sampleOperation,
   sampleProfile,
   sampleSnapshot,
+  sampleStall,
   sampleTarget,
+  sampleVitals,
 } from './samples.ts';
 import type { World } from './stand-in.ts';
 import { startStandIn } from './stand-in.ts';
@@ -101,6 +103,25 @@ it('asks for another token when this one may not even look', async () => {
   await page.getByLabel('Access token').fill('right');
   await page.keyboard.press('Enter');
   await live(page);
+});
+
+it('shows how a target is, and what blocks it while it does', async () => {
+  await using opened = await openPage({ stalls: [sampleStall()] });
+  const { page, standIn } = opened;
+  await live(page);
+  const target = page.getByRole('article', { name: 'Target shop' });
+  await target.getByText('1 stall lately').click();
+  await target.getByText('renderInvoice (invoices.js:41)').waitFor();
+  await target.getByText('in /invoices/:id, trace').waitFor();
+  standIn.emit({ type: 'vitals', vitals: sampleVitals() });
+  await target.getByText('96 MiB of 512 MiB (18.8 %)').waitFor();
+  standIn.emit({ type: 'stall', stall: sampleStall({ id: 's-2', startedAt: ago(2_000), state: 'ongoing' }) });
+  await target.getByText('blocked for 3.1 s so far').waitFor();
+  standIn.emit({
+    type: 'vitals',
+    vitals: sampleVitals({ error: { code: 'inspector-timeout', message: 'it is silent' } }),
+  });
+  await target.getByText('it is silent').waitFor();
 });
 
 it('changes to another token on request', async () => {

@@ -2,7 +2,9 @@ import type { SnapshotForecast } from '../../protocol/rest/forecast.ts';
 import type { Info } from '../../protocol/rest/info.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
 import type { DiskUsage, Profile } from '../../protocol/rest/profile.ts';
+import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { Target, TargetIdentity, Thread } from '../../protocol/rest/target.ts';
+import type { Vitals } from '../../protocol/rest/vitals.ts';
 
 const MiB = 1024 * 1024;
 const nowMs = Date.now();
@@ -276,4 +278,82 @@ export const sampleCpuProfile = JSON.stringify({
 
 function frame(functionName: string, url: string, lineNumber: number) {
   return { functionName, scriptId: '1', url, lineNumber, columnNumber: 0 };
+}
+
+export function sampleVitals(over: Partial<Vitals> = {}): Vitals {
+  return {
+    targetId: 't1',
+    instanceId: 'i-1',
+    at: ago(0),
+    error: null,
+    problems: [],
+    memory: {
+      rssBytes: 220 * MiB,
+      heapUsedBytes: 96 * MiB,
+      heapTotalBytes: 128 * MiB,
+      heapLimitBytes: 512 * MiB,
+      externalBytes: 3 * MiB,
+      arrayBuffersBytes: MiB,
+      containerLimitBytes: 1024 * MiB,
+      spaces: [],
+    },
+    cpu: { userCores: 0.4, systemCores: 0.05, mainCores: 0.38, workerCores: 0, otherCores: 0.07 },
+    nodeLoad: [1.25, 0.9, 0.5],
+    loop: { utilization: 0.41, delayMeanMs: 1.2, delayP99Ms: 12.5, delayMaxMs: 44, turnsPerSecond: 210 },
+    gc: { count: 14, pauseMs: 21, kinds: [{ kind: 'Scavenge', count: 14, pauseMs: 21 }] },
+    activeResources: [],
+    uptimeMs: 7_500_000,
+    measures: null,
+    threads: [],
+    cgroup: {
+      version: 2,
+      memoryCurrentBytes: 256 * MiB,
+      memoryMaxBytes: 1024 * MiB,
+      oomKills: 0,
+      memoryHighEvents: 0,
+      memoryMaxEvents: 0,
+      cpuLimitCores: 1,
+      throttledMs: 900,
+      throttledRatio: 0.02,
+    },
+    ...over,
+  };
+}
+
+export function sampleStall(over: Partial<Stall> = {}): Stall {
+  return {
+    id: 's-1',
+    targetId: 't1',
+    instanceId: 'i-1',
+    kind: 'blocked',
+    state: 'ended',
+    startedAt: ago(60_000),
+    noticedAt: ago(59_000),
+    endedAt: ago(56_900),
+    durationMs: 3_100,
+    verdict: 'javascript',
+    summary: 'the event loop was blocked for 3.1 s, most of it in renderInvoice (invoices.js:41)',
+    dominant: {
+      functionName: 'renderInvoice',
+      url: 'file:///srv/shop/invoices.js',
+      lineNumber: 41,
+      columnNumber: 7,
+      share: 0.92,
+    },
+    samples: { asked: 40, running: 40, idle: 0, longestAnswerMs: 4 },
+    tree: [],
+    span: {
+      traceId: '0af7651916cd43dd8448eb211c80319c',
+      spanId: 'b7ad6b7169203331',
+      name: 'GET /invoices',
+      sampled: true,
+      route: '/invoices/:id',
+      share: 1,
+    },
+    gcMs: 12,
+    throttledMs: 0,
+    cpuOperationId: null,
+    cpuProfileAgrees: null,
+    ...over,
+  };
 }

@@ -16,6 +16,8 @@ import { operationSchema } from '../../protocol/rest/operation.ts';
 import type { ProblemCode } from '../../protocol/rest/problem.ts';
 import { problemKinds } from '../../protocol/rest/problem.ts';
 import type { Profile, ProfilePatch } from '../../protocol/rest/profile.ts';
+import type { Stall } from '../../protocol/rest/stalls.ts';
+import { stallListSchema } from '../../protocol/rest/stalls.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import { pageDirectory } from './browser.ts';
 import {
@@ -32,6 +34,7 @@ export interface World {
   token: string;
   info: Info;
   targets: Target[];
+  stalls: Stall[];
   operations: Operation[];
   profiles: Profile[];
   forecast: SnapshotForecast;
@@ -80,6 +83,7 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
     token: 'right',
     info: sampleInfo(),
     targets: [sampleTarget()],
+    stalls: [],
     operations: [],
     profiles: [sampleProfile()],
     forecast: sampleForecast(),
@@ -127,6 +131,8 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
         return sendJson(response, targetListSchema.parse({ targets: world.targets }));
       case 'GET /operations':
         return sendJson(response, operationListSchema.parse({ operations: world.operations }));
+      case 'GET /stalls':
+        return sendJson(response, stallListSchema.parse({ stalls: world.stalls, nextCursor: null }));
       case 'GET /heap':
         return sendJson(response, snapshotForecastSchema.parse(world.forecast));
       case 'GET /profiles':
