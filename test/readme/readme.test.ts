@@ -11,7 +11,7 @@ test('the tables in README.md are what the code says', () => {
 });
 
 test('a change in a table is noticed', () => {
-  expect(renderReadme(readme.replace('SIDESCOPE_DATA_DIR', 'SIDESCOPE_DATADIR'))).toBe(readme);
+  expect(renderReadme(readme.replace('| `SIDESCOPE_DATA_DIR` |', '| `SIDESCOPE_DATADIR` |'))).toBe(readme);
 });
 
 test('a block without a place, or not closed, is an error', () => {
