@@ -9,7 +9,11 @@ import type { Attachment } from '../attach/attachment.ts';
 import type { SourceMapContext } from '../source-maps/find-positions.ts';
 import { commandHelp, readCommandLine } from './command-line.ts';
 import type { CommandContext } from './command.ts';
+import { version } from '../version.ts';
+import { Kubectl } from './kubectl.ts';
 import { observe } from './why/observe.ts';
+import { explainInPod } from './why/pod.ts';
+import type { PodRequest } from './why/pod.ts';
 import { originalObservation } from './why/originals.ts';
 import { readUsage, usageRates } from './why/process-usage.ts';
 import type { ProcessUsage } from './why/process-usage.ts';
@@ -20,16 +24,48 @@ import type { WhyReport } from './why/report.ts';
 import { judge } from './why/verdict.ts';
 
 export const whyShape = {
-  usage: 'sidescope why [PID | HOST:PORT] [--json] [--watch]',
+  usage: 'sidescope why [PID | HOST:PORT | pod/NAME] [options]',
   lines: [
     'Says what a Node.js process is doing, also when it is stuck and was never prepared: attaches, opening the',
     'inspector by SIGUSR1 where it is not open, looks for 3 s, prints the answer, and leaves the process as it was.',
+    'A pod is looked at from an ephemeral container (`kubectl debug`), as the user of the application.',
     'Without an argument it takes the only Node.js process there is. Run it as the user of the process; it needs no agent.',
     'Exit codes: 0 there is an answer, 1 the process could not be looked at, 2 the command line is wrong.',
   ],
   options: {
     json: { type: 'boolean', meaning: 'Print the answer as one JSON document (one per line with --watch).' },
-    watch: { type: 'boolean', meaning: 'Stay attached and print an answer after the other, until Ctrl-C.' },
+    watch: {
+      type: 'boolean',
+      meaning: 'Stay attached and print an answer after the other, until Ctrl-C; not for pods.',
+    },
+    namespace: {
+      type: 'string',
+      short: 'n',
+      syntax: 'NAME',
+      meaning: "The pod's namespace; else that of the context.",
+    },
+    container: {
+      type: 'string',
+      short: 'c',
+      syntax: 'NAME',
+      meaning: "The application's container in the pod; else its default one.",
+    },
+    pid: { type: 'string', syntax: 'N', meaning: 'The process in that container, when there are several.' },
+    user: { type: 'string', syntax: 'UID:GID', meaning: 'The user of the application, where the pod does not say it.' },
+    context: { type: 'string', syntax: 'NAME', meaning: 'The context of kubectl; else the current one.' },
+    kubectl: { type: 'string', syntax: 'PATH', default: 'kubectl', meaning: 'The kubectl to run.' },
+    image: {
+      type: 'string',
+      syntax: 'IMAGE',
+      default: `ghcr.io/sidescope/sidescope:${version}`,
+      meaning: 'The image of Sidescope that the ephemeral container runs.',
+    },
+    exec: {
+      type: 'string',
+      syntax: 'COMMAND',
+      default: '/nodejs/bin/node --disable-sigusr1 /app/agent/main.mjs',
+      meaning: 'How Sidescope is called in that image; words are separated by spaces.',
+    },
   },
 } as const;
 
@@ -51,7 +87,8 @@ export async function explainProcess(context: CommandContext): Promise<number> {
   const { signal } = context;
   const run: Run = { print, signal, signalled: new Set(), isWatching: values.watch };
   try {
-    await ('pid' in target ? explainPid(target.pid, run) : explainAddress(target.address, run));
+    if ('pod' in target) await explainPod(podRequest(target.pod, values), run);
+    else await ('pid' in target ? explainPid(target.pid, run) : explainAddress(target.address, run));
   } catch (error) {
     if (!signal.aborted) throw error;
     // Ctrl-C is the regular end of --watch; without it there was no answer.
@@ -84,6 +121,40 @@ async function explainPid(pid: number, run: Run): Promise<void> {
     }
     return lookThrough(reached, { run, spentMs: performance.now() - startMs });
   }
+}
+
+async function explainPod(request: PodRequest, { print, signal, isWatching }: Run): Promise<void> {
+  if (isWatching)
+    throw new SidescopeError('invalid-option', '--watch is not for pods: each look is a container of its own');
+  const report = await explainInPod(request, signal);
+  // The pid is that of another namespace than the caller's.
+  print({ ...report, next: `sidescope open ${request.pod}   shows the rest, where the agent runs in the pod` });
+}
+
+interface PodValues {
+  readonly namespace: string | undefined;
+  readonly container: string | undefined;
+  readonly pid: string | undefined;
+  readonly user: string | undefined;
+  readonly context: string | undefined;
+  readonly kubectl: string;
+  readonly image: string;
+  readonly exec: string;
+}
+
+function podRequest(pod: string, values: PodValues): PodRequest {
+  const { kubectl: path, context, namespace, container, image, pid, user } = values;
+  if (pid !== undefined && !/^[1-9]\d{0,9}$/.test(pid))
+    throw new SidescopeError('invalid-option', `--pid ${JSON.stringify(pid)} is no process id`);
+  return {
+    kubectl: new Kubectl({ path, context, namespace }),
+    pod,
+    container,
+    image,
+    exec: values.exec.split(' ').filter((part) => part !== ''),
+    pid: pid === undefined ? undefined : Number(pid),
+    user,
+  };
 }
 
 async function explainAddress(address: string, run: Run): Promise<void> {
@@ -179,15 +250,16 @@ async function reportWithout(
 /** The kernel counts in hundredths of a second. */
 const measureMs = 500;
 
-async function parseTarget(words: readonly string[]): Promise<{ pid: number } | { address: string }> {
+async function parseTarget(words: readonly string[]): Promise<{ pid: number } | { address: string } | { pod: string }> {
   const [word, ...more] = words;
   if (more.length > 0) throw new SidescopeError('invalid-option', `one process at a time\nUsage: ${whyShape.usage}`);
   if (word === undefined) return { pid: await onlyProcess() };
   if (/^[1-9]\d{0,9}$/.test(word)) return { pid: Number(word) };
   if (word.includes(':')) return { address: word };
+  if (/^pods?\/[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/.test(word)) return { pod: word.replace(/^pods/, 'pod') };
   throw new SidescopeError(
     'invalid-option',
-    `${JSON.stringify(word.slice(0, 100))} is neither a pid nor host:port\nUsage: ${whyShape.usage}`,
+    `${JSON.stringify(word.slice(0, 100))} is neither a pid nor host:port nor pod/NAME\nUsage: ${whyShape.usage}`,
   );
 }
 

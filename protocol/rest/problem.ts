@@ -47,6 +47,11 @@ export const problemKinds = {
       'The process is the primary of a cluster; signalled, it would make all its workers open inspectors at one port, and fail.',
     remedy: 'Name one of its workers; the message lists them.',
   },
+  'debug-container-failed': {
+    status: 500,
+    cause: 'The ephemeral container of `sidescope why pod/NAME` did not start, or gave no answer.',
+    remedy: 'The message holds its last words; `kubectl describe pod` says why one does not start.',
+  },
   'native-call': {
     status: 504,
     cause:

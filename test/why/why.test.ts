@@ -236,7 +236,7 @@ describe.concurrent('sidescope why', () => {
 
   it.each([
     [['1', '2'], /one process at a time/],
-    [['pod'], /neither a pid nor host:port/],
+    [['pod'], /neither a pid nor host:port nor pod.NAME/],
     [['--wat'], /Unknown option/],
   ])('refuses the command line %j', async (args, message) => {
     await expect(why(args)).rejects.toMatchObject({
