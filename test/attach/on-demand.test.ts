@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { Attachment } from '../../agent/attach/attachment.ts';
@@ -246,4 +247,19 @@ it('Node processes are found by /proc: applications, and no wrapper, no agent, n
   const pids = (await findNodeProcesses()).map(({ pid }) => pid);
   expect(pids).toContain(target.pid);
   expect(pids).not.toContain(process.pid);
+});
+
+// In namespaces of its own: it would attach to the targets of every other test.
+it('auto attaches to every Node application, signals no other process, and leaves all as they were', () => {
+  const program = join(import.meta.dirname, 'programs/finds-targets.ts');
+  const user = process.getuid?.() === 0 ? [] : ['-r'];
+  const command = ['-pnf', '--mount-proc', ...user, 'sh', '-c', 'ip link set lo up && "$@"', 'sh'];
+  const { stdout, stderr } = spawnSync('unshare', [...command, process.execPath, program], {
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
+  expect(stderr).toBe('');
+  const { attached, expected, ...rest } = JSON.parse(stdout) as { attached: unknown; expected: unknown };
+  expect(attached).toEqual(expected);
+  expect(rest).toEqual({ othersAlive: true, newListeners: 0 });
 });

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { explainProcess } from '../../agent/cli/why.ts';
 import { evaluateTimeoutMs, expressions } from '../../protocol/inspector/expressions.ts';
 import { inspectorMethods } from '../../protocol/inspector/methods.ts';
 import { startRecordingProxy } from '../support/recording-proxy.ts';
@@ -37,6 +38,9 @@ it.each([18, 24])(
       await harness.ended(await harness.captures.startHeapSnapshot({ ...me, force: true }));
       await harness.ended(await harness.captures.startHeapSnapshot({ ...me, force: true, thread: 'worker-1' }));
     }
+    const signal = new AbortController().signal;
+    const quiet = { environment: {}, platform: process.platform, print: () => undefined, say: () => undefined };
+    await explainProcess({ argv: [proxy.address], signal, ...quiet });
     const sent = proxy.sent.flatMap(unwrap);
     const unknown = sent.filter(({ method }) => !(inspectorMethods as readonly string[]).includes(method));
     expect(unknown).toEqual([]);

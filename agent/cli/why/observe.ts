@@ -110,12 +110,15 @@ async function beat(session: Session, window: Window): Promise<Pick<ThreadObserv
 }
 
 async function takeProfile(main: Session, window: Window): Promise<CpuProfile | null> {
-  const send = async (method: 'Profiler.enable' | 'Profiler.start' | 'Profiler.stop', extraMs = 0) =>
+  const send = async (
+    method: 'Profiler.enable' | 'Profiler.start' | 'Profiler.stop' | 'Profiler.disable',
+    extraMs = 0,
+  ) =>
     answered(
       () => main.send(method, {}, { timeoutMs: window.endMs - performance.now() + extraMs, signal: window.signal }),
       main,
     );
-  // In the answer's own order; the enabling ends with our session.
+  // Where an answer is missing, the enabling ends with our session.
   if ((await send('Profiler.enable')) === undefined) return null;
   const isSet = await answered(
     () => main.send('Profiler.setSamplingInterval', { interval: profileIntervalUs }, { timeoutMs: 1_000 }),
@@ -125,6 +128,7 @@ async function takeProfile(main: Session, window: Window): Promise<CpuProfile | 
   await delay(Math.max(0, window.endMs - performance.now()), undefined, { signal: window.signal });
   const answer = await send('Profiler.stop', patienceMs);
   if (answer === undefined || !('profile' in answer.value)) return null;
+  await send('Profiler.disable', patienceMs);
   return parseCpuProfile(answer.value.profile);
 }
 
