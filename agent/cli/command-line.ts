@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { SidescopeError } from '../../protocol/error.ts';
+import { wrap } from './wrap.ts';
 
 export interface CommandOption {
   readonly type: 'string' | 'boolean';
@@ -57,11 +58,11 @@ export function commandHelp(shape: CommandShape<Readonly<Record<string, CommandO
   return [
     `Usage: ${shape.usage}`,
     '',
-    ...shape.lines,
+    ...shape.lines.flatMap((line) => wrap(line, 0)),
     '',
     ...Object.entries({ ...shape.options, help }).flatMap(([name, { short, syntax, default: text, meaning }]) => [
       `  ${short === undefined ? '' : `-${short}, `}--${name}${syntax === undefined ? '' : ` ${syntax}`}`,
-      `      ${meaning}${text === undefined ? '' : ` [default: ${text}]`}`,
+      ...wrap(`${meaning}${text === undefined ? '' : ` [default: ${text}]`}`, 6),
     ]),
     '',
   ].join('\n');

@@ -2,10 +2,8 @@ import { commands } from './commands.ts';
 import { optionTable } from '../options.ts';
 import { environmentName } from '../options/sources.ts';
 import type { OptionRow } from '../options/sources.ts';
+import { wrap } from './wrap.ts';
 import { valueTypes } from '../options/value-types.ts';
-
-const columns = 100;
-const indent = 6;
 
 /** What `--help` prints: at most 100 columns, made from the option table. */
 export function helpText(): string {
@@ -20,7 +18,7 @@ export function helpText(): string {
     'environment (SIDESCOPE_DATA_DIR for --data-dir), then from the file that --config names.',
     '',
     'Commands (`sidescope COMMAND --help`):',
-    ...Object.entries(commands).flatMap(([name, { summary }]) => [`  ${name}`, ...wrap(summary)]),
+    ...Object.entries(commands).flatMap(([name, { summary }]) => [`  ${name}`, ...wrap(summary, 6)]),
     ...groups.flatMap(([group, options]) => ['', `${group}:`, ...(options ?? []).flatMap(helpLines)]),
     '',
   ].join('\n');
@@ -49,7 +47,7 @@ function helpLines([name, row]: [string, OptionRow]): string[] {
   const letter = row.short === undefined ? '' : `-${row.short}, `;
   const facts = [`default: ${defaultText(row, String)}`, sources(row)].filter((fact) => fact !== '').join('; ');
   const shown = row.from?.length === 1 ? '' : ` [${facts}]`;
-  return [`  ${letter}${invocation(name, row)}`, ...wrap(sentences(row) + shown)];
+  return [`  ${letter}${invocation(name, row)}`, ...wrap(sentences(row) + shown, 6)];
 }
 
 function invocation(name: string, row: OptionRow): string {
@@ -76,16 +74,6 @@ function defaultText(row: OptionRow, write: (text: string) => string): string {
 function sources(row: OptionRow): string {
   if (row.from === undefined) return '';
   return row.from.length === 1 ? '' : 'not in the file';
-}
-
-function wrap(text: string): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= columns) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(' '.repeat(indent) + word);
-  }
-  return lines;
 }
 
 function rows(): [string, OptionRow][] {
