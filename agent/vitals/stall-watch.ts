@@ -91,7 +91,7 @@ export class StallWatch {
         const suspectMs = this.#suspectSinceMs();
         const leftMs = suspectMs === undefined ? Infinity : suspectMs + thresholdMs - performance.now();
         if (turned !== true && suspectMs !== undefined && leftMs <= 0) {
-          const reason = await this.#onBlocked(suspectMs);
+          const reason = await this.#onBlocked(this.#startMs() ?? suspectMs);
           if (reason !== undefined) return reason;
           continue;
         }
@@ -131,6 +131,11 @@ export class StallWatch {
     const mostMs = this.#options.intervalMs / 2;
     if (this.#open !== undefined && this.#hasTurned) return this.#open.sentMs - mostMs;
     return this.#waiting && this.#waiting.sinceMs - Math.min(mostMs, this.#waiting.busyMs);
+  }
+
+  /** The best guess, for the record: a loop that had idle time was at work only in the block. */
+  #startMs(): number | undefined {
+    return this.#hasTurned || this.#waiting === undefined ? undefined : this.#waiting.sinceMs - this.#waiting.busyMs;
   }
 
   async #onBlocked(startMs: number): Promise<string | undefined> {
