@@ -32,6 +32,8 @@ export interface Shares {
 /** In this share of the samples a function must be, to be the one that blocks. */
 const dominant = 0.8;
 const maxCallers = 2;
+/** Below this a function says nothing about where the time went. */
+const noteworthy = 0.05;
 
 /** Where a blocked thread is: the innermost function of the application that almost every sample is in, at its most frequent line. */
 export function hotspotOfStacks(samples: readonly StackSample[]): Hotspot | null {
@@ -99,7 +101,7 @@ export function hotspotOfProfile(profile: CpuProfile): Hotspot | null {
     byFrame.set(frame, entry);
   });
   const [found] = [...byFrame].toSorted(([, a], [, b]) => b.us - a.us);
-  if (found === undefined) return null;
+  if (found === undefined || found[1].us < activeUs * noteworthy) return null;
   const [frameIndex, { us, outside, node }] = found;
   const [doing] = [...outside].toSorted(([, a], [, b]) => b - a);
   const callers: Place[] = [];

@@ -74,6 +74,8 @@ export function judge(observation: Observation, rates: UsageRates | undefined): 
     return decide(
       'throttled',
       `the CPU limit${limit} keeps it waiting ${percent(rates.throttledRatio ?? 0)} of the time`,
+      // The sampler cannot tell a thread that may not run from one in native code.
+      { shares: null },
     );
   }
   if (main.blockedMs >= blockedAtLeastMs && main.unansweredMs >= blockedAtLeastMs)
