@@ -5,12 +5,7 @@ import { decodeMemory } from '../../protocol/inspector/readings.ts';
 import type { SnapshotForecast } from '../../protocol/rest/forecast.ts';
 import type { Operation, OperationKind } from '../../protocol/rest/operation.ts';
 import type { SamplingMode } from '../../protocol/rest/profile.ts';
-import {
-  cpuDurationMs,
-  cpuIntervalUs,
-  samplingDurationMs,
-  samplingIntervalBytes,
-} from '../../protocol/rest/limits.ts';
+import { cpuDurationMs, cpuIntervalUs, samplingDurationMs, samplingIntervalBytes } from '../../protocol/rest/limits.ts';
 import type { Stacks } from '../../protocol/rest/stacks.ts';
 import type { TargetWatcher } from '../attach/target-watcher.ts';
 import type { Targets } from '../attach/targets.ts';
