@@ -17,14 +17,14 @@ const askTimeoutMs = 500;
 const maxAsked = 32;
 
 /**
- * The inspector that a process has open already. Its descriptors say which listeners are its own; where they are not ours to see every loopback listener of its
- * network namespace is asked, and whoever attaches must compare the pid. Asks each with one `GET /json/list`. Rejects with `inspector-http-error` when it hides
+ * The inspector that a process has open already. Its descriptors say which listeners are its own; each is asked with one `GET /json/list`. Undefined also where the
+ * descriptors are not ours to see. Rejects with `inspector-http-error` when it hides
  * itself by `--inspect-publish-uid=stderr`.
  */
 export async function findInspector(facts: ProcessFacts, signal: AbortSignal): Promise<FoundInspector | undefined> {
   if (hasNoInspectorThread(facts)) return undefined;
   const [listening, inodes] = await Promise.all([readListeningSockets(facts.pid), socketInodes(facts.pid)]);
-  const own = listening.filter(({ inode, host }) => inodes?.has(inode) ?? isLoopbackHost(host));
+  const own = listening.filter(({ inode }) => inodes?.has(inode) === true);
   const likely = inspectorPort(facts);
   const candidates = own.toSorted((a, b) => rank(b, likely) - rank(a, likely)).slice(0, maxAsked);
   const answers = await Promise.all(candidates.map((socket) => ask(socket, signal)));

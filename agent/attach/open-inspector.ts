@@ -75,6 +75,12 @@ async function refuseUnsafe(facts: ProcessFacts): Promise<void> {
       `process ${pid} belongs to the user ${facts.uid} and this one is ${user}: it cannot be signalled`,
     );
   }
+  if ((await socketInodes(pid)) === undefined) {
+    throw new SidescopeError(
+      'process-of-another-user',
+      `what process ${pid} does cannot be seen in /proc, so that it is not signalled: it runs with another group than this process (${process.getegid?.()}), or is protected`,
+    );
+  }
   refuseDisabled(facts);
   await refusePrimary(facts, children);
   await refuseTakenPort(facts);

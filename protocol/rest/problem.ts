@@ -23,7 +23,8 @@ export const problemKinds = {
   },
   'process-of-another-user': {
     status: 403,
-    cause: 'The process belongs to another user, so its inspector cannot be opened by a signal.',
+    cause:
+      'The process belongs to another user or group, so its inspector cannot be opened by a signal, or not safely.',
     remedy: 'Run as its user; in a pod with its `runAsUser` and `runAsGroup`; or start it with `--inspect`.',
   },
   'inspector-disabled': {

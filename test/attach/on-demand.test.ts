@@ -155,6 +155,7 @@ describe('a process is not signalled', () => {
     await using target = await startUnprepared();
     const script = `
       const { openInspector } = await import(process.argv[1]);
+      process.setgroups([]);
       process.setgid(65534);
       process.setuid(65534);
       const options = { signalled: new Set(), signal: new AbortController().signal };

@@ -2,6 +2,7 @@
 // prints it as JSON.
 import { spawn } from 'node:child_process';
 import { Targets } from '../../../agent/attach/targets.ts';
+import { readProcess } from '../../../agent/attach/process.ts';
 import { readListeningSockets } from '../../../agent/attach/listening-sockets.ts';
 import { isAlive } from '../../support/is-alive.ts';
 import { nodePath } from '../../support/node-versions.ts';
@@ -14,6 +15,9 @@ const others = [
   spawn(nodePath(24), ['-e', 'process.title = "npm start"; setInterval(() => {}, 1000)'], { stdio: 'ignore' }),
   spawn('sleep', ['60'], { stdio: 'ignore' }),
 ];
+await waitFor(async () => (await readProcess(others[0]?.pid ?? 0)).argv[0]?.startsWith('npm'), {
+  message: 'its title',
+});
 const listenersBefore = (await readListeningSockets('self')).length;
 let attached: unknown;
 {
