@@ -81,6 +81,8 @@ export async function socketInodes(pid: number): Promise<ReadonlySet<string> | u
     return undefined;
   }
   const links = await Promise.all(names.slice(0, maxDescriptors).map((name) => link(`${path}/${name}`)));
+  // With the user alone their numbers can be read, and only with the group also what they are.
+  if (links.every((target) => target === undefined)) return undefined;
   return new Set(links.flatMap((target) => /^socket:\[(\d+)\]$/.exec(target ?? '')?.[1] ?? []));
 }
 
