@@ -39,7 +39,7 @@ async function listens({ pid }: RunningTarget): Promise<boolean> {
   return listening.some(({ inode }) => inodes?.has(inode) === true);
 }
 
-describe.each(nodeVersions)('the inspector of Node $major', ({ major }) => {
+describe.concurrent.each(nodeVersions)('the inspector of Node $major', ({ major }) => {
   it('is opened by a signal and closed again, more than once', async () => {
     await using target = await startUnprepared({ node: major });
     for (let round = 0; round < 2; round++) {
