@@ -78,8 +78,9 @@ it('calls native work native, also when nothing answers until it is over', async
   await using target = await startTarget('gets-stuck', { node: 20 });
   await using monitored = await openMonitored([target.inspectorAddress]);
   await target.send({ fifo });
-  const seen = await monitored.stall(({ durationMs }) => durationMs > 1_900, 'a stall');
-  expect(seen).toMatchObject({ state: 'ongoing', verdict: 'native', samples: { running: 0 } });
+  // Native by the share of silence in the stall, which grows while nothing answers.
+  const seen = await monitored.stall(({ verdict }) => verdict === 'native', 'a stall in native work');
+  expect(seen).toMatchObject({ state: 'ongoing' });
   await monitored.reading(({ error, cpu }) => error?.code === 'inspector-timeout' && cpu.userCores !== null, 'silence');
   await writeFile(fifo, '');
   const stall = await monitored.stall(({ state }) => state === 'ended', 'the end of the stall');
