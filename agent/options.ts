@@ -1,7 +1,8 @@
+import { formatAddress } from './attach/address.ts';
 import { readConfigFile } from './options/config-file.ts';
 import { quote, readArguments, readEnvironment } from './options/sources.ts';
 import type { OptionProblem, OptionRow, OptionSource, OptionTable, SourceReading } from './options/sources.ts';
-import { formatAddress, formatTarget, isLoopback, valueTypes } from './options/value-types.ts';
+import { formatTarget, isLoopback, valueTypes } from './options/value-types.ts';
 import type { Address, Parsed, Target, ValueLimits } from './options/value-types.ts';
 
 /**

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { posix } from 'node:path';
+import { formatAddress } from '../attach/address.ts';
 import type { PathMapping } from '../source-maps/target-files.ts';
 
 /** What a text given for an option means, or why it means nothing. */
@@ -87,10 +88,6 @@ const sizeUnitsBytes: Readonly<Record<string, number>> = {
   GiB: 2 ** 30,
   TiB: 2 ** 40,
 };
-
-export function formatAddress(address: Address): string {
-  return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`;
-}
 
 export function formatTarget(target: Target): string {
   if (target === 'auto') return target;
