@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { SidescopeError } from '../../protocol/error.ts';
 import { historySchema } from './history-schema.ts';
 import { newId } from './id.ts';
+import { recordSchema } from './record-schema.ts';
 import type { StoreLog } from './log.ts';
 import { reasonOf, sqliteErrorCode, systemCode } from './storage-error.ts';
 
@@ -44,6 +45,7 @@ const migrations: readonly string[] = [
    CREATE TRIGGER source_positions_go_with_their_profile AFTER DELETE ON profiles
      BEGIN DELETE FROM source_positions WHERE profile_id = OLD.id; END;`,
   historySchema,
+  recordSchema,
 ];
 
 export const indexVersion = migrations.length;

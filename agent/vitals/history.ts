@@ -3,6 +3,7 @@ import { SidescopeError } from '../../protocol/error.ts';
 import { seriesNames } from '../../protocol/rest/vitals.ts';
 import type { VitalsHistory, VitalsPoint } from '../../protocol/rest/vitals.ts';
 import { historySchema } from '../store/history-schema.ts';
+import { recordSchema } from '../store/record-schema.ts';
 import type { ProfileStore } from '../store/store.ts';
 import { mergeRows, packValues, unpackValues, type SeriesRow } from './series.ts';
 
@@ -21,7 +22,7 @@ export type Index = Pick<ProfileStore, 'inIndex'>;
 
 export function indexInMemory(): Index & Disposable {
   const database = new DatabaseSync(':memory:');
-  database.exec(historySchema);
+  database.exec(historySchema + recordSchema);
   return {
     inIndex: (_attempt, work) => work(database),
     [Symbol.dispose]: () => database.close(),

@@ -1,0 +1,78 @@
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import { SidescopeError } from '../../protocol/error.ts';
+
+/** The index of the store, or one in memory: then the records end with the agent. */
+export interface RecordIndex {
+  inIndex<T>(attempt: string, work: (database: DatabaseSync) => T): T;
+}
+
+export interface StoredRecord {
+  readonly id: string;
+  readonly targetId: string;
+}
+
+export interface RecordQuery {
+  readonly targetId?: string | undefined;
+  readonly since?: string | undefined;
+  readonly limit?: number | undefined;
+  readonly cursor?: string | undefined;
+}
+
+/** Records of one kind: the newest `maxRecords`; older ones go as new ones come. */
+export class RecordTable<Item extends StoredRecord> {
+  readonly #index: RecordIndex;
+  readonly #kind: string;
+  readonly #maxRecords: number;
+  readonly #atMs: (record: Item) => number;
+
+  constructor(options: { index: RecordIndex; kind: string; maxRecords: number; atMs: (record: Item) => number }) {
+    this.#index = options.index;
+    this.#kind = options.kind;
+    this.#maxRecords = options.maxRecords;
+    this.#atMs = options.atMs;
+  }
+
+  /** Throws `disk-full`, `storage-failed`, `shutting-down`. */
+  save(record: Item): void {
+    this.#index.inIndex(`writing a record of ${this.#kind}`, (database) => {
+      database
+        .prepare('INSERT OR REPLACE INTO records (kind, id, target, at_ms, record) VALUES (?, ?, ?, ?, ?)')
+        .run(this.#kind, record.id, record.targetId, this.#atMs(record), JSON.stringify(record));
+      database
+        .prepare(
+          `DELETE FROM records WHERE kind = ? AND id IN
+             (SELECT id FROM records WHERE kind = ? ORDER BY at_ms DESC, id DESC LIMIT -1 OFFSET ?)`,
+        )
+        .run(this.#kind, this.#kind, this.#maxRecords);
+    });
+  }
+
+  /** Newest first. Throws `invalid-request` for a cursor that is none, `storage-failed`. */
+  list(query: RecordQuery = {}): { readonly records: Item[]; readonly nextCursor: string | null } {
+    const { targetId, since, limit = this.#maxRecords, cursor } = query;
+    const conditions: [string, ...SQLInputValue[]][] = [['kind = ?', this.#kind]];
+    if (targetId !== undefined) conditions.push(['target = ?', targetId]);
+    if (since !== undefined) conditions.push(['at_ms >= ?', Date.parse(since)]);
+    if (cursor !== undefined) conditions.push(['(at_ms, id) < (?, ?)', ...parseCursor(cursor)]);
+    const rows = this.#index.inIndex(`reading records of ${this.#kind}`, (database) =>
+      database
+        .prepare(
+          `SELECT record, at_ms, id FROM records WHERE ${conditions.map(([text]) => text).join(' AND ')}
+             ORDER BY at_ms DESC, id DESC LIMIT ?`,
+        )
+        .all(...conditions.flatMap(([, ...values]) => values), limit + 1),
+    );
+    const last = rows.length > limit ? rows[limit - 1] : undefined;
+    return {
+      records: rows.slice(0, limit).map((row) => JSON.parse(String(row['record'])) as Item),
+      nextCursor: last === undefined ? null : `${Number(last['at_ms'])}_${String(last['id'])}`,
+    };
+  }
+}
+
+function parseCursor(cursor: string): [number, string] {
+  const [, atMs, id] = /^(\d{1,15})_([0-9A-Za-z-]{1,64})$/.exec(cursor) ?? [];
+  if (atMs === undefined || id === undefined)
+    throw new SidescopeError('invalid-request', 'the cursor is not one of an earlier answer');
+  return [Number(atMs), id];
+}
