@@ -3,7 +3,7 @@ import { cpuDurationMs, cpuIntervalUs, samplingDurationMs, samplingIntervalBytes
 import { profileFormatSchema, profileKindSchema, samplingModeSchema } from './profile.ts';
 
 /** Query values are strings. The forms accepted are the plain decimal ones: "1e3", "0x10", " 5" and "" are refused. */
-function integer(min: number, max: number, unit: string) {
+export function integer(min: number, max: number, unit: string) {
   return z
     .string()
     .regex(/^-?\d{1,20}$/, `must be a whole number of ${unit}`)
@@ -16,12 +16,12 @@ const flag = z
   .enum(['true', 'false', '1', '0'], 'must be true or false')
   .describe('`true` or `false`')
   .transform((value) => value === 'true' || value === '1');
-const targetId = z.string().min(1).max(200).describe('Id of a target; may be left out when there is one only');
+export const targetId = z.string().min(1).max(200).describe('Id of a target; may be left out when there is one only');
 const threadId = z
   .string()
   .regex(/^[a-z0-9.-]{1,64}$/, 'must be main, all, or the id of a thread')
   .describe('`main` (default), `all`, or the id of a thread');
-const time = z.iso.datetime({
+export const time = z.iso.datetime({
   offset: true,
   message: 'must be an ISO 8601 time with a zone, such as 2026-01-31T12:00:00Z',
 });
@@ -80,7 +80,7 @@ export const vitalsQuery = z
 
 export const memoryStatsQuery = z.object({ target: targetId.optional() }).strict();
 
-const cursor = z
+export const cursor = z
   .string()
   .regex(/^[A-Za-z0-9_-]{1,200}$/, 'must be the `nextCursor` of an earlier answer')
   .describe('`nextCursor` of an earlier answer');
