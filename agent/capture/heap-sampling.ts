@@ -1,17 +1,14 @@
 import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
-import { clockExpression, identityExpression } from '../../protocol/inspector/expressions.ts';
+import { identityExpression } from '../../protocol/inspector/expressions.ts';
 import { sliceResultValue } from '../../protocol/inspector/message-bytes.ts';
-import type { HeapSamplingParams } from '../../protocol/inspector/methods.ts';
-import { decodeClock, decodeIdentity, type ClockReading } from '../../protocol/inspector/readings.ts';
+import { decodeIdentity, type ClockReading } from '../../protocol/inspector/readings.ts';
 import type { CaptureCost, SamplingMode } from '../../protocol/rest/profile.ts';
 import type { AttachedThread, Attachment } from '../attach/attachment.ts';
-import type { Session } from '../attach/session.ts';
 import { CaptureEnding, hasLeftAtExit, type CaptureEnd } from './capture-end.ts';
+import { HeapSampler, readClock } from './heap-sampler.ts';
 import { readUsage } from './read-usage.ts';
 
 const commandTimeoutMs = 10_000;
-/** A heap snapshot of the same thread may run before it, and pause for minutes. */
-const stopTimeoutMs = 10 * 60_000;
 
 export interface SamplingRecording {
   /** The .heapprofile, byte for byte as V8 wrote it. */
@@ -52,7 +49,7 @@ export async function captureHeapSampling(options: SamplingCaptureOptions): Prom
   });
   try {
     const before = await readUsage(session);
-    await using sampler = await Sampler.start(session, options);
+    await using sampler = await HeapSampler.start(session, options);
     const startedAtMs = Date.now();
     options.onSampling();
     const clock = await readClock(session, commandTimeoutMs);
@@ -99,81 +96,4 @@ export async function foreignHeapProfiler({ session, thread }: AttachedThread): 
     throw error;
   }
   return new SidescopeError('profiler-active', `somebody else samples the heap of ${thread.id} now`);
-}
-
-/** Owns V8's sampler from its start until it is stopped, whatever happens in between. */
-class Sampler implements AsyncDisposable {
-  readonly #session: Session;
-  #isStopped = false;
-
-  static async start(
-    session: Session,
-    options: Pick<SamplingCaptureOptions, 'mode' | 'intervalBytes'>,
-  ): Promise<Sampler> {
-    const params: HeapSamplingParams = {
-      samplingInterval: options.intervalBytes,
-      ...(options.mode === 'churn' && {
-        includeObjectsCollectedByMajorGC: true,
-        includeObjectsCollectedByMinorGC: true,
-      }),
-    };
-    const sampler = new Sampler(session);
-    try {
-      await session.send('HeapProfiler.startSampling', params, { timeoutMs: commandTimeoutMs });
-      return sampler;
-    } catch (error) {
-      // Timed out: the command waits in the target's queue, and this one behind it.
-      await sampler[Symbol.asyncDispose]();
-      throw error;
-    }
-  }
-
-  private constructor(session: Session) {
-    this.#session = session;
-  }
-
-  /** The pause is measured on the target's clock, read right before and after; null when that did not work. */
-  async stop(signal: AbortSignal): Promise<{ answer: Uint8Array; pauseMs: number | null }> {
-    this.#isStopped = true;
-    const options = { timeoutMs: stopTimeoutMs, signal };
-    const before = readClock(this.#session, stopTimeoutMs);
-    const stopping = this.#session.sendForBytes('HeapProfiler.stopSampling', {}, options);
-    const after = readClock(this.#session, stopTimeoutMs);
-    try {
-      const answer = await stopping;
-      const [start, end] = await Promise.all([before, after]);
-      const pauseMs = start === null || end === null ? null : (end.monotonicUs - start.monotonicUs) / 1000;
-      return { answer, pauseMs: pauseMs === null ? null : Math.round(pauseMs * 10) / 10 };
-    } catch (error) {
-      if (!isSidescopeError(error, 'inspector-refused')) throw error;
-      throw new SidescopeError(
-        'capture-interrupted',
-        'somebody else ended the heap sampler, and what it held is lost',
-        {
-          cause: error,
-        },
-      );
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#isStopped || this.#session.ended.aborted) return;
-    this.#isStopped = true;
-    try {
-      await this.#session.sendForBytes('HeapProfiler.stopSampling', {}, { timeoutMs: commandTimeoutMs });
-    } catch (error) {
-      // Gone or refused: no sampler runs. Timed out: the command waits in the target's queue.
-      if (!(error instanceof SidescopeError)) throw error;
-    }
-  }
-}
-
-/** Nothing but the join with wall time and the measured pause depends on it; never rejects. */
-async function readClock(session: Session, timeoutMs: number): Promise<ClockReading | null> {
-  try {
-    return decodeClock(await session.evaluate(clockExpression, { timeoutMs }));
-  } catch (error) {
-    if (error instanceof SidescopeError) return null;
-    throw error;
-  }
 }

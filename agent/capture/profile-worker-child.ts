@@ -19,6 +19,7 @@ import {
   type SourceMapContext,
 } from '../source-maps/find-positions.ts';
 import { decodePositions, encodePositions } from '../source-maps/position-bytes.ts';
+import { locateSites, type LocatedSites } from '../memory/locate-sites.ts';
 import { summarize } from '../source-maps/summary.ts';
 import { containerMemoryBytes } from './container-memory.ts';
 
@@ -26,6 +27,19 @@ export type WorkerRequest =
   | { readonly type: 'facts'; readonly path: string; readonly sourceMaps: SourceMapContext | undefined }
   | { readonly type: 'heapSamplingFacts'; readonly path: string; readonly sourceMaps: SourceMapContext | undefined }
   | { readonly type: 'positions'; readonly query: PositionsQuery; readonly sourceMaps: SourceMapContext }
+  | {
+      readonly type: 'window';
+      readonly path: string;
+      readonly fromUs: number;
+      readonly toUs: number;
+      readonly positions: Uint8Array | undefined;
+    }
+  | {
+      readonly type: 'allocationSites';
+      readonly profile: Uint8Array;
+      readonly sourceMaps: SourceMapContext | undefined;
+      readonly sitesMax: number;
+    }
   | {
       readonly type: 'convert';
       readonly path: string;
@@ -48,6 +62,7 @@ export interface WorkerResults {
   facts: { facts: CpuFacts; problems: CpuProblem[]; originals: Originals };
   heapSamplingFacts: { content: HeapSamplingContent; originals: Originals };
   positions: FoundPositions;
+  allocationSites: LocatedSites;
   convert: Uint8Array;
 }
 
@@ -73,6 +88,9 @@ async function answer(request: WorkerRequest): Promise<WorkerAnswer> {
     }
     if (request.type === 'heapSamplingFacts') {
       const profile = parseHeapProfileBytes(await readBytes(request.path));
+    if (request.type === 'allocationSites') {
+      return { ok: true, result: locateSites(request.profile, request) };
+    }
       const found = lookUp({ places: profile.frames, lines: [] }, request.sourceMaps);
       const result = { content: heapSamplingFacts(profile, found?.positions), originals: originalsOf(found) };
       return { ok: true, result };

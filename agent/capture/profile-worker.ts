@@ -70,6 +70,15 @@ export class ProfileWorker implements AsyncDisposable {
     { sourceMaps, signal }: { sourceMaps: SourceMapContext; signal?: AbortSignal | undefined },
   ): Promise<WorkerResults['positions']> {
     return this.#ask<'positions'>({ type: 'positions', query, sourceMaps }, signal);
+  /** What each function of the program allocated and still holds, most first, from a profile's bytes. */
+  allocationSites(
+    profile: Uint8Array,
+    options: { sourceMaps: SourceMapContext | undefined; sitesMax: number; signal?: AbortSignal | undefined },
+  ): Promise<WorkerResults['allocationSites']> {
+    const { sourceMaps, sitesMax, signal } = options;
+    return this.#ask<'allocationSites'>({ type: 'allocationSites', profile, sourceMaps, sitesMax }, signal);
+  }
+
   }
 
   /** The whole artifact in another format; pprof is gzipped, as its tools expect. The caller owns the bytes. */
