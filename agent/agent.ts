@@ -1,6 +1,10 @@
 import { isSidescopeError, SidescopeError } from '../protocol/error.ts';
 import type { ControlAgent } from '../protocol/rest/control.ts';
 import type { Feature, Info } from '../protocol/rest/info.ts';
+import { Alerts } from './alerts/alerts.ts';
+import { logSink } from './alerts/log-sink.ts';
+import { reportStalls } from './alerts/report-stalls.ts';
+import { settleTargets } from './alerts/settle-targets.ts';
 import { Targets } from './attach/targets.ts';
 import { Captures } from './capture/captures.ts';
 import { ProfileWorker } from './capture/profile-worker.ts';
@@ -12,6 +16,7 @@ import { LastingListener } from './http/lasting-listener.ts';
 import type { Listener } from './http/listener.ts';
 import { openOpsServer } from './http/ops-server.ts';
 import { Tokens } from './http/tokens.ts';
+import { SamplingSearch } from './memory/sampling-search.ts';
 import { describeOptions, type ResolvedOptions } from './options.ts';
 import { FrameOriginals } from './source-maps/frame-originals.ts';
 import { openStoreOrFallBack } from './store/open-or-fall-back.ts';
@@ -20,8 +25,11 @@ import { createAudit, type Audit } from './telemetry/audit.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { logTargets } from './telemetry/log-targets.ts';
 import { observe, observeInspectors } from './telemetry/observe.ts';
+import { observeAlerts } from './telemetry/observe-alerts.ts';
 import type { Log } from './telemetry/log.ts';
+import { ServiceIdentity } from './service-identity.ts';
 import { version } from './version.ts';
+import { indexInMemory } from './vitals/history.ts';
 import { Monitor } from './vitals/monitor.ts';
 
 export interface Agent {
@@ -65,6 +73,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   // A worker of its own: a stack is not to wait for a profile of minutes.
   const frameWorker = opening.use(new ProfileWorker({ timeoutMs: 3_000 }));
   const frameOriginals = new FrameOriginals({ worker: frameWorker, mappings: options.sourceMapPath });
+  const search = opening.use(new SamplingSearch({ targets, worker, sourceMapPaths: options.sourceMapPath, log }));
   const captures = new Captures({
     targets,
     store: storage.store,
@@ -72,18 +81,32 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     worker,
     sourceMapPaths: options.sourceMapPath,
     frameOriginals,
+    search,
     concurrency: options.captureConcurrency,
     queueMax: options.captureQueue,
     livenessBudgetMs: options.livenessBudgetMs,
     environment,
     log,
   });
+  const identities = new ServiceIdentity({ environment });
+  const alerts = opening.use(
+    new Alerts({
+      index: storage.store ?? opening.use(indexInMemory()),
+      budgetBytes: options.diskBudgetBytes,
+      sinks: [logSink(log)],
+      serviceOf: (targetId) => identities.identityOf(targets.view(targetId)),
+      log,
+    }),
+  );
   const monitor = opening.use(
     new Monitor({
       targets,
       captures,
+      search,
       store: storage.store,
       budgetBytes: options.diskBudgetBytes,
+      originals: frameOriginals,
+      worker,
       vitalsIntervalMs: options.vitalsIntervalMs,
       stallThresholdMs: options.stallThresholdMs,
       stallIntervalMs: options.stallIntervalMs,
@@ -102,6 +125,9 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   opening.use(observe(metrics, { targets, captures, monitor, store: storage.store, features }));
   observeInspectors(metrics, targets);
   opening.use(logTargets(targets, log));
+  opening.use(reportStalls(monitor, alerts));
+  opening.use(settleTargets(targets, alerts));
+  opening.use(observeAlerts(metrics, alerts));
 
   const info = (): Omit<Info, 'you'> => {
     const { rss, heapUsed } = process.memoryUsage();
@@ -129,6 +155,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     targets,
     captures,
     monitor,
+    alerts,
     store: storage.store,
     tokens,
     info,

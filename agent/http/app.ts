@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import type { Context } from 'hono';
 import { SidescopeError } from '../../protocol/error.ts';
 import { apiPath } from '../../protocol/rest/routes.ts';
+import { alertHandlers } from './alerts.ts';
 import { AttemptBucket } from './attempt-bucket.ts';
 import { cpuHandlers } from './cpu.ts';
 import { docsHandlers } from './docs.ts';
@@ -42,6 +43,7 @@ export function createAdminApp(services: AdminServices): AdminApp {
     ...heapHandlers(services),
     ...stackHandlers(services),
     ...vitalsHandlers(services),
+    ...alertHandlers(services),
     ...operationHandlers(services),
     ...profileHandlers(services),
     ...downloadHandlers({ services, tickets }),

@@ -3,6 +3,7 @@ import type { SidescopeEvent } from '../../protocol/rest/event.ts';
 import type { DiskUsage, Profile } from '../../protocol/rest/profile.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
+import type { AlertNotice } from '../alerts/alert-sink.ts';
 import { EventStream, eventFrame } from './event-stream.ts';
 import { OperationPacer } from './operation-pacer.ts';
 import type { RouteRequest } from './router.ts';
@@ -29,7 +30,7 @@ export class EventHub {
 
   constructor(services: AdminServices) {
     this.#services = services;
-    const { targets, captures, monitor, store } = services;
+    const { targets, captures, monitor, alerts, store } = services;
     const operations = this.#resources.use(
       new OperationPacer((operation) => this.#send({ type: 'operation', operation })),
     );
@@ -37,6 +38,9 @@ export class EventHub {
     this.#listen(captures, 'change', (operation) => operations.push(operation));
     this.#listen<'vitals', Vitals>(monitor, 'vitals', (vitals) => this.#send({ type: 'vitals', vitals }));
     this.#listen<'stall', Stall>(monitor, 'stall', (stall) => this.#send({ type: 'stall', stall }));
+    this.#listen<'change', AlertNotice>(alerts, 'change', ({ change, alert: { evidence: _, ...alert } }) =>
+      this.#send({ type: 'alert', change, alert }),
+    );
     if (store !== undefined) {
       this.#listen<'profile', Profile>(store, 'profile', (profile) => this.#send({ type: 'profile', profile }));
       this.#listen<'deleted', string>(store, 'deleted', (profileId) =>

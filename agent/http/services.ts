@@ -1,3 +1,5 @@
+import type { AlertNotice } from '../alerts/alert-sink.ts';
+import type { Alerts } from '../alerts/alerts.ts';
 import type { Captures } from '../capture/captures.ts';
 import type { ProfileStore } from '../store/store.ts';
 import type { Targets } from '../attach/targets.ts';
@@ -51,11 +53,14 @@ export type MonitorService = Pick<Monitor, 'vitals' | 'memoryHistory' | 'memoryS
   Source<'vitals', Vitals> &
   Source<'stall', Stall>;
 
+export type AlertService = Pick<Alerts, 'list'> & Source<'change', AlertNotice>;
+
 /** What the admin listener stands on. */
 export interface AdminServices {
   readonly targets: TargetService;
   readonly captures: CaptureService;
   readonly monitor: MonitorService;
+  readonly alerts: AlertService;
   /** Undefined when the data directory cannot be used: those routes then say why, from the features. */
   readonly store: StoreService | undefined;
   readonly tokens: Tokens;

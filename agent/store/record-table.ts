@@ -14,6 +14,8 @@ export interface StoredRecord {
 export interface RecordQuery {
   readonly targetId?: string | undefined;
   readonly since?: string | undefined;
+  /** Fields of the record itself that must be these texts. */
+  readonly fields?: Readonly<Record<string, string | undefined>> | undefined;
   readonly limit?: number | undefined;
   readonly cursor?: string | undefined;
 }
@@ -49,10 +51,12 @@ export class RecordTable<Item extends StoredRecord> {
 
   /** Newest first. Throws `invalid-request` for a cursor that is none, `storage-failed`. */
   list(query: RecordQuery = {}): { readonly records: Item[]; readonly nextCursor: string | null } {
-    const { targetId, since, limit = this.#maxRecords, cursor } = query;
+    const { targetId, since, fields = {}, limit = this.#maxRecords, cursor } = query;
     const conditions: [string, ...SQLInputValue[]][] = [['kind = ?', this.#kind]];
     if (targetId !== undefined) conditions.push(['target = ?', targetId]);
     if (since !== undefined) conditions.push(['at_ms >= ?', Date.parse(since)]);
+    for (const [name, value] of Object.entries(fields))
+      if (value !== undefined) conditions.push(['json_extract(record, ?) = ?', `$.${name}`, value]);
     if (cursor !== undefined) conditions.push(['(at_ms, id) < (?, ?)', ...parseCursor(cursor)]);
     const rows = this.#index.inIndex(`reading records of ${this.#kind}`, (database) =>
       database

@@ -123,6 +123,35 @@ export function createMetrics(build: {
       labelNames: ['target', 'kind'],
       registers,
     }),
+    alertsTotal: new Counter({
+      name: 'sidescope_alerts_total',
+      help: 'Episodes that opened, by problem and the severity that they opened with.',
+      labelNames: ['problem', 'severity'],
+      registers,
+    }),
+    alertsOpen: new Gauge({
+      name: 'sidescope_alerts_open',
+      help: 'Episodes that are open, by their worst severity.',
+      labelNames: ['severity'],
+      registers,
+    }),
+    alertsRefusedTotal: new Counter({
+      name: 'sidescope_alerts_refused_total',
+      help: 'Reports of new problems that were only counted, because too many episodes were open.',
+      registers,
+    }),
+    alertDeliveriesTotal: new Counter({
+      name: 'sidescope_alert_deliveries_total',
+      help: 'By sink. delivered; failed: attempts, each retry too; dropped: no room in the queue, refused for good, or left at the end.',
+      labelNames: ['sink', 'result'],
+      registers,
+    }),
+    alertQueueLength: new Gauge({
+      name: 'sidescope_alert_queue_length',
+      help: 'Changes of alerts that wait for their sink.',
+      labelNames: ['sink'],
+      registers,
+    }),
     httpRequestsTotal: new Counter({
       name: 'sidescope_http_requests_total',
       help: 'Answered requests, by route template.',

@@ -128,6 +128,9 @@ function afterEvent(state: PageState, event: SidescopeEvent): PageState {
       return { ...state, vitals: { ...state.vitals, [event.vitals.targetId]: event.vitals } };
     case 'stall':
       return withStall(state, event.stall);
+    case 'alert':
+      // No view shows alerts yet.
+      return state;
     case 'hello':
     case 'resync':
       // The connection reads the lists again.

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { alertChangeSchema, alertSummarySchema } from './alerts.ts';
 import { operationSchema } from './operation.ts';
 import { diskUsageSchema, profileSchema } from './profile.ts';
 import { stallSchema } from './stalls.ts';
@@ -18,6 +19,7 @@ export const eventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('storage'), storage: diskUsageSchema }),
   z.object({ type: z.literal('vitals'), vitals: vitalsSchema }),
   z.object({ type: z.literal('stall'), stall: stallSchema }),
+  z.object({ type: z.literal('alert'), change: alertChangeSchema, alert: alertSummarySchema }),
   z.object({ type: z.literal('resync'), dropped: z.int() }),
 ]);
 export type SidescopeEvent = z.infer<typeof eventSchema>;

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { alertRoutes } from './alerts-routes.ts';
 import { eventSchema } from './event.ts';
 import { snapshotForecastSchema } from './forecast.ts';
 import { infoSchema } from './info.ts';
@@ -239,6 +240,7 @@ export const routes = {
     answers: [{ status: 200, description: 'Newest first', schema: stallListSchema }],
     errors: ['unknown-target', 'storage-failed'],
   },
+  ...alertRoutes,
   listOperations: {
     method: 'GET',
     path: '/operations',

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import type { AlertList } from '../../protocol/rest/alerts.ts';
 import { eventSchema } from '../../protocol/rest/event.ts';
 import type { DeletedProfiles, OperationList, ProfileList, TargetList } from '../../protocol/rest/lists.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
@@ -127,12 +128,13 @@ test('every route answers what the contract says, asked as curl asks', { timeout
   await waitFor(async () => (await json<VitalsHistory>('GET /vitals')).points.length > 0, { message: 'a reading' });
   expect(await json('GET /memory/history?step=60000')).toMatchObject({ targetId: view?.id, stepMs: 60_000 });
   expect(await json<StallList>('GET /stalls')).toMatchObject({ nextCursor: null });
+  expect(await json<AlertList>('GET /alerts')).toMatchObject({ nextCursor: null });
 
   await waitFor(() => events.types.includes('profile-deleted'), { message: 'the events' });
   expect(events.types[0]).toBe('hello');
   // On a machine that is busy enough there may be a stall as well.
-  expect(new Set([...events.types, 'stall'])).toEqual(
-    new Set(['hello', 'target', 'operation', 'profile', 'profile-deleted', 'storage', 'vitals', 'stall']),
+  expect(new Set([...events.types, 'stall', 'alert'])).toEqual(
+    new Set(['hello', 'target', 'operation', 'profile', 'profile-deleted', 'storage', 'vitals', 'stall', 'alert']),
   );
   await events.stop();
   expect(agent.audited.filter(({ result }) => result !== 'ok')).toEqual([]);

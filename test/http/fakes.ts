@@ -3,9 +3,11 @@ import { EventEmitter } from 'node:events';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import type { ArtifactReader } from '../../agent/store/store.ts';
+import type { AlertNotice } from '../../agent/alerts/alert-sink.ts';
 import { Tokens } from '../../agent/http/tokens.ts';
 import type {
   AdminServices,
+  AlertService,
   CaptureService,
   MonitorService,
   ConvertedForm,
@@ -153,6 +155,15 @@ export class FakeCaptures extends EventEmitter<{ change: [Operation] }> implemen
   }
 }
 
+/** Nothing is wrong. */
+export class FakeAlerts extends EventEmitter<{ change: [AlertNotice] }> implements AlertService {
+  readonly asked: unknown[] = [];
+  list: AlertService['list'] = (query) => {
+    this.asked.push(query);
+    return { alerts: [], nextCursor: null };
+  };
+}
+
 /** Nothing was ever read. */
 export class FakeMonitor
   extends EventEmitter<{ vitals: [Vitals]; stall: [Stall]; 'stall-ended': [Stall] }>
@@ -293,6 +304,7 @@ export interface FakeServices extends AdminServices {
   readonly targets: FakeTargets;
   readonly captures: FakeCaptures;
   readonly monitor: FakeMonitor;
+  readonly alerts: FakeAlerts;
   readonly store: FakeStore;
   readonly audited: AuditRecord[];
   readonly logged: string[];
@@ -310,6 +322,7 @@ export async function fakeServices(overrides: Partial<AdminServices> = {}): Prom
     targets: new FakeTargets(),
     captures: new FakeCaptures(),
     monitor: new FakeMonitor(),
+    alerts: new FakeAlerts(),
     store: new FakeStore(),
     tokens,
     info: () => ({
