@@ -59,6 +59,8 @@ export interface CapturesOptions {
   /** Where directories of the targets are mounted here. */
   readonly sourceMapPaths?: readonly PathMapping[] | undefined;
   readonly frameOriginals?: FrameOriginals | undefined;
+  /** What the agent samples in main threads by itself; a person's capture goes before. */
+  readonly search?: { yieldSampler(targetId: string): Promise<Disposable> } | undefined;
   readonly concurrency: number;
   readonly queueMax: number;
   readonly livenessBudgetMs: number;
@@ -157,16 +159,24 @@ export class Captures extends EventEmitter<CapturesEvents> {
     const thread = watcher.attachment.thread(threadId);
     if (mode === 'churn') refuseChurn({ durationMs, intervalBytes, nodeVersion: watcher.attachedIdentity.nodeVersion });
     this.#refuseTwin({ watcher, kind: 'heap-sampling', threadId });
-    const foreign = await foreignHeapProfiler(thread);
-    // Before what V8 said: it may have seen the sampler of a request that came at the same time as this one.
-    this.#refuseTwin({ watcher, kind: 'heap-sampling', threadId });
-    if (foreign !== undefined) throw foreign;
-    return this.#begin({
-      kind: 'heap-sampling',
-      request,
-      parameters: { durationMs, mode, intervalBytes },
-      run: (job) => runHeapSamplingOperation(job, { durationMs, mode, intervalBytes, ...this.#reading }),
-    });
+    const sampler = threadId === 'main' ? await this.#options.search?.yieldSampler(watcher.id) : undefined;
+    let finished: Promise<void> | undefined;
+    try {
+      const foreign = await foreignHeapProfiler(thread);
+      // Before what V8 said: it may have seen the sampler of a request that came at the same time as this one.
+      this.#refuseTwin({ watcher, kind: 'heap-sampling', threadId });
+      if (foreign !== undefined) throw foreign;
+      const operation = this.#begin({
+        kind: 'heap-sampling',
+        request,
+        parameters: { durationMs, mode, intervalBytes },
+        run: (job) => runHeapSamplingOperation(job, { durationMs, mode, intervalBytes, ...this.#reading }),
+      });
+      finished = this.#active.get(operation.id)?.finished;
+      return operation;
+    } finally {
+      void (finished ?? Promise.resolve()).finally(() => sampler?.[Symbol.dispose]());
+    }
   }
 
   /** What every thread executes now. Costs each about a millisecond, and what is asked while it runs shares its answer. */

@@ -9,6 +9,8 @@ export class ImposedPauses {
   /** By operation id. */
   readonly #active = new Map<string, Operation>();
   readonly #lastMs = new Map<string, number>();
+  /** Targets that a reading of the allocation sites pauses. */
+  readonly #reading = new Set<string>();
 
   /** To be called with every change of an operation. */
   follow(operation: Operation): void {
@@ -24,8 +26,15 @@ export class ImposedPauses {
     }
   }
 
+  /** To be called when a reading that forces a collection begins, and when it is over. */
+  followReading({ targetId, isPausing }: { targetId: string; isPausing: boolean }): void {
+    if (isPausing) this.#reading.add(targetId);
+    else if (this.#reading.delete(targetId)) this.#lastMs.set(targetId, performance.now());
+  }
+
   /** One is under way, or may be: a snapshot, the start of a profile, or its planned end. */
   isPausing(targetId: string): boolean {
+    if (this.#reading.has(targetId)) return true;
     return this.#of(targetId).some((operation) => !isSampling(operation));
   }
 

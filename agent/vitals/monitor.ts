@@ -7,6 +7,7 @@ import { memoryPoint } from '../../protocol/rest/vitals.ts';
 import type { MemoryHistory, MemoryStats, Vitals, VitalsHistory } from '../../protocol/rest/vitals.ts';
 import type { Targets } from '../attach/targets.ts';
 import type { Captures } from '../capture/captures.ts';
+import type { SamplingSearch } from '../memory/sampling-search.ts';
 import type { ProfileStore } from '../store/store.ts';
 import { History, indexInMemory } from './history.ts';
 import { ImposedPauses } from './imposed-pauses.ts';
@@ -18,6 +19,8 @@ import { TargetVitals, type VitalsLog } from './target-vitals.ts';
 export interface MonitorOptions {
   readonly targets: Targets;
   readonly captures: Pick<Captures, 'on' | 'off'>;
+  /** Its readings pause targets, which is no stall. */
+  readonly search?: Pick<SamplingSearch, 'on' | 'off'>;
   /** Undefined without a data directory: the history is then in memory, smaller, and ends with the agent. */
   readonly store: ProfileStore | undefined;
   readonly budgetBytes: number;
@@ -56,7 +59,7 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
   constructor(options: MonitorOptions) {
     super();
     this.#options = options;
-    const { targets, captures } = options;
+    const { targets, captures, search } = options;
     const index = options.store ?? this.#resources.use(indexInMemory());
     const budgetBytes = options.store === undefined ? memoryBudgetBytes : options.budgetBytes;
     this.#history = new History({ index, budgetBytes });
@@ -67,11 +70,14 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
     targets.on('attached', onAttached);
     targets.on('detached', onDetached);
     captures.on('change', onOperation);
+    const onPausing = (reading: { targetId: string; isPausing: boolean }): void => this.#pauses.followReading(reading);
+    search?.on('pausing', onPausing);
     for (const target of targets.list()) if (target.state.state === 'attached') this.#watch(target);
     this.#resources.defer(() => {
       targets.off('attached', onAttached);
       targets.off('detached', onDetached);
       captures.off('change', onOperation);
+      search?.off('pausing', onPausing);
     });
   }
 
