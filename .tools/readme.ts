@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { optionTableMarkdown } from '../agent/cli/help.ts';
 import { problemKinds } from '../protocol/rest/problem.ts';
 import { apiPath, routes } from '../protocol/rest/routes.ts';
-import type { Route } from '../protocol/rest/routes.ts';
+import type { Route } from '../protocol/rest/route.ts';
 
 const path = new URL('../README.md', import.meta.url);
 

@@ -1,5 +1,5 @@
 import { SidescopeError } from '../../protocol/error.ts';
-import type { Route, Scope } from '../../protocol/rest/routes.ts';
+import type { Route, Scope } from '../../protocol/rest/route.ts';
 import type { AttemptBucket } from './attempt-bucket.ts';
 import type { TicketGrant, Tickets } from './tickets.ts';
 import type { Subject, Tokens } from './tokens.ts';

@@ -3,7 +3,7 @@ import { errorCodes, openApiDocument, queryProperties, scopeSentence } from '../
 import { problemKinds } from '../../protocol/rest/problem.ts';
 import type { ProblemCode } from '../../protocol/rest/problem.ts';
 import { apiPath, routes } from '../../protocol/rest/routes.ts';
-import type { Route } from '../../protocol/rest/routes.ts';
+import type { Route } from '../../protocol/rest/route.ts';
 import { securityPolicies } from './headers.ts';
 import type { Handlers } from './router.ts';
 import type { AdminServices } from './services.ts';

@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
-import { scopes } from '../../protocol/rest/routes.ts';
-import type { Scope } from '../../protocol/rest/routes.ts';
+import { scopes } from '../../protocol/rest/route.ts';
+import type { Scope } from '../../protocol/rest/route.ts';
 
 /** A credential as it is kept: never the token itself. */
 export interface TokenEntry {

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { SidescopeError } from '../../protocol/error.ts';
 import type { Feature } from '../../protocol/rest/info.ts';
-import type { Scope } from '../../protocol/rest/routes.ts';
+import type { Scope } from '../../protocol/rest/route.ts';
 import { fileVersion, readTokenFile } from './token-file.ts';
 import type { TokenEntry } from './token-file.ts';
 

@@ -1,5 +1,5 @@
 import { alertListSchema, alertsQuery } from './alerts.ts';
-import type { Route } from './routes.ts';
+import type { Route } from './route.ts';
 
 export const alertRoutes = {
   listAlerts: {

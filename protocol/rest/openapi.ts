@@ -8,7 +8,7 @@ import { problemKinds, problemSchema } from './problem.ts';
 import type { ProblemCode } from './problem.ts';
 import { diskUsageSchema, profilePatchSchema, profileSchema } from './profile.ts';
 import { apiPath, commonErrors, routes } from './routes.ts';
-import type { Route, RouteAnswer } from './routes.ts';
+import type { Route, RouteAnswer } from './route.ts';
 import { stacksSchema } from './stacks.ts';
 import { stallListSchema, stallSchema } from './stalls.ts';
 import { targetSchema } from './target.ts';

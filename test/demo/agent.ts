@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { scopes } from '../../protocol/rest/routes.ts';
+import { scopes } from '../../protocol/rest/route.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { repositoryFolder, startDemoProcess } from './processes.ts';
 import type { DemoProcess } from './processes.ts';

@@ -7,7 +7,7 @@ import type { Operation } from '../../protocol/rest/operation.ts';
 import { problemSchema } from '../../protocol/rest/problem.ts';
 import type { Profile } from '../../protocol/rest/profile.ts';
 import { apiPath, routes } from '../../protocol/rest/routes.ts';
-import type { Route } from '../../protocol/rest/routes.ts';
+import type { Route } from '../../protocol/rest/route.ts';
 import type { Stacks } from '../../protocol/rest/stacks.ts';
 import type { StallList } from '../../protocol/rest/stalls.ts';
 import type { Ticket } from '../../protocol/rest/ticket.ts';

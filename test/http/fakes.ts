@@ -20,7 +20,7 @@ import { SidescopeError } from '../../protocol/error.ts';
 import { isEndedState } from '../../protocol/rest/operation.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
 import type { DiskUsage, Profile } from '../../protocol/rest/profile.ts';
-import type { Scope } from '../../protocol/rest/routes.ts';
+import type { Scope } from '../../protocol/rest/route.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createAdminApp } from '../../agent/http/app.ts';
 import { problemKinds } from '../../protocol/rest/problem.ts';
 import { apiPath, routes } from '../../protocol/rest/routes.ts';
-import type { Route } from '../../protocol/rest/routes.ts';
+import type { Route } from '../../protocol/rest/route.ts';
 import { fakeServices } from './fakes.ts';
 
 let directory: string;

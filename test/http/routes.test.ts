@@ -4,8 +4,9 @@ import { mountRoutes } from '../../agent/http/router.ts';
 import type { Handlers } from '../../agent/http/router.ts';
 import { SidescopeError } from '../../protocol/error.ts';
 import { problemKinds, problemSchema } from '../../protocol/rest/problem.ts';
-import { apiPath, routes, scopes } from '../../protocol/rest/routes.ts';
-import type { Route } from '../../protocol/rest/routes.ts';
+import { scopes } from '../../protocol/rest/route.ts';
+import { apiPath, routes } from '../../protocol/rest/routes.ts';
+import type { Route } from '../../protocol/rest/route.ts';
 import { fakeOperation, fakeServices } from './fakes.ts';
 import { Hono } from 'hono';
 
