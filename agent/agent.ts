@@ -2,7 +2,8 @@ import { isSidescopeError, SidescopeError } from '../protocol/error.ts';
 import type { ControlAgent } from '../protocol/rest/control.ts';
 import type { Feature, Info } from '../protocol/rest/info.ts';
 import { Alerts } from './alerts/alerts.ts';
-import { logSink } from './alerts/log-sink.ts';
+import { MemoryEvidence } from './alerts/memory-evidence.ts';
+import { openSinks } from './alerts/open-sinks.ts';
 import { reportStalls } from './alerts/report-stalls.ts';
 import { settleTargets } from './alerts/settle-targets.ts';
 import { Targets } from './attach/targets.ts';
@@ -88,17 +89,20 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     environment,
     log,
   });
-  const identities = new ServiceIdentity({ environment });
+  const { serviceName, serviceVersion } = options;
+  const identities = new ServiceIdentity({ environment, serviceName, serviceVersion });
+  const alertSinks = await openSinks(options, { log, environment });
   const alerts = opening.use(
     new Alerts({
       index: storage.store ?? opening.use(indexInMemory()),
       budgetBytes: options.diskBudgetBytes,
-      sinks: [logSink(log)],
+      sinks: alertSinks.sinks,
+      memoryOf: (targetId) => memoryEvidence.of(targetId),
       serviceOf: (targetId) => identities.identityOf(targets.view(targetId)),
       log,
     }),
   );
-  const monitor = opening.use(
+  const monitor: Monitor = opening.use(
     new Monitor({
       targets,
       captures,
@@ -113,6 +117,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       log,
     }),
   );
+  const memoryEvidence = opening.use(new MemoryEvidence(monitor));
   const listeners: { admin?: LastingListener; ops?: LastingListener; control?: ControlSocket } = {};
   const features = (): Feature[] => [
     ...failures,
@@ -121,6 +126,8 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     listeners.admin?.feature() ?? notYet('admin'),
     options.opsAddress === 'off' ? opsOff : (listeners.ops?.feature() ?? notYet('ops')),
     listeners.control?.feature ?? notYet('control-socket'),
+    ...alertSinks.features(),
+    ...monitor.features(),
   ];
   opening.use(observe(metrics, { targets, captures, monitor, store: storage.store, features }));
   observeInspectors(metrics, targets);

@@ -261,6 +261,8 @@ function describe(state: TargetState): string {
   switch (state.state) {
     case 'attached':
       return 'attached';
+    case 'standby':
+      return 'standing by, its inspector closed';
     case 'waiting-for-exit':
       return 'about to exit';
     case 'detached':

@@ -24,7 +24,7 @@ import { Limiter, type Turn } from './limiter.ts';
 import { OperationRecord, type OperationEnding } from './operation-record.ts';
 import { OperationTable } from './operation-table.ts';
 import type { ProfileWorker } from './profile-worker.ts';
-import { readStacks } from './stacks.ts';
+import { readStacks, type StackSources } from './stacks.ts';
 
 export interface CaptureRequest {
   /** May be left out when there is one target only: else `target-required`. */
@@ -59,6 +59,8 @@ export interface CapturesOptions {
   /** Where directories of the targets are mounted here. */
   readonly sourceMapPaths?: readonly PathMapping[] | undefined;
   readonly frameOriginals?: FrameOriginals | undefined;
+  /** What the stall watch knows of a thread's turn. */
+  readonly turnOf?: StackSources['turnOf'];
   /** What the agent samples in main threads by itself; a person's capture goes before. */
   readonly search?: { yieldSampler(targetId: string): Promise<Disposable> } | undefined;
   readonly concurrency: number;
@@ -184,7 +186,8 @@ export class Captures extends EventEmitter<CapturesEvents> {
     const watcher = this.#options.targets.watcher(request.targetId);
     const running = this.#stacks.get(watcher);
     if (running !== undefined) return running;
-    const stacks = readStacks(watcher, this.#options.frameOriginals).finally(() => this.#stacks.delete(watcher));
+    const { frameOriginals: originals, turnOf } = this.#options;
+    const stacks = readStacks(watcher, { originals, turnOf }).finally(() => this.#stacks.delete(watcher));
     this.#stacks.set(watcher, stacks);
     return stacks;
   }

@@ -7,6 +7,7 @@ import { originalCpuProfile, placesOf } from '../../protocol/cpu-profile/origina
 import { parseCpuProfileBytes } from '../../protocol/cpu-profile/parse.ts';
 import { encodePprof } from '../../protocol/cpu-profile/pprof.ts';
 import { rewriteCpuProfile } from '../../protocol/cpu-profile/rewrite-original.ts';
+import { workInWindow, type WindowWork } from '../../protocol/cpu-profile/window.ts';
 import { heapSamplingFacts, type HeapSamplingContent } from '../../protocol/heap-sampling/facts.ts';
 import { parseHeapProfileBytes } from '../../protocol/heap-sampling/parse.ts';
 import { SidescopeError } from '../../protocol/error.ts';
@@ -18,15 +19,14 @@ import {
   type PositionsQuery,
   type SourceMapContext,
 } from '../source-maps/find-positions.ts';
-import { decodePositions, encodePositions } from '../source-maps/position-bytes.ts';
 import { locateSites, type LocatedSites } from '../memory/locate-sites.ts';
+import { decodePositions, encodePositions } from '../source-maps/position-bytes.ts';
 import { summarize } from '../source-maps/summary.ts';
 import { containerMemoryBytes } from './container-memory.ts';
 
 export type WorkerRequest =
   | { readonly type: 'facts'; readonly path: string; readonly sourceMaps: SourceMapContext | undefined }
   | { readonly type: 'heapSamplingFacts'; readonly path: string; readonly sourceMaps: SourceMapContext | undefined }
-  | { readonly type: 'positions'; readonly query: PositionsQuery; readonly sourceMaps: SourceMapContext }
   | {
       readonly type: 'window';
       readonly path: string;
@@ -40,6 +40,7 @@ export type WorkerRequest =
       readonly sourceMaps: SourceMapContext | undefined;
       readonly sitesMax: number;
     }
+  | { readonly type: 'positions'; readonly query: PositionsQuery; readonly sourceMaps: SourceMapContext }
   | {
       readonly type: 'convert';
       readonly path: string;
@@ -61,8 +62,9 @@ export interface Originals {
 export interface WorkerResults {
   facts: { facts: CpuFacts; problems: CpuProblem[]; originals: Originals };
   heapSamplingFacts: { content: HeapSamplingContent; originals: Originals };
-  positions: FoundPositions;
   allocationSites: LocatedSites;
+  positions: FoundPositions;
+  window: WindowWork;
   convert: Uint8Array;
 }
 
@@ -86,11 +88,11 @@ async function answer(request: WorkerRequest): Promise<WorkerAnswer> {
     if (request.type === 'positions') {
       return { ok: true, result: findPositions(request.query, request.sourceMaps) };
     }
-    if (request.type === 'heapSamplingFacts') {
-      const profile = parseHeapProfileBytes(await readBytes(request.path));
     if (request.type === 'allocationSites') {
       return { ok: true, result: locateSites(request.profile, request) };
     }
+    if (request.type === 'heapSamplingFacts') {
+      const profile = parseHeapProfileBytes(await readBytes(request.path));
       const found = lookUp({ places: profile.frames, lines: [] }, request.sourceMaps);
       const result = { content: heapSamplingFacts(profile, found?.positions), originals: originalsOf(found) };
       return { ok: true, result };
@@ -100,6 +102,11 @@ async function answer(request: WorkerRequest): Promise<WorkerAnswer> {
       return { ok: true, result: convert(file, request) };
     }
     const profile = parseCpuProfileBytes(file);
+    if (request.type === 'window') {
+      const { fromUs, toUs, positions } = request;
+      const originals = positions === undefined ? undefined : decodePositions(positions);
+      return { ok: true, result: workInWindow(profile, { fromUs, toUs, positions: originals }) };
+    }
     const found = lookUp(placesOf(profile), request.sourceMaps);
     const result = { ...cpuFacts(profile, found?.positions), originals: originalsOf(found) };
     return { ok: true, result };

@@ -23,6 +23,12 @@ export interface FactsOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface WindowQuery {
+  readonly fromUs: number;
+  readonly toUs: number;
+  readonly positions: Uint8Array | undefined;
+}
+
 /**
  * Reads and converts CPU and heap sampling profiles in one process of its own, so that the agent's loop stays free. A process and not a thread: V8 out of
  * memory in a thread can end the whole process, and V8 13.6 can fail a check of its JIT pages when threads come and go (one SIGTRAP in
@@ -64,12 +70,6 @@ export class ProfileWorker implements AsyncDisposable {
     return this.#ask<'heapSamplingFacts'>({ type: 'heapSamplingFacts', path, sourceMaps }, signal);
   }
 
-  /** Original places, from the source maps on the target's disk. */
-  positions(
-    query: PositionsQuery,
-    { sourceMaps, signal }: { sourceMaps: SourceMapContext; signal?: AbortSignal | undefined },
-  ): Promise<WorkerResults['positions']> {
-    return this.#ask<'positions'>({ type: 'positions', query, sourceMaps }, signal);
   /** What each function of the program allocated and still holds, most first, from a profile's bytes. */
   allocationSites(
     profile: Uint8Array,
@@ -79,6 +79,20 @@ export class ProfileWorker implements AsyncDisposable {
     return this.#ask<'allocationSites'>({ type: 'allocationSites', profile, sourceMaps, sitesMax }, signal);
   }
 
+  /** Original places, from the source maps on the target's disk. */
+  positions(
+    query: PositionsQuery,
+    { sourceMaps, signal }: { sourceMaps: SourceMapContext; signal?: AbortSignal | undefined },
+  ): Promise<WorkerResults['positions']> {
+    return this.#ask<'positions'>({ type: 'positions', query, sourceMaps }, signal);
+  }
+
+  /** What a CPU profile has of a part of its time, on its own clock. `path` and `positions` as in `convert`. */
+  window(
+    path: string,
+    { fromUs, toUs, positions, signal }: WindowQuery & { signal?: AbortSignal | undefined },
+  ): Promise<WorkerResults['window']> {
+    return this.#ask<'window'>({ type: 'window', path, fromUs, toUs, positions }, signal);
   }
 
   /** The whole artifact in another format; pprof is gzipped, as its tools expect. The caller owns the bytes. */

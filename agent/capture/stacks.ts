@@ -1,7 +1,7 @@
 import { SidescopeError } from '../../protocol/error.ts';
 import { stackExpression } from '../../protocol/inspector/expressions.ts';
 import { decodeStack, type StackFrame } from '../../protocol/inspector/readings.ts';
-import type { Stacks, ThreadStack } from '../../protocol/rest/stacks.ts';
+import type { Stacks, ThreadStack, ThreadStackFrame } from '../../protocol/rest/stacks.ts';
 import type { AttachedThread } from '../attach/attachment.ts';
 import type { TargetWatcher } from '../attach/target-watcher.ts';
 import type { FrameOriginals } from '../source-maps/frame-originals.ts';
@@ -10,15 +10,31 @@ import type { FrameOriginals } from '../source-maps/frame-originals.ts';
 const answerTimeoutMs = 2_000;
 const maxThreads = 256;
 
+/** How long a thread's event loop has been in its turn, or why that is not known. */
+export type TurnReading = { readonly turnMs: number } | { readonly unknown: string };
+
+export interface StackSources {
+  /** Names functions and places as in the source. */
+  readonly originals?: FrameOriginals | undefined;
+  /** Without it no turn is known. */
+  readonly turnOf?: ((targetId: string, threadId: string) => Promise<TurnReading>) | undefined;
+}
+
 /**
  * What every thread of the target executes now, all asked at once. A thread that does not answer is an entry, not a failure. Costs each
- * thread about a millisecond. `originals` names functions and places as in the source. Rejects with `target-not-attached`.
+ * thread about a millisecond. Rejects with `target-not-attached`.
  */
-export async function readStacks(watcher: TargetWatcher, originals?: FrameOriginals): Promise<Stacks> {
+export async function readStacks(
+  watcher: TargetWatcher,
+  { originals, turnOf = turnNotAsked }: StackSources = {},
+): Promise<Stacks> {
   const threads = watcher.attachment.threads();
   const asked = threads.slice(0, maxThreads);
   const takenAt = new Date().toISOString();
-  const stacks = await Promise.all(asked.map((thread) => readThread(thread)));
+  const [stacks, turns] = await Promise.all([
+    Promise.all(asked.map((thread) => readThread(thread))),
+    Promise.all(asked.map(({ thread }) => turnOf(watcher.id, thread.id))),
+  ]);
   const named = await originals?.of(
     watcher,
     stacks.flatMap(({ frames }) => frames),
@@ -27,19 +43,50 @@ export async function readStacks(watcher: TargetWatcher, originals?: FrameOrigin
   return {
     targetId: watcher.id,
     takenAt,
-    threads: stacks.map((stack) => ({
-      ...stack,
-      frames: stack.frames.map(({ functionPlace: _, ...frame }) => ({
+    threads: stacks.map((stack, index) => {
+      const frames = stack.frames.map(({ functionPlace: _, ...frame }) => ({
         ...frame,
         original: named?.frames[at++] ?? null,
-      })),
-    })),
+      }));
+      const turn = turnShown(stack, turns[index]);
+      return { ...stack, ...turn, frames, summary: summaryOf({ ...stack, ...turn, frames }) };
+    }),
     omittedThreads: threads.length - asked.length,
     ...(named !== undefined && named.warnings.length > 0 && { warnings: [...named.warnings] }),
   };
 }
 
-type ReadThread = Omit<ThreadStack, 'frames'> & { readonly frames: readonly StackFrame[] };
+type ReadThread = Omit<ThreadStack, 'frames' | 'summary' | keyof Turn> & { readonly frames: readonly StackFrame[] };
+type Turn = Pick<ThreadStack, 'turnMs' | 'turnUnknown'>;
+
+async function turnNotAsked(): Promise<TurnReading> {
+  return { unknown: 'stalls are not watched for' };
+}
+
+function turnShown({ state }: ReadThread, turn: TurnReading | undefined): Turn {
+  // Out of its turn for as long as it waits, whatever the heartbeat before has seen.
+  if (state === 'idle') return { turnMs: 0, turnUnknown: null };
+  if (turn !== undefined && 'turnMs' in turn) return { turnMs: Math.round(turn.turnMs), turnUnknown: null };
+  return { turnMs: null, turnUnknown: turn?.unknown ?? 'stalls are not watched for' };
+}
+
+function summaryOf({ state, frames, turnMs, error }: Omit<ThreadStack, 'summary'>): string {
+  const since =
+    turnMs === null || turnMs < 100 ? '' : `, its event loop in one turn for ${(turnMs / 1000).toFixed(1)} s`;
+  if (state === 'idle') return 'idle, waiting for events';
+  if (state === 'no-answer') return `${error?.message ?? 'no answer'}${since}`;
+  const [running] = frames;
+  if (running === undefined) return `running${since}`;
+  // What runs may be a builtin of V8 or of Node, which alone says little.
+  const own = frames.find(({ url }) => url !== '' && !url.startsWith('node:'));
+  const place = (frame: ThreadStackFrame): string => {
+    const { functionName, url, lineNumber } = frame.original ?? frame;
+    const at = url === '' ? '' : ` (${url.split('/').at(-1)}:${lineNumber})`;
+    return `${functionName || '(anonymous)'}${at}`;
+  };
+  const within = own === undefined || own === running ? '' : `, called by ${place(own)}`;
+  return `running ${place(running)}${within}${since}`;
+}
 
 async function readThread({ thread, session }: AttachedThread): Promise<ReadThread> {
   const startMs = performance.now();

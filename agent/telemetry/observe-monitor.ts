@@ -21,7 +21,8 @@ export function observeMonitor(
   { targets, monitor }: { targets: ObservedTargets; monitor: ObservedMonitor },
 ): Disposable {
   const onVitals = (vitals: Vitals): void => setVitals(metrics, vitals);
-  const onStall = ({ targetId: target, kind, durationMs }: Stall): void => {
+  const onStall = ({ targetId: target, thread, kind: ofMain, durationMs }: Stall): void => {
+    const kind = thread === 'main' ? ofMain : 'worker-blocked';
     metrics.stallsTotal.inc({ target, kind });
     metrics.stallSecondsTotal.inc({ target, kind }, durationMs / 1000);
   };

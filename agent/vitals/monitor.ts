@@ -1,29 +1,40 @@
 import { EventEmitter } from 'node:events';
 import { SidescopeError } from '../../protocol/error.ts';
+import type { Feature } from '../../protocol/rest/info.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
 import type { Stall, StallList } from '../../protocol/rest/stalls.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import { memoryPoint } from '../../protocol/rest/vitals.ts';
-import type { MemoryHistory, MemoryStats, Vitals, VitalsHistory } from '../../protocol/rest/vitals.ts';
+import type { MemoryHistory, MemoryReading, Vitals, VitalsHistory } from '../../protocol/rest/vitals.ts';
 import type { Targets } from '../attach/targets.ts';
 import type { Captures } from '../capture/captures.ts';
+import type { TurnReading } from '../capture/stacks.ts';
+import type { ProfileWorker } from '../capture/profile-worker.ts';
+import type { FrameOriginals } from '../source-maps/frame-originals.ts';
 import type { SamplingSearch } from '../memory/sampling-search.ts';
 import type { ProfileStore } from '../store/store.ts';
 import { History, indexInMemory } from './history.ts';
 import { ImposedPauses } from './imposed-pauses.ts';
 import { seriesOf } from './series.ts';
+import { StallLedger, type RequestRoutes } from './stall-ledger.ts';
 import { StallTable, type StallQuery } from './stall-table.ts';
 import type { Saturation } from './stall-watch.ts';
 import { TargetVitals, type VitalsLog } from './target-vitals.ts';
 
 export interface MonitorOptions {
   readonly targets: Targets;
-  readonly captures: Pick<Captures, 'on' | 'off'>;
-  /** Its readings pause targets, which is no stall. */
-  readonly search?: Pick<SamplingSearch, 'on' | 'off'>;
+  readonly captures: Pick<Captures, 'on' | 'off' | 'get'>;
   /** Undefined without a data directory: the history is then in memory, smaller, and ends with the agent. */
   readonly store: ProfileStore | undefined;
   readonly budgetBytes: number;
+  /** Its readings pause targets, which is no stall. */
+  readonly search?: Pick<SamplingSearch, 'on' | 'off'>;
+  /** Names the frames of stalls as in the source. */
+  readonly originals?: Pick<FrameOriginals, 'of'>;
+  /** Compares stalls with CPU profiles that ran meanwhile. */
+  readonly worker?: Pick<ProfileWorker, 'window'>;
+  /** Tells the route of a stall's request where its span does not. */
+  readonly requests?: RequestRoutes;
   readonly vitalsIntervalMs: number;
   readonly stallThresholdMs: number;
   readonly stallIntervalMs: number;
@@ -51,6 +62,7 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
   readonly #resources = new AsyncDisposableStack();
   readonly #history: History;
   readonly #stalls: StallTable;
+  readonly #ledger: StallLedger;
   readonly #pauses = new ImposedPauses();
   readonly #watched = new Map<string, TargetVitals>();
   readonly #latest = new Map<string, Vitals>();
@@ -64,20 +76,28 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
     const budgetBytes = options.store === undefined ? memoryBudgetBytes : options.budgetBytes;
     this.#history = new History({ index, budgetBytes });
     this.#stalls = new StallTable({ index, budgetBytes });
+    this.#ledger = new StallLedger({
+      ...options,
+      watcherOf: (id) => targets.watcher(id),
+      deliver: (stall, { isFinal }) => this.#deliver(stall, isFinal),
+    });
     const onAttached = (target: Target): void => this.#watch(target);
     const onDetached = ({ id }: Target): void => void this.#watched.delete(id);
     const onOperation = (operation: Operation): void => this.#pauses.follow(operation);
+    const onOperationEnded = (operation: Operation): void => this.#ledger.onOperationEnded(operation);
     targets.on('attached', onAttached);
     targets.on('detached', onDetached);
     captures.on('change', onOperation);
     const onPausing = (reading: { targetId: string; isPausing: boolean }): void => this.#pauses.followReading(reading);
     search?.on('pausing', onPausing);
+    captures.on('ended', onOperationEnded);
     for (const target of targets.list()) if (target.state.state === 'attached') this.#watch(target);
     this.#resources.defer(() => {
       targets.off('attached', onAttached);
       targets.off('detached', onDetached);
       captures.off('change', onOperation);
       search?.off('pausing', onPausing);
+      captures.off('ended', onOperationEnded);
     });
   }
 
@@ -94,7 +114,7 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
   }
 
   /** Read now. Rejects also with `target-not-attached`, `inspector-timeout`, `inspector-bad-answer`. */
-  async memoryStats({ targetId }: { targetId?: string | undefined }): Promise<MemoryStats> {
+  async memoryStats({ targetId }: { targetId?: string | undefined }): Promise<MemoryReading> {
     const watcher = this.#options.targets.watcher(targetId);
     // Throws when it is not attached, with the reason.
     void watcher.attachment;
@@ -122,11 +142,62 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
     return this.#stalls.list(query);
   }
 
+  /** How long the event loop of a thread has been in its turn, or why that is not known. */
+  async turnOf(targetId: string, threadId: string): Promise<TurnReading> {
+    if (this.#options.stallThresholdMs === 0) return { unknown: 'no stalls are watched for: --stall-threshold is 0' };
+    const watched = this.#watched.get(targetId);
+    return watched === undefined ? { unknown: 'its event loop is not watched' } : watched.turnOf(threadId);
+  }
+
+  /** What is on and off of `GET /info`. */
+  features(): Feature[] {
+    const { vitalsIntervalMs, stallThresholdMs } = this.#options;
+    return [
+      this.#feature('vitals', {
+        off: vitalsIntervalMs === 0 ? '--vitals-interval is 0' : undefined,
+        remedy: 'Set --vitals-interval, such as 5s.',
+        problemOf: ({ probeProblem }) => probeProblem && `without event-loop delay and GC: ${probeProblem}`,
+      }),
+      this.#feature('stall-watch', {
+        off: stallThresholdMs === 0 ? '--stall-threshold is 0' : undefined,
+        remedy: 'Set --stall-threshold, such as 1s.',
+        problemOf: ({ watchProblem }) => watchProblem && `no stalls are watched for: ${watchProblem}`,
+      }),
+    ];
+  }
+
   /** To be disposed before the targets: it leaves nothing of its own in them. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#watched.values()].map((watched) => watched[Symbol.asyncDispose]()));
     this.#watched.clear();
+    await this.#ledger[Symbol.asyncDispose]();
     await this.#resources.disposeAsync();
+  }
+
+  #feature(
+    name: string,
+    about: { off: string | undefined; remedy: string; problemOf: (watched: TargetVitals) => string | undefined },
+  ): Feature {
+    const { off, remedy, problemOf } = about;
+    if (off !== undefined) return { name, state: 'off', reason: off, remedy };
+    const problems = [...this.#watched].flatMap(([id, watched]) => {
+      const problem = problemOf(watched);
+      return problem === undefined ? [] : [`${id}: ${problem}`];
+    });
+    const { targets } = this.#options;
+    const closed = targets.list().filter(({ state }) => state.state === 'standby');
+    const reasons = [
+      ...problems,
+      ...closed.map(({ id }) => `${id}: its inspector is closed between captures (--inspector-lifetime capture)`),
+    ];
+    if (reasons.length === 0) return { name, state: 'on', reason: null, remedy: null };
+    const isOff = problems.length === 0 && closed.length === targets.list().length;
+    return {
+      name,
+      state: isOff ? 'off' : 'on',
+      reason: reasons.slice(0, 5).join('; ').slice(0, 1_000),
+      remedy: closed.length > 0 ? 'Set --inspector-lifetime always.' : null,
+    };
   }
 
   #watch({ id, identity }: Target): void {
@@ -145,7 +216,7 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
         pauses: this.#pauses,
         log,
         onVitals: (vitals, elapsedMs) => this.#onVitals(vitals, elapsedMs),
-        onStall: (stall) => this.#onStall(stall),
+        onStall: (stall, frames) => this.#ledger.put(stall, frames),
       }),
     );
   }
@@ -163,12 +234,15 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
     this.emit('vitals', vitals);
   }
 
-  #onStall(stall: Stall): void {
+  #deliver(stall: Stall, isFinal: boolean): void {
     this.#write('a stall', () => this.#stalls.save(stall));
     this.emit('stall', stall);
-    if (stall.state === 'ongoing') return;
+    if (!isFinal) return;
     this.emit('stall-ended', stall);
-    this.#options.log.warn({ target: stall.targetId, stall: stall.id, trace: stall.span?.traceId }, stall.summary);
+    const { targetId, thread, span } = stall;
+    // Workers are made for work that blocks.
+    const level = thread === 'main' ? 'warn' : 'info';
+    this.#options.log[level]({ target: targetId, thread, stall: stall.id, trace: span?.traceId }, stall.summary);
   }
 
   /** A full disk must not end the watch; it is told once, and again when it was better in between. */

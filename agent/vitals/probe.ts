@@ -2,12 +2,13 @@ import { probeExpression, probeFunctions } from '../../protocol/inspector/expres
 import { decodeGc, decodeProbe, decodeTick } from '../../protocol/inspector/vitals-readings.ts';
 import type { GcReading, ProbeReading, TickReading } from '../../protocol/inspector/vitals-readings.ts';
 import type { Session } from '../attach/session.ts';
+import type { Heart } from './stall-watch.ts';
 
 /**
  * Longer than anything blocks: an answer that nobody waited for would leave its question open, and a second probe would cost twice. Who asks
  * gives up by himself (`Asker`).
  */
-const answerTimeoutMs = 24 * 3_600_000;
+export const answerTimeoutMs = 24 * 3_600_000;
 
 export interface GcKind {
   readonly count: number;
@@ -18,7 +19,7 @@ export interface GcKind {
  * Our object in the target's main thread, held only through the inspector: when the session ends, however it does, the target's next collection
  * takes it. Measured on 18-26: 44-91 µs of the target per heartbeat.
  */
-export class Probe {
+export class Probe implements Heart {
   readonly #session: Session;
   readonly #objectId: string;
   #gc = new Map<string, GcKind>();

@@ -1,16 +1,22 @@
-import type { StackReading } from '../../protocol/inspector/readings.ts';
+import type { StackFrame, StackReading } from '../../protocol/inspector/readings.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
 import { newId } from '../store/id.ts';
-import { StallStacks } from './stall-stacks.ts';
+import { StallStacks, toStallFrame } from './stall-stacks.ts';
+import { summaryOf } from './stall-words.ts';
 
 /** An interrupted program answers in 1-30 ms; what is over this was spent where no interrupt reaches. */
 const nativeAnswerMs = 200;
+
+export interface RecordedFrames {
+  readonly tree: readonly StackFrame[];
+  readonly dominant: StackFrame | null;
+}
 
 /** One stall while it is watched. */
 export class StallRecord {
   readonly id = newId();
   readonly startMs: number;
-  readonly #about: Pick<Stall, 'targetId' | 'instanceId' | 'kind'>;
+  readonly #about: Pick<Stall, 'targetId' | 'instanceId' | 'thread' | 'kind'>;
   readonly #noticedAt: string;
   readonly #wallOffsetMs: number;
   readonly #stacks = new StallStacks();
@@ -26,11 +32,15 @@ export class StallRecord {
   cpuOperationId: string | null = null;
 
   /** `startMs` is of `performance.now()`. */
-  constructor(about: Pick<Stall, 'targetId' | 'instanceId' | 'kind'>, { startMs }: { startMs: number }) {
+  constructor(about: Pick<Stall, 'targetId' | 'instanceId' | 'thread' | 'kind'>, { startMs }: { startMs: number }) {
     this.#about = about;
     this.startMs = startMs;
     this.#wallOffsetMs = Date.now() - performance.now();
     this.#noticedAt = new Date().toISOString();
+  }
+
+  get thread(): string {
+    return this.#about.thread;
   }
 
   get asked(): number {
@@ -73,7 +83,8 @@ export class StallRecord {
     const durationMs = Math.round((endMs ?? nowMs) - this.startMs);
     const openMs = nowMs - (this.#openSinceMs ?? nowMs);
     const verdict = this.#verdict(durationMs, openMs);
-    const dominant = this.#stacks.dominant();
+    const found = this.#stacks.dominant();
+    const dominant = found && { ...toStallFrame(found), share: found.share, from: 'stacks' as const };
     return {
       id: this.id,
       ...this.#about,
@@ -100,6 +111,11 @@ export class StallRecord {
     };
   }
 
+  /** The frames of the view with all that V8 said of them, for source maps. */
+  frames(): RecordedFrames {
+    return { tree: this.#stacks.frames(), dominant: this.#stacks.dominant() };
+  }
+
   #verdict(durationMs: number, openMs: number): Stall['verdict'] {
     if (this.#isStopped) return 'stopped';
     const silentMs = this.#silentMs + (openMs > nativeAnswerMs ? openMs : 0);
@@ -110,18 +126,4 @@ export class StallRecord {
   #wallTime(ms: number): string {
     return new Date(Math.round(this.#wallOffsetMs + ms)).toISOString();
   }
-}
-
-function summaryOf(stall: Pick<Stall, 'kind' | 'durationMs' | 'verdict' | 'dominant'>): string {
-  const { kind, durationMs, verdict, dominant } = stall;
-  const seconds = `${(durationMs / 1000).toFixed(1)} s`;
-  const place =
-    dominant === null
-      ? ''
-      : `${dominant.functionName || '(anonymous)'} (${dominant.url.split('/').at(-1)}:${dominant.lineNumber})`;
-  if (verdict === 'stopped') return `the process was stopped by a signal for ${seconds}`;
-  if (verdict === 'native')
-    return `${seconds} of native work${place === '' ? ', and nothing told where' : `, in or just before ${place}`}`;
-  const what = kind === 'blocked' ? `the event loop was blocked for ${seconds}` : `no idle time for ${seconds}`;
-  return place === '' ? `${what}; nothing told by what` : `${what}, most of it in ${place}`;
 }

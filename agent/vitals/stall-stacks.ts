@@ -41,17 +41,22 @@ export class StallStacks {
   }
 
   tree(): Stall['tree'] {
-    return this.#nodes.map(({ frame, parent, samples, self }) => ({ ...toFrame(frame), parent, samples, self }));
+    return this.#nodes.map(({ frame, parent, samples, self }) => ({ ...toStallFrame(frame), parent, samples, self }));
+  }
+
+  /** As V8 has them, in the order of `tree`. */
+  frames(): StackFrame[] {
+    return this.#nodes.map(({ frame }) => frame);
   }
 
   /** The application's function that was at work most, and in it the line. What it called of Node's own counts as its work. */
-  dominant(): Stall['dominant'] {
+  dominant(): (StackFrame & { readonly share: number }) | null {
     const [best] = [...this.#functions].sort((a, b) => b[1] - a[1]);
     if (best === undefined) return null;
     const [name, count] = best;
     const lines = [...this.#lines.values()].filter(({ frame }) => functionKey(frame) === name);
     const [line] = lines.sort((a, b) => b.count - a.count);
-    return line === undefined ? null : { ...toFrame(line.frame), share: count / this.#samples };
+    return line === undefined ? null : { ...line.frame, share: count / this.#samples };
   }
 
   span(): Stall['span'] {
@@ -88,8 +93,8 @@ export class StallStacks {
   }
 }
 
-function toFrame({ functionName, url, lineNumber, columnNumber }: StackFrame): StallFrame {
-  return { functionName, url, lineNumber, columnNumber };
+export function toStallFrame({ functionName, url, lineNumber, columnNumber }: StackFrame): StallFrame {
+  return { functionName, url, lineNumber, columnNumber, original: null };
 }
 
 function functionKey({ functionName, url }: StackFrame): string {

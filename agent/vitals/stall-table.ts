@@ -6,6 +6,8 @@ import type { Index } from './history.ts';
 /** A record with 200 frames is about 25 kB. */
 const recordBytes = 25_000;
 const maxStalls = 300;
+/** Of those; the main thread's are the ones that requests wait for. */
+const maxOfWorkers = 100;
 
 export interface StallQuery {
   readonly targetId?: string | undefined;
@@ -15,7 +17,7 @@ export interface StallQuery {
   readonly cursor?: string | undefined;
 }
 
-/** The `stalls` table: the newest 300, fewer where the disk budget is small. */
+/** The `stalls` table: the newest 300, of workers 100, fewer where the disk budget is small. */
 export class StallTable {
   readonly #index: Index;
   readonly #maxStalls: number;
@@ -36,6 +38,13 @@ export class StallTable {
           'DELETE FROM stalls WHERE id IN (SELECT id FROM stalls ORDER BY started_ms DESC, id DESC LIMIT -1 OFFSET ?)',
         )
         .run(this.#maxStalls);
+      if (stall.thread === 'main') return;
+      database
+        .prepare(
+          `DELETE FROM stalls WHERE id IN (SELECT id FROM stalls WHERE json_extract(stall, '$.thread') <> 'main'
+             ORDER BY started_ms DESC, id DESC LIMIT -1 OFFSET ?)`,
+        )
+        .run(Math.min(maxOfWorkers, Math.ceil(this.#maxStalls / 3)));
     });
   }
 

@@ -1,18 +1,24 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { stackExpression } from '../../protocol/inspector/expressions.ts';
-import { decodeStack } from '../../protocol/inspector/readings.ts';
+import { decodeStack, type StackReading } from '../../protocol/inspector/readings.ts';
 import type { TickReading } from '../../protocol/inspector/vitals-readings.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { Session } from '../attach/session.ts';
-import type { Probe } from './probe.ts';
-import { StallRecord } from './stall-record.ts';
+import { StallRecord, type RecordedFrames } from './stall-record.ts';
 
-/** 20 Hz costs the target 0.7 % at most. */
-const sampleEveryMs = 50;
-/** 20 Hz for 5 s, then once a second: a stall of an hour costs no more than one of two minutes. */
-const quickSamples = 100;
-const maxSamples = 200;
+export interface Tempo {
+  readonly sampleEveryMs: number;
+  /** So many at that pace, then once a second, up to `maxSamples`: a stall of an hour costs no more than one of two minutes. */
+  readonly quickSamples: number;
+  readonly maxSamples: number;
+  /** After a record nothing is asked for so long. */
+  readonly restMs: number;
+}
+
+/** 20 Hz for 5 s costs the target 0.7 % at most. */
+const mainTempo: Tempo = { sampleEveryMs: 50, quickSamples: 100, maxSamples: 200, restMs: 0 };
 const slowEveryMs = 1_000;
+const imposedPauseMs = 50;
 const announceEveryMs = 2_000;
 const answerTimeoutMs = 24 * 3_600_000;
 /** An answer that comes later does not belong to the moment of its question. */
@@ -42,16 +48,23 @@ export interface StallSurroundings {
   throttledMs(): Promise<number | null>;
 }
 
+/** What is asked of the thread: see `Probe`. */
+export interface Heart {
+  tick(): Promise<TickReading>;
+  gcPauseMs(): Promise<number | null>;
+}
+
 export interface StallWatchOptions {
   readonly session: Session;
-  readonly probe: Probe;
-  readonly about: Pick<Stall, 'targetId' | 'instanceId'>;
+  readonly probe: Heart;
+  readonly about: Pick<Stall, 'targetId' | 'instanceId' | 'thread'>;
   readonly thresholdMs: number;
   readonly intervalMs: number;
   readonly saturation?: Saturation | undefined;
+  readonly tempo?: Tempo | undefined;
   readonly surroundings: StallSurroundings;
   /** The whole record, whenever there is more of it. */
-  onStall(stall: Stall): void;
+  onStall(stall: Stall, frames: RecordedFrames): void;
   /** Aborted when the target exits or is left: nothing is sent from then on. */
   readonly signal: AbortSignal;
 }
@@ -62,12 +75,13 @@ interface Beat {
 }
 
 /**
- * Asks the event loop of a main thread whether it turns: each heartbeat leaves one immediate there and tells how many have run. All questions are
+ * Asks the event loop of a thread whether it turns: each heartbeat leaves one immediate there and tells how many have run. All questions are
  * answered at once by JavaScript that spins, and by native code when it returns; so none is left open when the target exits.
  */
 export class StallWatch {
   readonly #options: StallWatchOptions;
   readonly #saturation: Saturation;
+  readonly #tempo: Tempo;
   #open: { readonly sentMs: number; readonly answer: Promise<TickReading> } | undefined;
   #last: Beat | undefined;
   /** The heartbeat whose immediate has not run, and the one before it. */
@@ -76,10 +90,35 @@ export class StallWatch {
   #busySinceMs: number | undefined;
   #relaxedSinceMs: number | undefined;
   #saturated: StallRecord | undefined;
+  #silentUntilMs = -Infinity;
 
   constructor(options: StallWatchOptions) {
     this.#options = options;
     this.#saturation = options.saturation ?? defaultSaturation;
+    this.#tempo = options.tempo ?? mainTempo;
+  }
+
+  /** Whether nothing was answered for 200 ms, or when that was last over, of `performance.now()`: native work, or a pause of ours. */
+  get silence(): { readonly now: boolean; readonly lastMs: number } {
+    const now = this.#open !== undefined && performance.now() - this.#open.sentMs > promptMs;
+    return { now, lastMs: this.#silentUntilMs };
+  }
+
+  /** How long the loop has been in this turn, to one interval; undefined before the first heartbeat. Costs at most one more. */
+  async turnMs(): Promise<number | undefined> {
+    const last = this.#last;
+    const askedMs = performance.now();
+    if (last === undefined) return undefined;
+    const startMs = this.#startMs();
+    if (startMs !== undefined) return askedMs - startMs;
+    if (this.#open !== undefined) return askedMs - this.#open.sentMs;
+    const { probe, signal } = this.#options;
+    const reading = await within(probe.tick(), promptMs, signal);
+    if (reading === undefined) return performance.now() - askedMs;
+    const sinceMs = askedMs - last.sentMs;
+    // Its immediate of the last heartbeat has not run: at work since then, and before that as long as it was.
+    if (reading.turns === last.reading.turns) return sinceMs + (this.#waiting?.busyMs ?? 0);
+    return Math.min(sinceMs, Math.max(0, reading.activeMs - last.reading.activeMs));
   }
 
   /** Until `signal`. Resolves early, with the reason, when this target cannot be watched. */
@@ -92,7 +131,8 @@ export class StallWatch {
         const leftMs = suspectMs === undefined ? Infinity : suspectMs + thresholdMs - performance.now();
         if (turned !== true && suspectMs !== undefined && leftMs <= 0) {
           const reason = await this.#onBlocked(this.#startMs() ?? suspectMs);
-          if (reason !== undefined) return reason;
+          if (reason !== undefined && this.#tempo.restMs === 0) return reason;
+          await this.#rest();
           continue;
         }
         if (turned === true) await this.#followSaturation();
@@ -108,6 +148,15 @@ export class StallWatch {
     return undefined;
   }
 
+  async #rest(): Promise<void> {
+    const { restMs } = this.#tempo;
+    if (restMs === 0) return;
+    await delay(restMs, undefined, { signal: this.#options.signal, ref: false });
+    this.#last = undefined;
+    this.#waiting = undefined;
+    this.#hasTurned = true;
+  }
+
   /** True: the loop turned since the heartbeat before; false: it did not; undefined: no answer in time. */
   async #beat(waitMs: number): Promise<boolean | undefined> {
     const { probe, signal } = this.#options;
@@ -117,6 +166,7 @@ export class StallWatch {
     const reading = await within(answer, waitMs, signal);
     if (reading === undefined) return undefined;
     this.#open = undefined;
+    if (performance.now() - sentMs > promptMs) this.#silentUntilMs = performance.now();
     const before = this.#last;
     const beat = { sentMs, reading };
     this.#last = beat;
@@ -143,7 +193,7 @@ export class StallWatch {
     const imposed = surroundings.imposed();
     if (imposed.now || imposed.lastMs >= startMs) {
       this.#busySinceMs = undefined;
-      while ((await this.#beat(slowEveryMs)) !== true) await delay(sampleEveryMs, undefined, { signal, ref: false });
+      while ((await this.#beat(slowEveryMs)) !== true) await delay(imposedPauseMs, undefined, { signal, ref: false });
       return undefined;
     }
     if (this.#saturated !== undefined) this.#endSaturated();
@@ -205,7 +255,8 @@ export class StallWatch {
     const stack: OpenStack = {};
     for (;;) {
       const isOurs = surroundings.imposed().now;
-      if (record.asked < maxSamples && !isOurs) await this.#sample(record, stack, toldMs < 0 ? promptMs : slowEveryMs);
+      if (record.asked < this.#tempo.maxSamples && !isOurs)
+        await this.#sample(record, stack, toldMs < 0 ? promptMs : slowEveryMs);
       if (record.idle >= brokenAfter && record.running === 0) return undefined;
       // With its first stack if that comes soon, and without it else.
       if (performance.now() - toldMs >= announceEveryMs && this.#isCertain(record)) {
@@ -220,7 +271,8 @@ export class StallWatch {
         return nowMs;
       }
       if (turned === undefined && (await surroundings.processState()) === 'T') record.stopped();
-      const pauseMs = record.asked < quickSamples && !isOurs ? sampleEveryMs : slowEveryMs;
+      const isQuick = record.asked < this.#tempo.quickSamples && !isOurs;
+      const pauseMs = isQuick ? this.#tempo.sampleEveryMs : slowEveryMs;
       await delay(pauseMs, undefined, { signal, ref: false });
     }
   }
@@ -236,7 +288,8 @@ export class StallWatch {
     const reading = await within(stack.answer, waitMs, signal);
     if (reading === undefined) return;
     stack.answer = undefined;
-    record.answer(reading, performance.now());
+    const isParked = record.thread !== 'main' && isParkedIn(reading);
+    record.answer(isParked ? { ...reading, frames: [] } : reading, performance.now());
   }
 
   async #followSaturation(): Promise<void> {
@@ -269,7 +322,7 @@ export class StallWatch {
     const endMs = performance.now() + this.#saturation.sampleMs;
     const stack: OpenStack = {};
     let beatMs = performance.now();
-    while (performance.now() < endMs && record.asked < maxSamples) {
+    while (performance.now() < endMs && record.asked < this.#tempo.maxSamples) {
       await this.#sample(record, stack);
       if (performance.now() - beatMs >= intervalMs) {
         beatMs = performance.now();
@@ -277,7 +330,7 @@ export class StallWatch {
         const suspectMs = this.#suspectSinceMs();
         if (suspectMs !== undefined && performance.now() - suspectMs >= thresholdMs) return;
       }
-      await delay(sampleEveryMs, undefined, { signal, ref: false });
+      await delay(this.#tempo.sampleEveryMs, undefined, { signal, ref: false });
     }
   }
 
@@ -290,12 +343,19 @@ export class StallWatch {
 
   #tell(record: StallRecord, state: Stall['state'], endMs?: number): void {
     const nowMs = performance.now();
-    this.#options.onStall(record.view(state, { nowMs, endMs: state === 'cut' ? nowMs : endMs }));
+    const stall = record.view(state, { nowMs, endMs: state === 'cut' ? nowMs : endMs });
+    this.#options.onStall(stall, record.frames());
   }
 }
 
+/** A worker of a pool waits for its next task in `Atomics.wait`: that is idle, and no block. V8 shows its builtin as the running function. */
+function isParkedIn({ frames }: StackReading): boolean {
+  const [running] = frames ?? [];
+  return running !== undefined && running.url === '' && running.functionName === 'wait';
+}
+
 interface OpenStack {
-  answer?: Promise<ReturnType<typeof decodeStack>> | undefined;
+  answer?: Promise<StackReading> | undefined;
 }
 
 /** Undefined when there is no answer in time. Rejects with the answer, or with the signal's reason. */

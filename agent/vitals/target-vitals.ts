@@ -4,10 +4,13 @@ import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { TargetIdentity } from '../../protocol/rest/target.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
 import type { Attachment } from '../attach/attachment.ts';
+import type { TurnReading } from '../capture/stacks.ts';
 import type { ImposedPauses } from './imposed-pauses.ts';
 import { Probe } from './probe.ts';
-import { StallWatch, type Saturation } from './stall-watch.ts';
+import type { RecordedFrames } from './stall-record.ts';
+import { StallWatch, type Saturation, type StallSurroundings } from './stall-watch.ts';
 import { VitalsReader } from './vitals-reader.ts';
+import { maxWatchedWorkers, WorkerWatches } from './worker-watches.ts';
 
 /** A target that cannot have a probe now may have one later: its application may still be patching things. */
 const probeRetryMs = 60_000;
@@ -33,7 +36,7 @@ export interface TargetVitalsOptions {
   readonly pauses: ImposedPauses;
   readonly log: VitalsLog;
   onVitals(vitals: Vitals, elapsedMs: number): void;
-  onStall(stall: Stall): void;
+  onStall(stall: Stall, frames: RecordedFrames): void;
 }
 
 /** Vitals and stall watch of one attachment: from its beginning until the target exits or is left. */
@@ -44,6 +47,10 @@ export class TargetVitals implements AsyncDisposable {
   readonly #exit: Disposable;
   readonly #running: Promise<void>;
   #probe: Probe | undefined;
+  #watch: StallWatch | undefined;
+  #workers: WorkerWatches | undefined;
+  #probeProblem: string | undefined;
+  #watchProblem: string | undefined;
   #latest: Vitals | undefined;
 
   constructor(options: TargetVitalsOptions) {
@@ -63,6 +70,32 @@ export class TargetVitals implements AsyncDisposable {
 
   get identity(): TargetIdentity {
     return this.#options.identity;
+  }
+
+  /** Why there is no event-loop delay and GC; undefined when there is, or may be soon. */
+  get probeProblem(): string | undefined {
+    return this.#probeProblem;
+  }
+
+  /** Why stalls cannot be watched for in this target. */
+  get watchProblem(): string | undefined {
+    return this.#watchProblem ?? this.#probeProblem;
+  }
+
+  /** How long the event loop of a thread has been in its turn. */
+  async turnOf(threadId: string): Promise<TurnReading> {
+    const watch = threadId === 'main' ? this.#watch : this.#workers?.of(threadId);
+    const unwatched =
+      threadId === 'main'
+        ? (this.watchProblem ?? 'the heartbeat has only begun')
+        : `the worker is not watched: new, or not among the first ${maxWatchedWorkers}`;
+    try {
+      const turnMs = await watch?.turnMs();
+      return turnMs === undefined ? { unknown: unwatched } : { turnMs };
+    } catch (error) {
+      if (error instanceof SidescopeError) return { unknown: error.message };
+      throw error;
+    }
   }
 
   /** One more reading of memory alone. Rejects with `inspector-timeout`, `inspector-bad-answer`, `target-gone`. */
@@ -109,37 +142,76 @@ export class TargetVitals implements AsyncDisposable {
     for (let attempt = 1; attempt <= maxProbeAttempts && !this.#isOver; attempt++) {
       try {
         this.#probe = await Probe.open(attachment.main, this.#signal);
+        this.#probeProblem = undefined;
         break;
       } catch (error) {
         if (this.#isOver || !(error instanceof SidescopeError)) throw error;
+        this.#probeProblem = error.message;
         log.warn({ target: targetId, code: error.code }, `no event-loop delay, GC and stall watch: ${error.message}`);
         await delay(probeRetryMs, undefined, { signal: this.#signal, ref: false });
       }
     }
     if (this.#probe === undefined || this.#options.stallThresholdMs === 0) return;
-    const reason = await this.#watch(this.#probe).run();
-    if (reason !== undefined) log.warn({ target: targetId }, `stalls are not watched for: ${reason}`);
+    await this.#watchStalls(this.#probe);
   }
 
-  #watch(probe: Probe): StallWatch {
-    const { targetId, identity, attachment, pauses, stallThresholdMs, stallIntervalMs } = this.#options;
-    return new StallWatch({
-      session: attachment.main,
-      probe,
-      about: { targetId, instanceId: identity.instanceId },
+  async #watchStalls(probe: Probe): Promise<void> {
+    const { targetId, identity, attachment, stallThresholdMs, stallIntervalMs, saturation, log } = this.#options;
+    const surroundings = this.#surroundings();
+    const common = {
       thresholdMs: stallThresholdMs,
       intervalMs: stallIntervalMs,
-      saturation: this.#options.saturation,
-      surroundings: {
-        imposed: () => ({ now: pauses.isPausing(targetId), lastMs: pauses.lastMs(targetId) }),
-        cpuOperationId: () => pauses.cpuOperationId(targetId),
-        isSampling: () => pauses.isSampling(targetId),
-        processState: () => this.#reader.processState(),
-        throttledMs: () => this.#reader.throttledMs(),
-      },
-      onStall: (stall) => this.#options.onStall(stall),
+      onStall: (stall: Stall, frames: RecordedFrames) => this.#options.onStall(stall, frames),
       signal: this.#signal,
+    };
+    const about = { targetId, instanceId: identity.instanceId };
+    const main = new StallWatch({
+      ...common,
+      session: attachment.main,
+      probe,
+      about: { ...about, thread: 'main' },
+      saturation,
+      surroundings,
     });
+    this.#watch = main;
+    this.#workers = new WorkerWatches({
+      ...common,
+      attachment,
+      about,
+      surroundings: {
+        ...surroundings,
+        imposed: () => {
+          const [ours, silence] = [surroundings.imposed(), main.silence];
+          return { now: ours.now || silence.now, lastMs: Math.max(ours.lastMs, silence.lastMs) };
+        },
+        // Profiles of single workers are not followed.
+        cpuOperationId: () => null,
+        throttledMs: () => Promise.resolve(null),
+      },
+      onFault: (error, thread) =>
+        log.error({ err: error, target: targetId, thread }, 'a worker is not watched any more'),
+    });
+    const workers = this.#workers.run().catch(() => {
+      // Its only rejection is our own stop.
+    });
+    const reason = await main.run();
+    if (reason !== undefined) {
+      this.#watchProblem = reason;
+      this.#watch = undefined;
+      log.warn({ target: targetId }, `stalls are not watched for: ${reason}`);
+    }
+    await workers;
+  }
+
+  #surroundings(): StallSurroundings {
+    const { targetId, pauses } = this.#options;
+    return {
+      imposed: () => ({ now: pauses.isPausing(targetId), lastMs: pauses.lastMs(targetId) }),
+      cpuOperationId: () => pauses.cpuOperationId(targetId),
+      isSampling: () => pauses.isSampling(targetId),
+      processState: () => this.#reader.processState(),
+      throttledMs: () => this.#reader.throttledMs(),
+    };
   }
 
   async #readAlways(): Promise<void> {

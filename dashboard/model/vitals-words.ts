@@ -24,13 +24,15 @@ export function vitalsRows(vitals: Vitals): (readonly [name: string, value: stri
 /** `spinUntil (server.js:12)`: where a stall was, or null. */
 export function stallPlace({ dominant }: Stall): string | null {
   if (dominant === null) return null;
-  return `${dominant.functionName || '(anonymous)'} (${dominant.url.split('/').at(-1) ?? ''}:${dominant.lineNumber})`;
+  const { functionName, url, lineNumber } = dominant.original ?? dominant;
+  return `${functionName || '(anonymous)'} (${url.split('/').at(-1) ?? ''}:${lineNumber})`;
 }
 
-/** `blocked for 3.1 s`, `blocked for 3.1 s so far`. */
-export function stallLength({ kind, state, durationMs }: Stall): string {
+/** `blocked for 3.1 s`, `worker-2 blocked for 3.1 s so far`. */
+export function stallLength({ kind, thread, state, durationMs }: Stall): string {
   const length = formatDuration(durationMs);
-  return `${kind} for ${length}${state === 'ongoing' ? ' so far' : state === 'cut' ? ', then cut off' : ''}`;
+  const who = thread === 'main' ? '' : `${thread} `;
+  return `${who}${kind} for ${length}${state === 'ongoing' ? ' so far' : state === 'cut' ? ', then cut off' : ''}`;
 }
 
 const certainty = {
@@ -41,7 +43,8 @@ const certainty = {
 } as const satisfies Record<Stall['verdict'], string | null>;
 
 /** What has to be said before the place; null when the place itself is certain. */
-export function stallVerdict({ verdict }: Stall): string | null {
+export function stallVerdict({ verdict, dominant }: Stall): string | null {
+  if (verdict === 'native' && dominant?.from === 'cpu-profile') return 'native work in';
   return certainty[verdict];
 }
 

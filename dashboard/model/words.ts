@@ -41,6 +41,13 @@ export function targetStatus(target: Target, nowMs: number): Status {
         sentence: `Attached for ${formatElapsed(nowMs - Date.parse(state.since))}.`,
         code: null,
       };
+    case 'standby':
+      return {
+        tone: 'good',
+        label: 'Standing by',
+        sentence: 'Its inspector is closed, and opens for a capture. Vitals and stalls are not watched meanwhile.',
+        code: null,
+      };
     case 'waiting-for-exit':
       return {
         tone: 'busy',
@@ -87,7 +94,7 @@ export function headline(state: PageState, activeCount: number): { tone: Tone; t
   if (state.connection.state === 'reconnecting') {
     return { tone: 'warn', text: 'No connection to the agent: what stands below is from before.' };
   }
-  const attached = state.targets.filter((target) => target.state.state === 'attached');
+  const attached = state.targets.filter(isReady);
   const [only] = state.targets;
   if (only === undefined) {
     return { tone: 'warn', text: 'No target is configured. Start the agent with --target host:port.' };
@@ -98,7 +105,7 @@ export function headline(state: PageState, activeCount: number): { tone: Tone; t
   }
   const who =
     state.targets.length === 1
-      ? `${only.name} is attached`
+      ? `${only.name} ${only.state.state === 'standby' ? 'stands by' : 'is attached'}`
       : `${attached.length} of ${plural(state.targets.length, 'target')} attached`;
   if (activeCount > 0) return { tone: 'busy', text: `${who}; ${plural(activeCount, 'capture')} under way.` };
   const next = state.profiles.total === 0 ? ' A CPU profile of 30 seconds is a good first look.' : '';
@@ -113,11 +120,16 @@ export function startObstacle(state: PageState, target: Target | undefined, scop
   if (!scopes.includes('admin') && !scopes.includes(scope)) {
     return `Your token lacks the scope “${scope}”: it has ${scopes.join(', ') || 'none'}.`;
   }
-  if (target.state.state !== 'attached') {
+  if (!isReady(target)) {
     return `${target.name} is not attached (${targetWord(target)}); the agent keeps trying.`;
   }
   if (state.storage === null) return 'Storage is off, so a profile could not be kept. See “Agent” below.';
   return null;
+}
+
+/** A capture can start: it is attached, or will be for the capture. */
+function isReady({ state }: Target): boolean {
+  return state.state === 'attached' || state.state === 'standby';
 }
 
 export function profileSummary(profile: Profile): string {

@@ -253,6 +253,22 @@ export const vitalsExpression = expression(
 })()`,
 );
 
+const heartbeatState = `let turns = 0;
+  let isWaiting = false;
+  const turned = () => {
+    isWaiting = false;
+    turns += 1;
+  };`;
+/** In both probes; `setImmediate` and `utilization` are what was taken when the probe was made. */
+const tickMethod = `tick: () => {
+      if (!isWaiting) {
+        isWaiting = true;
+        setImmediate(turned);
+      }
+      const { idle, active } = utilization();
+      return [turns, idle, active];
+    }`;
+
 /**
  * Makes the object that is asked through `probeFunctions`, and that lives in the target only as long as we hold it: event-loop delay, GC, heap spaces, and
  * the heartbeat. Its functions are taken now and tried once, under the evaluation's timeout: a later patch of the application cannot make them hang.
@@ -293,21 +309,9 @@ export const probeExpression = expression(
     else startCollector();
     return Object.entries(kinds).map(([name, [count, us]]) => [name, count, us]);
   };
-  let turns = 0;
-  let isWaiting = false;
-  const turned = () => {
-    isWaiting = false;
-    turns += 1;
-  };
+  ${heartbeatState}
   const probe = {
-    tick: () => {
-      if (!isWaiting) {
-        isWaiting = true;
-        setImmediate(turned);
-      }
-      const { idle, active } = utilization();
-      return [turns, idle, active];
-    },
+    ${tickMethod},
     gc,
     read: () => {
       const heap = getHeapStatistics();
@@ -335,6 +339,21 @@ export const probeExpression = expression(
 })()`,
 );
 
+/** The heartbeat alone, for a worker: no module and no timer of its own, so that it costs nothing between two questions. */
+export const workerProbeExpression = expression(
+  'worker-probe',
+  `(() => {
+  const { setImmediate } = globalThis;
+  const utilization = performance.eventLoopUtilization.bind(performance);
+  ${heartbeatState}
+  const probe = {
+    ${tickMethod},
+  };
+  probe.tick();
+  return probe;
+})()`,
+);
+
 /** Each is called on the probe alone, without arguments: the protocol has no timeout for it. */
 export const probeFunctions = {
   tick: calledOnProbe('tick'),
@@ -342,6 +361,49 @@ export const probeFunctions = {
   read: calledOnProbe('read'),
   stop: calledOnProbe('stop'),
 } as const;
+
+/**
+ * Remembers the exception that ends the process, so that it can be asked for in the exit. `uncaughtExceptionMonitor` changes nothing about what happens then;
+ * an exception that the application survives is forgotten in the same turn. The listener goes with the object, at the next collection after our session.
+ */
+export const exitWatchExpression = expression(
+  'exit-watch',
+  `(() => {
+  ${builtin}
+  const { setImmediate } = builtin('timers');
+  let last = null;
+  const forget = () => { last = null; };
+  const listener = (error, origin) => {
+    last = [error, origin];
+    setImmediate(forget).unref();
+  };
+  const text = (value, longest) => typeof value === 'string' ? value.slice(0, longest) : '';
+  const watch = {
+    lastError: () => {
+      if (last === null) return null;
+      const [error, origin] = last;
+      if (typeof error !== 'object' || error === null) return [text(origin, 40), typeof error, String(error).slice(0, 200), ''];
+      const stack = text(error.stack, 8000);
+      return [text(origin, 40), text(error.name, 100) || 'object', stack === '' ? '' : text(error.message, 1000), stack];
+    },
+    stop: () => { process.off('uncaughtExceptionMonitor', listener); },
+  };
+  const registry = new FinalizationRegistry((stop) => stop());
+  registry.register(watch, watch.stop);
+  listener.registry = registry;
+  process.on('uncaughtExceptionMonitor', listener);
+  return watch;
+})()`,
+);
+
+/** Without a timeout like those of the probe. `lastError` reads what Node itself has read and printed before the exit. */
+export const exitWatchFunctions = {
+  lastError: calledOnProbe('lastError'),
+  stop: probeFunctions.stop,
+} as const;
+
+/** The code that the process ends with, and whether it called `process.exit`. Fails in a natural exit: nothing can be evaluated there any more (18-26). */
+export const exitExpression = expression('exit', `[process.exitCode ?? null, process._exiting === true]`);
 
 /** Name to text: for the test that compares a recorded run with the closed list. */
 export const expressions: Readonly<Record<string, ExpressionText>> = {
@@ -352,8 +414,11 @@ export const expressions: Readonly<Record<string, ExpressionText>> = {
   stack: stackExpression,
   vitals: vitalsExpression,
   probe: probeExpression,
+  'worker-probe': workerProbeExpression,
   heartbeat: heartbeatExpression,
   'close-inspector': closeInspectorExpression,
+  'exit-watch': exitWatchExpression,
+  exit: exitExpression,
 };
 
 /** Longest time one evaluation may take inside the target. Measured: V8 ends it after 201-205 ms, also inside a spin. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** Lines and columns are 1-based; 0 where there is no place. */
-const placeShape = {
+export const placeShape = {
   functionName: z.string().describe('Empty for anonymous functions'),
   url: z.string(),
   lineNumber: z.int(),
@@ -31,6 +31,12 @@ export const threadStackSchema = z.object({
   frames: z.array(stackFrameSchema).describe('The running function first, at most 64'),
   hasMore: z.boolean().describe('There are frames beyond those'),
   span: activeSpanSchema.nullable().describe('The OpenTelemetry span whose work this is'),
+  summary: z.string().describe('In words: "idle, waiting for events"'),
+  turnMs: z
+    .number()
+    .nullable()
+    .describe('How long its event loop has been in this turn, by the heartbeat of the stall watch; 0 while it is idle'),
+  turnUnknown: z.string().nullable().describe('Why `turnMs` is null'),
   waitedMs: z.number().describe('Time to the answer: long ones are evidence of native work'),
   error: z.object({ code: z.string(), message: z.string() }).nullable(),
 });

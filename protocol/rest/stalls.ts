@@ -1,18 +1,14 @@
 import { z } from 'zod';
-import { activeSpanSchema } from './stacks.ts';
+import { activeSpanSchema, stackFrameSchema } from './stacks.ts';
 
-export const stallFrameSchema = z.object({
-  functionName: z.string().describe('Empty for anonymous functions'),
-  url: z.string(),
-  lineNumber: z.int(),
-  columnNumber: z.int(),
-});
+export const stallFrameSchema = stackFrameSchema;
 
-/** A block of the main thread's event loop, or half a minute without idle time. */
+/** A block of a thread's event loop, or half a minute of the main thread without idle time. */
 export const stallSchema = z.object({
   id: z.string(),
   targetId: z.string(),
   instanceId: z.string(),
+  thread: z.string().describe('`main`, or a worker: `worker-3`'),
   kind: z.enum(['blocked', 'saturated']),
   state: z
     .enum(['ongoing', 'ended', 'cut'])
@@ -28,7 +24,12 @@ export const stallSchema = z.object({
     ),
   summary: z.string().describe('In words'),
   dominant: stallFrameSchema
-    .extend({ share: z.number().describe('Of the samples') })
+    .extend({
+      share: z.number().describe('Of the samples'),
+      from: z
+        .enum(['stacks', 'cpu-profile'])
+        .describe('cpu-profile: of the one that ran meanwhile, whose sampler sees into native work too'),
+    })
     .nullable()
     .describe('The function, and the line in it, that was on the CPU most'),
   samples: z.object({
@@ -59,7 +60,10 @@ export const stallSchema = z.object({
     .nullable()
     .describe("Kept off the CPU by the cgroup's limit meanwhile; null where that cannot be read"),
   cpuOperationId: z.string().nullable().describe('A CPU profile that ran meanwhile and has the same time in it'),
-  cpuProfileAgrees: z.boolean().nullable().describe('null without one'),
+  cpuProfileAgrees: z
+    .boolean()
+    .nullable()
+    .describe('Whether it has the same function on the CPU most in that time; null without one, and until it ends'),
 });
 export type Stall = z.infer<typeof stallSchema>;
 export type StallFrame = z.infer<typeof stallFrameSchema>;

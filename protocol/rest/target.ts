@@ -45,6 +45,9 @@ export const targetStateSchema = z.discriminatedUnion('state', [
   }),
   z.object({ state: z.literal('attached'), since: z.iso.datetime(), captures: z.array(captureRefSchema) }),
   z.object({ state: z.literal('waiting-for-exit'), since: z.iso.datetime(), captures: z.array(captureRefSchema) }),
+  z
+    .object({ state: z.literal('standby'), since: z.iso.datetime() })
+    .describe('The process is there and its inspector is closed: it is opened for each capture'),
   z.object({ state: z.literal('detached'), since: z.iso.datetime(), reason: reasonSchema }),
 ]);
 export type TargetState = z.infer<typeof targetStateSchema>;

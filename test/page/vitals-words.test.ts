@@ -44,4 +44,13 @@ it('says how long a stall was, where, and how certain that is', () => {
   expect(stallLength(sampleStall({ state: 'cut', kind: 'saturated' }))).toBe('saturated for 3.1 s, then cut off');
   expect(stallVerdict(sampleStall())).toBeNull();
   expect(stallVerdict(sampleStall({ verdict: 'native' }))).toBe('native work, in or just before');
+  expect(stallLength(sampleStall({ thread: 'worker-2' }))).toBe('worker-2 blocked for 3.1 s');
+});
+
+it('has the place of the source where it is known, and is certain of what a CPU profile saw', () => {
+  const found = { functionName: 'n', url: 'file:///srv/bundle.js', lineNumber: 1, columnNumber: 9, share: 1 };
+  const original = { functionName: 'hashAll', url: 'file:///srv/hash.ts', lineNumber: 12, columnNumber: 3 };
+  const stall = sampleStall({ verdict: 'native', dominant: { ...found, original, from: 'cpu-profile' } });
+  expect(stallPlace(stall)).toBe('hashAll (hash.ts:12)');
+  expect(stallVerdict(stall)).toBe('native work in');
 });

@@ -51,7 +51,12 @@ it('a list pages from the newest, filters, and keeps a bounded number', () => {
   using index = indexInMemory();
   const table = new StallTable({ index, budgetBytes: 1e6 });
   const records = Array.from({ length: 15 }, (_, i) => {
-    const about = { targetId: `t${i % 2}`, instanceId: '1-1', kind: i % 3 === 0 ? 'saturated' : 'blocked' } as const;
+    const about = {
+      targetId: `t${i % 2}`,
+      instanceId: '1-1',
+      thread: 'main',
+      kind: i % 3 === 0 ? 'saturated' : 'blocked',
+    } as const;
     const record = new StallRecord(about, { startMs: performance.now() + i * 1_000 });
     return record.view('ended', { nowMs: record.startMs + 1_000, endMs: record.startMs + 1_000 });
   });
