@@ -14,7 +14,7 @@ export interface Span {
   readonly kind: number;
   /** Milliseconds since the epoch with a fraction, good to about 0.25 µs. The JS SDK starts spans on whole milliseconds. */
   readonly startMs: number;
-  /** From the exact nanoseconds of start and end. */
+  /** From the exact nanoseconds of start and end; 0 where the end is before the start. */
   readonly durationMs: number;
   /** 0 unset, 1 ok, 2 error. */
   readonly statusCode: number;
@@ -38,7 +38,10 @@ export interface Resource {
   readonly attributes: Attributes;
 }
 
-/** Integers beyond 2^53 are bigint; bytes are Uint8Array copies, never views of the body. */
+/**
+ * Of a repeated key the last value counts. Values behind the bounds in `limits.ts` are left out, long strings are cut there.
+ * Integers beyond 2^53 are bigint; bytes are Uint8Array copies, never views of the body.
+ */
 export type AttributeValue = string | number | bigint | boolean | null | Uint8Array | AttributeValue[] | AttributeMap;
 export interface AttributeMap {
   readonly [key: string]: AttributeValue;

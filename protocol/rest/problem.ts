@@ -293,6 +293,18 @@ export const problemKinds = {
     cause: 'The data directory gave an I/O error.',
     remedy: "The message holds the system's reason.",
   },
+  // requests of OpenTelemetry
+  'unreadable-otlp': {
+    status: 400,
+    cause: 'The body is not an OTLP trace request in the encoding that its content type names.',
+    remedy: 'The message says at which byte and why; it is the sender that must change.',
+  },
+  // alerts
+  'alert-not-delivered': {
+    status: 502,
+    cause: 'Sentry or the webhook did not take an alert. It is kept and sent again, unless it was refused for good.',
+    remedy: 'The message says who answered what; `GET /alerts` has the alert.',
+  },
   // configuration
   'invalid-option': {
     status: 500,
