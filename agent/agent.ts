@@ -17,6 +17,7 @@ import { LastingListener } from './http/lasting-listener.ts';
 import type { Listener } from './http/listener.ts';
 import { openOpsServer } from './http/ops-server.ts';
 import { Tokens } from './http/tokens.ts';
+import { MemoryWatch } from './memory/memory-watch.ts';
 import { SamplingSearch } from './memory/sampling-search.ts';
 import { describeOptions, type ResolvedOptions } from './options.ts';
 import { FrameOriginals } from './source-maps/frame-originals.ts';
@@ -92,9 +93,10 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   const { serviceName, serviceVersion } = options;
   const identities = new ServiceIdentity({ environment, serviceName, serviceVersion });
   const alertSinks = await openSinks(options, { log, environment });
+  const recordIndex = storage.store ?? opening.use(indexInMemory());
   const alerts = opening.use(
     new Alerts({
-      index: storage.store ?? opening.use(indexInMemory()),
+      index: recordIndex,
       budgetBytes: options.diskBudgetBytes,
       sinks: alertSinks.sinks,
       memoryOf: (targetId) => memoryEvidence.of(targetId),
@@ -118,6 +120,20 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     }),
   );
   const memoryEvidence = opening.use(new MemoryEvidence(monitor));
+  const memory = opening.use(
+    new MemoryWatch({
+      targets,
+      monitor,
+      search,
+      alerts,
+      index: recordIndex,
+      budgetBytes: options.diskBudgetBytes,
+      vitalsIntervalMs: options.vitalsIntervalMs,
+      intervalMs: options.memoryIntervalMs,
+      threshold: options.memoryThreshold,
+      log,
+    }),
+  );
   const listeners: { admin?: LastingListener; ops?: LastingListener; control?: ControlSocket } = {};
   const features = (): Feature[] => [
     ...failures,
@@ -128,6 +144,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     listeners.control?.feature ?? notYet('control-socket'),
     ...alertSinks.features(),
     ...monitor.features(),
+    ...memory.features(),
   ];
   opening.use(observe(metrics, { targets, captures, monitor, store: storage.store, features }));
   observeInspectors(metrics, targets);
@@ -163,6 +180,8 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     captures,
     monitor,
     alerts,
+    deaths: memory.deaths,
+    limits: memory.limits,
     store: storage.store,
     tokens,
     info,

@@ -131,6 +131,60 @@ export const optionTable = {
     meaning:
       "Where a directory of the target is mounted here, for its source maps: `/app=/mnt/app`. Without it the target's own root is read, where it is visible.",
   },
+  'service-name': {
+    group: 'Alerts',
+    type: 'text',
+    default: null,
+    defaultText: 'from the target',
+    alsoFrom: ['OTEL_SERVICE_NAME'],
+    meaning:
+      'What the application is called in alerts. Otherwise its OpenTelemetry resource, its Deployment, or its package.json says.',
+  },
+  'service-version': {
+    group: 'Alerts',
+    type: 'text',
+    default: null,
+    defaultText: 'from the target',
+    meaning:
+      "The application's version in alerts. Otherwise its OpenTelemetry resource, its pod template's hash, or its package.json says.",
+  },
+  'sentry-dsn': {
+    group: 'Alerts',
+    type: 'sentry-dsn',
+    default: null,
+    secret: true,
+    alsoFrom: ['SENTRY_DSN'],
+    meaning: 'Alerts go to this Sentry project, one issue per problem, with their evidence attached.',
+  },
+  'sentry-environment': {
+    group: 'Alerts',
+    type: 'text',
+    default: null,
+    defaultText: 'production',
+    alsoFrom: ['SENTRY_ENVIRONMENT'],
+    meaning: 'The environment in Sentry.',
+  },
+  'sentry-release': {
+    group: 'Alerts',
+    type: 'text',
+    default: null,
+    defaultText: 'NAME@VERSION of the service',
+    alsoFrom: ['SENTRY_RELEASE'],
+    meaning: 'The release in Sentry.',
+  },
+  'webhook-url': {
+    group: 'Alerts',
+    type: 'url',
+    default: null,
+    secret: true,
+    meaning: 'Every change of an alert is posted there as JSON.',
+  },
+  'webhook-secret-file': {
+    group: 'Alerts',
+    type: 'path',
+    default: null,
+    meaning: 'Key that signs what is posted (HMAC-SHA256), 16 bytes or more; read again for every message.',
+  },
   config: {
     group: 'The agent itself',
     type: 'path',
@@ -272,6 +326,14 @@ const checks: readonly {
     instead: () => ({ opsAddress: 'off' }),
   },
   {
+    option: 'webhook-secret-file',
+    problem: ({ webhookUrl, webhookSecretFile }) =>
+      webhookSecretFile === undefined || webhookUrl !== undefined
+        ? undefined
+        : 'webhook-secret-file is set and webhook-url is not; nothing is posted',
+    instead: () => ({ webhookSecretFile: undefined }),
+  },
+  {
     option: 'target',
     problem: ({ target }) => {
       const repeated = target.find((one, index) => target.findIndex((other) => isSameTarget(one, other)) < index);
@@ -380,6 +442,6 @@ type ValueOf<Row extends OptionRow> = Row extends { values: readonly (infer Choi
 
 type FieldValue<Row extends OptionRow> = Row extends { repeatable: true }
   ? readonly ValueOf<Row>[]
-  : Row extends { default: null; type: 'path' }
+  : Row extends { default: null; type: 'path' | 'url' | 'sentry-dsn' | 'text' }
     ? ValueOf<Row> | undefined
     : ValueOf<Row>;

@@ -5,8 +5,9 @@ import type { Log } from '../telemetry/log.ts';
 import { RecordTable, type RecordIndex, type RecordQuery } from '../store/record-table.ts';
 import type { AlertNotice, AlertSink, SinkStats } from './alert-sink.ts';
 import { systemClock, type AlertClock } from './clock.ts';
-import type { AlertDesk, AlertProblem, Condition } from './condition.ts';
+import type { AlertDesk, AlertProblem, Condition, Evidence } from './condition.ts';
 import { cooldownMs, Episode } from './episode.ts';
+import { memoryEvidenceName } from './memory-evidence.ts';
 
 /** An alert with all the evidence that it may have, about. */
 const recordBytes = 110_000;
@@ -38,6 +39,8 @@ export interface AlertsOptions {
   readonly sinks: readonly AlertSink[];
   /** Who the target is, asked when an episode opens. */
   readonly serviceOf: (targetId: string) => Alert['service'];
+  /** Memory statistics of now, added to a report that brings none. */
+  readonly memoryOf?: (targetId: string) => Evidence | undefined;
   readonly log: Pick<Log, 'warn' | 'error'>;
   readonly clock?: AlertClock;
 }
@@ -78,7 +81,8 @@ export class Alerts extends EventEmitter<{ change: [AlertNotice] }> implements A
     this.#ticker = setInterval(() => this.tick(), tickEveryMs).unref();
   }
 
-  raise(condition: Condition): void {
+  raise(report: Condition): void {
+    const condition = this.#withMemory(report);
     const key = keyOf(condition);
     const open = this.#open.get(key);
     if (open !== undefined) {
@@ -160,6 +164,13 @@ export class Alerts extends EventEmitter<{ change: [AlertNotice] }> implements A
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close({ deadlineMs: 5_000 });
+  }
+
+  #withMemory(condition: Condition): Condition {
+    const { evidence = [], targetId } = condition;
+    if (evidence.some(({ name }) => name === memoryEvidenceName)) return condition;
+    const memory = this.#options.memoryOf?.(targetId);
+    return memory === undefined ? condition : { ...condition, evidence: [...evidence, memory] };
   }
 
   #isFull({ problem, targetId }: Condition): boolean {

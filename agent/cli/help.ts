@@ -61,6 +61,7 @@ function sentences(row: OptionRow): string {
     row.values === undefined ? '' : `One of ${row.values.join(', ')}.`,
     row.zero === undefined ? '' : `0: ${row.zero}.`,
     row.repeatable === true ? 'May be repeated.' : '',
+    row.alsoFrom === undefined ? '' : `${row.alsoFrom.join(', ')} is read too.`,
   ]
     .filter((sentence) => sentence !== '')
     .join(' ');

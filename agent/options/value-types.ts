@@ -48,6 +48,9 @@ export const valueTypes = {
     parse: (text) => (text === 'off' ? { value: 'off' } : parseListenAddress(text)),
     format: (value) => (value === 'off' ? value : formatAddress(value)),
   },
+  url: { syntax: 'URL', parse: parseUrl, format: (value) => value.href },
+  'sentry-dsn': { syntax: 'DSN', parse: parseSentryDsn, format: String },
+  text: { syntax: 'TEXT', parse: parseText, format: String },
   count: { syntax: 'N', parse: parseCount, format: String },
   duration: {
     syntax: 'DURATION',
@@ -68,6 +71,9 @@ export const valueTypes = {
   target: ValueType<Target>;
   address: ValueType<Address>;
   'address-or-off': ValueType<Address | 'off'>;
+  url: ValueType<URL>;
+  'sentry-dsn': ValueType<string>;
+  text: ValueType<string>;
   count: ValueType<number>;
   duration: ValueType<number>;
   size: ValueType<number>;
@@ -156,6 +162,26 @@ function parseAddress(text: string, example: string): Parsed<Address> {
     return isIP(host) === 6 ? { value: { host, port } } : { problem: 'has no IPv6 address between its brackets' };
   }
   return 'value' in host ? { value: { host: host.value, port } } : { problem: `must be host:port, such as ${example}` };
+}
+
+function parseUrl(text: string): Parsed<URL> {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol) || text.length > 2_000)
+    return { problem: 'must be an http or https address, such as https://example.com/hook' };
+  return url.hash === '' ? { value: url } : { problem: 'must not have a part behind #' };
+}
+
+/** As the SDK reads it; it would only print what is wrong, with the key. */
+function parseSentryDsn(text: string): Parsed<string> {
+  return /^https?:\/\/\w+(:\w*)?@(\[[:.%\w]+\]|[\w.-]+)(:\d{1,5})?\/([\w/.-]+\/)?\d+$/.test(text)
+    ? { value: text }
+    : { problem: 'must be a DSN as Sentry shows it: https://KEY@HOST/PROJECT' };
+}
+
+function parseText(text: string): Parsed<string> {
+  return /^[^\u0000-\u001f\u007f]{1,200}$/.test(text)
+    ? { value: text }
+    : { problem: 'must have 1 to 200 characters and no control characters' };
 }
 
 function parseCount(text: string, limits: ValueLimits): Parsed<number> {
