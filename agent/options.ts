@@ -99,6 +99,23 @@ export const optionTable = {
     max: '30s',
     meaning: 'How often the event loop is asked whether it still turns.',
   },
+  'memory-interval': {
+    group: 'Memory',
+    type: 'duration',
+    default: '60s',
+    min: '1s',
+    max: '1h',
+    zero: 'memory limits are not watched',
+    meaning: 'How often it is decided whether a target is near its memory limit.',
+  },
+  'memory-threshold': {
+    group: 'Memory',
+    type: 'share',
+    default: '0.9',
+    min: '0.5',
+    max: '0.99',
+    meaning: "Share of the heap's limit, or of the container's where that is nearer, from which on there is an alert.",
+  },
   'liveness-budget': {
     group: 'Captures',
     type: 'duration',

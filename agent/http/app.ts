@@ -6,6 +6,7 @@ import { apiPath } from '../../protocol/rest/routes.ts';
 import { alertHandlers } from './alerts.ts';
 import { AttemptBucket } from './attempt-bucket.ts';
 import { cpuHandlers } from './cpu.ts';
+import { deathHandlers } from './deaths.ts';
 import { docsHandlers } from './docs.ts';
 import { downloadHandlers } from './download.ts';
 import { EventHub } from './event-hub.ts';
@@ -43,6 +44,7 @@ export function createAdminApp(services: AdminServices): AdminApp {
     ...heapHandlers(services),
     ...stackHandlers(services),
     ...vitalsHandlers(services),
+    ...deathHandlers(services),
     ...alertHandlers(services),
     ...operationHandlers(services),
     ...profileHandlers(services),

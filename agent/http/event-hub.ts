@@ -1,4 +1,5 @@
 import { SidescopeError } from '../../protocol/error.ts';
+import type { Death } from '../../protocol/rest/deaths.ts';
 import type { SidescopeEvent } from '../../protocol/rest/event.ts';
 import type { DiskUsage, Profile } from '../../protocol/rest/profile.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
@@ -30,7 +31,7 @@ export class EventHub {
 
   constructor(services: AdminServices) {
     this.#services = services;
-    const { targets, captures, monitor, alerts, store } = services;
+    const { targets, captures, monitor, alerts, deaths, store } = services;
     const operations = this.#resources.use(
       new OperationPacer((operation) => this.#send({ type: 'operation', operation })),
     );
@@ -40,6 +41,9 @@ export class EventHub {
     this.#listen<'stall', Stall>(monitor, 'stall', (stall) => this.#send({ type: 'stall', stall }));
     this.#listen<'change', AlertNotice>(alerts, 'change', ({ change, alert: { evidence: _, ...alert } }) =>
       this.#send({ type: 'alert', change, alert }),
+    );
+    this.#listen<'death', Death>(deaths, 'death', ({ vitals: _v, lastReading: _l, stacks: _k, stall: _s, ...death }) =>
+      this.#send({ type: 'death', death }),
     );
     if (store !== undefined) {
       this.#listen<'profile', Profile>(store, 'profile', (profile) => this.#send({ type: 'profile', profile }));

@@ -4,6 +4,9 @@ import type { Captures } from '../capture/captures.ts';
 import type { ProfileStore } from '../store/store.ts';
 import type { Targets } from '../attach/targets.ts';
 import type { Monitor } from '../vitals/monitor.ts';
+import type { DeathRecords } from '../memory/death-records.ts';
+import type { MemoryMonitor } from '../memory/monitor.ts';
+import type { Death } from '../../protocol/rest/deaths.ts';
 import type { Info } from '../../protocol/rest/info.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
 import type { DiskUsage, Profile, ProfileFormat } from '../../protocol/rest/profile.ts';
@@ -55,12 +58,16 @@ export type MonitorService = Pick<Monitor, 'vitals' | 'memoryHistory' | 'memoryS
 
 export type AlertService = Pick<Alerts, 'list'> & Source<'change', AlertNotice>;
 
+export type DeathService = Pick<DeathRecords, 'list' | 'noteStacks'> & Source<'death', Death>;
+
 /** What the admin listener stands on. */
 export interface AdminServices {
   readonly targets: TargetService;
   readonly captures: CaptureService;
   readonly monitor: MonitorService;
   readonly alerts: AlertService;
+  readonly deaths: DeathService;
+  readonly limits: Pick<MemoryMonitor, 'limitOf'>;
   /** Undefined when the data directory cannot be used: those routes then say why, from the features. */
   readonly store: StoreService | undefined;
   readonly tokens: Tokens;

@@ -3,11 +3,14 @@ import type { AdminServices } from './services.ts';
 
 type VitalsRoutes = 'readVitals' | 'memoryStats' | 'memoryHistory' | 'listStalls';
 
-export function vitalsHandlers({ monitor }: AdminServices): Pick<Handlers, VitalsRoutes> {
+export function vitalsHandlers({ monitor, limits }: AdminServices): Pick<Handlers, VitalsRoutes> {
   return {
     readVitals: ({ query: { target, ...times } }) => Response.json(monitor.vitals({ targetId: target, ...times })),
 
-    memoryStats: async ({ query }) => Response.json(await monitor.memoryStats({ targetId: query.target })),
+    memoryStats: async ({ query }) => {
+      const stats = await monitor.memoryStats({ targetId: query.target });
+      return Response.json({ ...stats, ...limits.limitOf(stats.targetId) });
+    },
 
     memoryHistory: ({ query: { target, ...times } }) =>
       Response.json(monitor.memoryHistory({ targetId: target, ...times })),

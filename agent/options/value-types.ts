@@ -51,6 +51,7 @@ export const valueTypes = {
   url: { syntax: 'URL', parse: parseUrl, format: (value) => value.href },
   'sentry-dsn': { syntax: 'DSN', parse: parseSentryDsn, format: String },
   text: { syntax: 'TEXT', parse: parseText, format: String },
+  share: { syntax: 'SHARE', parse: parseShare, format: String },
   count: { syntax: 'N', parse: parseCount, format: String },
   duration: {
     syntax: 'DURATION',
@@ -74,6 +75,7 @@ export const valueTypes = {
   url: ValueType<URL>;
   'sentry-dsn': ValueType<string>;
   text: ValueType<string>;
+  share: ValueType<number>;
   count: ValueType<number>;
   duration: ValueType<number>;
   size: ValueType<number>;
@@ -186,6 +188,11 @@ function parseText(text: string): Parsed<string> {
 
 function parseCount(text: string, limits: ValueLimits): Parsed<number> {
   if (!/^\d{1,12}$/.test(text)) return { problem: 'must be a whole number' };
+  return withinLimits(Number(text), { limits, read: Number });
+}
+
+function parseShare(text: string, limits: ValueLimits): Parsed<number> {
+  if (!/^(0(\.\d{1,4})?|1(\.0{1,4})?)$/.test(text)) return { problem: 'must be between 0 and 1, such as 0.9' };
   return withinLimits(Number(text), { limits, read: Number });
 }
 

@@ -75,8 +75,9 @@ export class Cgroup {
 
   async #readTwo(): Promise<CgroupReading | undefined> {
     const { directory } = this.#memory;
-    const [current, events, stat, limits, cpuMax] = await Promise.all([
+    const [current, memoryStat, events, stat, limits, cpuMax] = await Promise.all([
       readText(`${directory}/memory.current`),
+      readText(`${directory}/memory.stat`),
       readText(`${directory}/memory.events`),
       readText(`${directory}/cpu.stat`),
       onTheWayUp(this.#memory, 'memory.max'),
@@ -87,6 +88,7 @@ export class Cgroup {
     return {
       version: 2,
       memoryCurrentBytes: amount(current),
+      workingSetBytes: workingSet(current, field(memoryStat, 'inactive_file')),
       memoryMaxBytes: lowest(limits.map(amount)),
       oomKills: field(events, 'oom_kill'),
       memoryHighEvents: field(events, 'high'),
@@ -99,8 +101,9 @@ export class Cgroup {
   async #readOne(): Promise<CgroupReading | undefined> {
     const { directory } = this.#memory;
     const cpu = this.#cpu?.directory;
-    const [current, limits, oom, failures, stat, quota, period] = await Promise.all([
+    const [current, memoryStat, limits, oom, failures, stat, quota, period] = await Promise.all([
       readText(`${directory}/memory.usage_in_bytes`),
+      readText(`${directory}/memory.stat`),
       onTheWayUp(this.#memory, 'memory.limit_in_bytes'),
       readText(`${directory}/memory.oom_control`),
       readText(`${directory}/memory.failcnt`),
@@ -113,6 +116,7 @@ export class Cgroup {
     return {
       version: 1,
       memoryCurrentBytes: amount(current),
+      workingSetBytes: workingSet(current, field(memoryStat, 'total_inactive_file')),
       memoryMaxBytes: lowest(limits.map(amount)),
       oomKills: field(oom, 'oom_kill'),
       memoryHighEvents: null,
@@ -139,6 +143,11 @@ async function onTheWayUp({ mount, directory }: Place, file: string): Promise<st
 function amount(text: string): number | null {
   const value = Number(text.trim());
   return text.trim() === '' || Number.isNaN(value) || value >= noLimitBytes ? null : value;
+}
+
+function workingSet(current: string, inactiveFileBytes: number | null): number | null {
+  const bytes = amount(current);
+  return bytes === null || inactiveFileBytes === null ? null : Math.max(0, bytes - inactiveFileBytes);
 }
 
 function cores(quota: string, period: string | undefined): number | null {

@@ -129,7 +129,8 @@ function afterEvent(state: PageState, event: SidescopeEvent): PageState {
     case 'stall':
       return withStall(state, event.stall);
     case 'alert':
-      // No view shows alerts yet.
+    case 'death':
+      // No view shows them yet.
       return state;
     case 'hello':
     case 'resync':

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { alertChangeSchema, alertSummarySchema } from './alerts.ts';
+import { deathSchema } from './deaths.ts';
 import { operationSchema } from './operation.ts';
 import { diskUsageSchema, profileSchema } from './profile.ts';
 import { stallSchema } from './stalls.ts';
@@ -20,6 +21,10 @@ export const eventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('vitals'), vitals: vitalsSchema }),
   z.object({ type: z.literal('stall'), stall: stallSchema }),
   z.object({ type: z.literal('alert'), change: alertChangeSchema, alert: alertSummarySchema }),
+  z.object({
+    type: z.literal('death'),
+    death: deathSchema.omit({ vitals: true, lastReading: true, stacks: true, stall: true }),
+  }),
   z.object({ type: z.literal('resync'), dropped: z.int() }),
 ]);
 export type SidescopeEvent = z.infer<typeof eventSchema>;

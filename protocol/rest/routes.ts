@@ -1,4 +1,5 @@
 import { alertRoutes } from './alerts-routes.ts';
+import { deathRoutes } from './deaths-routes.ts';
 import { eventSchema } from './event.ts';
 import { snapshotForecastSchema } from './forecast.ts';
 import { infoSchema } from './info.ts';
@@ -206,6 +207,7 @@ export const routes = {
     errors: ['unknown-target', 'storage-failed'],
   },
   ...alertRoutes,
+  ...deathRoutes,
   listOperations: {
     method: 'GET',
     path: '/operations',

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { memoryLimitSchema } from './memory-limit.ts';
 
 const bytes = z.number().nullable();
 const ratio = z.number().nullable();
@@ -17,7 +18,10 @@ export const threadVitalsSchema = z.object({
 
 export const cgroupSchema = z.object({
   version: z.union([z.literal(1), z.literal(2)]),
-  memoryCurrentBytes: bytes,
+  memoryCurrentBytes: bytes.describe('With the file cache'),
+  workingSetBytes: bytes.describe(
+    'Without the part of the file cache that is given back first: what the kubelet judges by',
+  ),
   memoryMaxBytes: bytes.describe('The lowest limit on the way up; null without one'),
   oomKills: z.number().nullable().describe('Since the cgroup was made'),
   memoryHighEvents: z.number().nullable(),
@@ -177,7 +181,8 @@ export function memoryPoint(point: VitalsPoint): MemoryHistory['points'][number]
   return { at, readings, failed, ...values };
 }
 
-export const memoryStatsSchema = z.object({
+/** What one reading tells; `memoryStatsSchema` adds what the readings before it tell. */
+export const memoryReadingSchema = z.object({
   targetId: z.string(),
   instanceId: z.string(),
   at: z.iso.datetime(),
@@ -192,5 +197,11 @@ export const memoryStatsSchema = z.object({
   containerLimitBytes: bytes,
   containerUsedPercent: z.number().nullable().describe('Of the container limit; null without one'),
   spaces: vitalsSchema.shape.memory.shape.spaces,
+});
+export type MemoryReading = z.infer<typeof memoryReadingSchema>;
+
+export const memoryStatsSchema = memoryReadingSchema.extend({
+  nearerLimit: memoryLimitSchema.nullable().describe('null while no limit is known, or before the first reading'),
+  limitNotes: z.array(z.string()).describe('Limits that are not known, or not believed, and why'),
 });
 export type MemoryStats = z.infer<typeof memoryStatsSchema>;

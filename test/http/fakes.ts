@@ -9,6 +9,7 @@ import type {
   AdminServices,
   AlertService,
   CaptureService,
+  DeathService,
   MonitorService,
   ConvertedForm,
   StoreService,
@@ -17,6 +18,7 @@ import type { AuditRecord } from '../../agent/telemetry/audit.ts';
 import { createLog } from '../../agent/telemetry/log.ts';
 import { createMetrics } from '../../agent/telemetry/metrics.ts';
 import { SidescopeError } from '../../protocol/error.ts';
+import type { Death } from '../../protocol/rest/deaths.ts';
 import { isEndedState } from '../../protocol/rest/operation.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
 import type { DiskUsage, Profile } from '../../protocol/rest/profile.ts';
@@ -162,6 +164,16 @@ export class FakeAlerts extends EventEmitter<{ change: [AlertNotice] }> implemen
     this.asked.push(query);
     return { alerts: [], nextCursor: null };
   };
+}
+
+/** Nothing has ended yet. */
+export class FakeDeaths extends EventEmitter<{ death: [Death] }> implements DeathService {
+  readonly asked: unknown[] = [];
+  list: DeathService['list'] = (query) => {
+    this.asked.push(query);
+    return { deaths: [], nextCursor: null };
+  };
+  noteStacks(): void {}
 }
 
 /** Nothing was ever read. */
@@ -323,6 +335,8 @@ export async function fakeServices(overrides: Partial<AdminServices> = {}): Prom
     captures: new FakeCaptures(),
     monitor: new FakeMonitor(),
     alerts: new FakeAlerts(),
+    deaths: new FakeDeaths(),
+    limits: { limitOf: () => ({ nearerLimit: null, limitNotes: ['there is no reading yet'] }) },
     store: new FakeStore(),
     tokens,
     info: () => ({

@@ -23,6 +23,7 @@ it('version 2: the lowest limit on the way up, events, and throttled time', asyn
     'sys/kubepods/pod1/cpu.max': '150000 100000\n',
     'sys/kubepods/pod1/app/memory.current': '600000\n',
     'sys/kubepods/pod1/app/memory.max': '2000000\n',
+    'sys/kubepods/pod1/app/memory.stat': 'anon 400000\ninactive_file 150000\n',
     'sys/kubepods/pod1/app/memory.events': 'low 0\nhigh 3\nmax 4\noom 1\noom_kill 2\n',
     'sys/kubepods/pod1/app/cpu.max': 'max 100000\n',
     'sys/kubepods/pod1/app/cpu.stat': 'usage_usec 5\nnr_throttled 1\nthrottled_usec 2500\n',
@@ -31,6 +32,7 @@ it('version 2: the lowest limit on the way up, events, and throttled time', asyn
   expect(await cgroup?.read()).toEqual({
     version: 2,
     memoryCurrentBytes: 600_000,
+    workingSetBytes: 450_000,
     memoryMaxBytes: 1_000_000,
     oomKills: 2,
     memoryHighEvents: 3,
@@ -57,6 +59,7 @@ it('version 1, where a huge number is no limit', async () => {
     'sys/memory/app/memory.limit_in_bytes': '9223372036854771712\n',
     'sys/memory/memory.limit_in_bytes': '9223372036854771712\n',
     'sys/memory/app/memory.failcnt': '9\n',
+    'sys/memory/app/memory.stat': 'inactive_file 50\ntotal_inactive_file 100\n',
     'sys/memory/app/memory.oom_control': 'oom_kill_disable 0\nunder_oom 0\noom_kill 1\n',
     'sys/cpu/app/cpu.stat': 'nr_periods 10\nnr_throttled 2\nthrottled_time 3000000\n',
     'sys/cpu/app/cpu.cfs_quota_us': '-1\n',
@@ -66,6 +69,7 @@ it('version 1, where a huge number is no limit', async () => {
   expect(await cgroup?.read()).toEqual({
     version: 1,
     memoryCurrentBytes: 700,
+    workingSetBytes: 600,
     memoryMaxBytes: null,
     oomKills: 1,
     memoryHighEvents: null,

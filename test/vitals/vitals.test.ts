@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { evaluateTimeoutMs, expressions, probeFunctions } from '../../protocol/inspector/expressions.ts';
 import { inspectorMethods } from '../../protocol/inspector/methods.ts';
-import { memoryStatsSchema } from '../../protocol/rest/vitals.ts';
+import { memoryReadingSchema } from '../../protocol/rest/vitals.ts';
 import { startRecordingProxy } from '../support/recording-proxy.ts';
 import { startTarget } from '../support/target.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -41,7 +41,7 @@ describe.each([18, 20, 22, 24, 26])('vitals on Node %i', (node) => {
       expect(worked.cpu.otherCores).not.toBeNull();
     }
 
-    const stats = memoryStatsSchema.parse(await monitored.monitor.memoryStats({}));
+    const stats = memoryReadingSchema.parse(await monitored.monitor.memoryStats({}));
     expect(stats.heapUsedPercent).toBeGreaterThan(0);
     expect(stats.heapUsedPercent).toBeLessThan(100);
     const { points, latest } = monitored.monitor.vitals({ step: 1_000 });

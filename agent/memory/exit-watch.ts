@@ -1,0 +1,116 @@
+import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
+import { decodeExit, decodeLastError, type LastError } from '../../protocol/inspector/exit-readings.ts';
+import { exitExpression, exitWatchExpression, exitWatchFunctions } from '../../protocol/inspector/expressions.ts';
+import type { TargetIdentity } from '../../protocol/rest/target.ts';
+import type { Attachment } from '../attach/attachment.ts';
+import { ProcessEndWatch, type ProcessEnd } from './process-end.ts';
+
+/**
+ * How the process ended, as its connection showed it. Measured on 18, 20, 22, 24 and 26:
+ * - `process.exit`, an uncaught exception, an unhandled rejection: the exit event, and everything answers in it, 3-15 ms;
+ * - running out of work: the exit event, but nothing can be evaluated in it any more ("Uncaught"): the code stays unknown;
+ * - `process.kill(process.pid, ...)` and `process.reallyExit`: the exit event, with no code set;
+ * - a signal from outside, V8 out of memory, `process.abort`: the connection is cut (1006) without an event.
+ */
+export type ExitSign =
+  | { readonly kind: 'exit'; readonly exitCode: number | null; readonly error: LastError | null }
+  | { readonly kind: 'natural' }
+  /** A signal that it sent to itself, or `process.reallyExit`. */
+  | { readonly kind: 'no-code' }
+  /** The exit event came, and no answer in time. */
+  | { readonly kind: 'silent' }
+  | { readonly kind: 'cut' };
+
+export interface ExitEvidence {
+  readonly sign: ExitSign;
+  readonly end: ProcessEnd;
+  readonly newOomKills: number | null;
+  /** Why an exception could not have been seen; null when it could. */
+  readonly blindness: string | null;
+}
+
+/** Far below the 500 ms that an exit may be held. */
+const askTimeoutMs = 250;
+const startTimeoutMs = 10_000;
+const leaveTimeoutMs = 500;
+
+/** Collects, for one attachment, what can be known of its process's end. Costs the target two questions in its exit, and no timer. */
+export class ExitWatch implements AsyncDisposable {
+  readonly #attachment: Attachment;
+  readonly #stopped = new AbortController();
+  readonly #resources = new DisposableStack();
+  readonly #kernel: Promise<ProcessEndWatch>;
+  readonly #end: Promise<ProcessEnd>;
+  readonly #started: Promise<void>;
+  #objectId: string | undefined;
+  #blindness: string | null = 'the watch for exceptions had not begun';
+  #sign: ExitSign | undefined;
+
+  constructor({ attachment, identity }: { attachment: Attachment; identity: TargetIdentity }) {
+    this.#attachment = attachment;
+    this.#resources.use(attachment.onExit(() => this.#ask()));
+    this.#kernel = ProcessEndWatch.start(identity);
+    this.#started = this.#start();
+    this.#end = this.#readEnd();
+  }
+
+  /** To be called when the attachment has ended. */
+  async evidence({ oomKills }: { oomKills: number | null }): Promise<ExitEvidence> {
+    const [kernel, end] = [await this.#kernel, await this.#end];
+    const sign = this.#sign ?? { kind: this.#attachment.isExiting ? 'silent' : 'cut' };
+    return { sign, end, newOomKills: await kernel.newOomKills(oomKills), blindness: this.#blindness };
+  }
+
+  /** Before the target is left: takes our listener out of it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#resources.dispose();
+    this.#stopped.abort(new SidescopeError('shutting-down', 'the agent leaves the target'));
+    await Promise.all([this.#started, this.#kernel]);
+    const { ended, isExiting, main } = this.#attachment;
+    if (this.#objectId === undefined || ended.aborted || isExiting) return;
+    // Closing the connection, which comes next, frees it as well, with the next collection.
+    await main.callOn(this.#objectId, exitWatchFunctions.stop, { timeoutMs: leaveTimeoutMs }).catch(() => undefined);
+  }
+
+  async #start(): Promise<void> {
+    const options = { timeoutMs: startTimeoutMs, signal: this.#stopped.signal };
+    try {
+      this.#objectId = await this.#attachment.main.evaluateToObject(exitWatchExpression, options);
+      this.#blindness = null;
+    } catch (error) {
+      if (!(error instanceof SidescopeError)) throw error;
+      this.#blindness = `the target could not be watched for exceptions: ${error.message}`;
+    }
+  }
+
+  async #ask(): Promise<void> {
+    const { main } = this.#attachment;
+    const options = { timeoutMs: askTimeoutMs };
+    const objectId = this.#objectId;
+    const [exit, error] = await Promise.allSettled([
+      main.evaluate(exitExpression, options).then(decodeExit),
+      objectId === undefined
+        ? null
+        : main.callOn(objectId, exitWatchFunctions.lastError, options).then(decodeLastError),
+    ]);
+    const lastError = error.status === 'fulfilled' ? error.value : null;
+    if (exit.status === 'fulfilled') {
+      const { exitCode, isExiting } = exit.value;
+      this.#sign =
+        isExiting || exitCode !== null || lastError !== null
+          ? { kind: 'exit', exitCode, error: lastError }
+          : { kind: 'no-code' };
+    } else {
+      this.#sign = { kind: isSidescopeError(exit.reason, 'inspector-bad-answer') ? 'natural' : 'silent' };
+    }
+  }
+
+  async #readEnd(): Promise<ProcessEnd> {
+    const { ended } = this.#attachment;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    ended.addEventListener('abort', () => resolve(undefined), { once: true });
+    this.#stopped.signal.addEventListener('abort', () => resolve(undefined), { once: true });
+    if (!ended.aborted) await promise;
+    return (await this.#kernel).read(this.#stopped.signal);
+  }
+}

@@ -1,0 +1,149 @@
+import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
+import type { GrowthReading } from '../../protocol/rest/leaks.ts';
+import type { MemoryLimit } from '../../protocol/rest/memory-limit.ts';
+import type { Target } from '../../protocol/rest/target.ts';
+import type { Vitals, VitalsPoint } from '../../protocol/rest/vitals.ts';
+import type { AlertDesk } from '../alerts/condition.ts';
+import { limitCondition } from './limit-alert.ts';
+import { LimitWatch, type LimitStep } from './limit-watch.ts';
+
+/** What the near-limit decision asks of the heap sampler; `SamplingSearch` does it. */
+export interface NearLimitSampling {
+  begin(targetId: string, cause: 'near-limit'): Promise<void>;
+  /** Forces a full collection. */
+  read(targetId: string, cause: 'near-limit', signal: AbortSignal): Promise<GrowthReading | undefined>;
+  latest(targetId: string): GrowthReading | undefined;
+  end(targetId: string, cause: 'near-limit'): Promise<void>;
+}
+
+interface Source<Name extends string, Values extends unknown[]> {
+  on(event: Name, listener: (...values: Values) => void): unknown;
+  off(event: Name, listener: (...values: Values) => void): unknown;
+}
+
+export interface MemoryMonitorOptions {
+  readonly targets: Source<'attached', [Target]> & Source<'detached', [Target, SidescopeError]>;
+  readonly monitor: Source<'vitals', [Vitals]>;
+  /** Without one, sites are missing from the alerts and death records. */
+  readonly sampling: NearLimitSampling | undefined;
+  readonly alerts: AlertDesk | undefined;
+  /** The last ten minutes of a target. */
+  history(targetId: string): readonly VitalsPoint[];
+  /** 0: nothing is watched. */
+  readonly intervalMs: number;
+  readonly threshold: number;
+  readonly log: { warn(facts: object, message: string): void };
+  /** Monotonic ms. */
+  readonly now?: () => number;
+}
+
+const readTimeoutMs = 10_000;
+
+/** Watches how near each target is to its memory limits, collects evidence on the way there, and raises `memory-limit`. Takes no snapshot. */
+export class MemoryMonitor implements AsyncDisposable {
+  readonly #options: MemoryMonitorOptions;
+  readonly #now: () => number;
+  readonly #watches = new Map<string, LimitWatch>();
+  readonly #stopped = new AbortController();
+  readonly #resources = new DisposableStack();
+  /** Per target: steps of sampling, one after the other. */
+  readonly #steps = new Map<string, Promise<void>>();
+
+  constructor(options: MemoryMonitorOptions) {
+    this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
+    const { targets, monitor } = options;
+    const onVitals = (vitals: Vitals): void => this.#onVitals(vitals);
+    // What is known of a run outlasts it: its death record asks for it.
+    const onAttached = ({ id }: Target): void => void this.#watches.delete(id);
+    const onDetached = ({ id }: Target): void => this.#settle(id);
+    monitor.on('vitals', onVitals);
+    targets.on('attached', onAttached);
+    targets.on('detached', onDetached);
+    this.#resources.defer(() => {
+      monitor.off('vitals', onVitals);
+      targets.off('attached', onAttached);
+      targets.off('detached', onDetached);
+    });
+  }
+
+  /** The nearer limit with its forecast, and which limits do not count and why. */
+  limitOf(targetId: string): { readonly nearerLimit: MemoryLimit | null; readonly limitNotes: string[] } {
+    const watch = this.#watches.get(targetId);
+    if (watch === undefined) return { nearerLimit: null, limitNotes: ['there is no reading yet'] };
+    return { nearerLimit: watch.view(Date.now()), limitNotes: [...watch.notes] };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#resources.dispose();
+    this.#stopped.abort(new SidescopeError('shutting-down', 'the agent is stopping'));
+    await Promise.all(this.#steps.values());
+  }
+
+  #onVitals(vitals: Vitals): void {
+    const { targetId } = vitals;
+    let watch = this.#watches.get(targetId);
+    if (this.#options.intervalMs === 0) return;
+    if (watch === undefined) this.#watches.set(targetId, (watch = new LimitWatch(this.#options)));
+    for (const step of watch.read(vitals, this.#now())) this.#take(step, vitals);
+  }
+
+  #take(step: LimitStep, vitals: Vitals): void {
+    const { targetId } = vitals;
+    const { alerts, sampling } = this.#options;
+    switch (step.kind) {
+      case 'begin-sampling':
+        return this.#sample(targetId, (search) => search.begin(targetId, 'near-limit'));
+      case 'read-sampling':
+        return this.#sample(targetId, async (search) => {
+          const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(readTimeoutMs)]);
+          await search.read(targetId, 'near-limit', signal);
+        });
+      case 'end-sampling':
+        return this.#sample(targetId, (search) => search.end(targetId, 'near-limit'));
+      case 'alert':
+        alerts?.raise(
+          limitCondition({ ...step, vitals, points: this.#history(targetId), growth: sampling?.latest(targetId) }),
+        );
+        return;
+      case 'settled':
+        alerts?.settle({ problem: 'memory-limit', targetId }, step.why);
+        return;
+    }
+  }
+
+  /** A target that refuses, or another profiler that has the sampler, costs the sites and nothing else. */
+  #sample(targetId: string, work: (search: NearLimitSampling) => Promise<void>): void {
+    const { sampling, log } = this.#options;
+    if (sampling === undefined || this.#stopped.signal.aborted) return;
+    const before = this.#steps.get(targetId) ?? Promise.resolve();
+    const step = before.then(async () => {
+      try {
+        await work(sampling);
+      } catch (error) {
+        // It ended meanwhile: its death record says so.
+        if (isSidescopeError(error, 'target-gone') || this.#stopped.signal.aborted) return;
+        const { code, message } =
+          error instanceof SidescopeError ? error : { code: 'internal', message: String(error) };
+        log.warn({ target: targetId, code }, `near its memory limit, and no allocation sites: ${message}`);
+      }
+    });
+    this.#steps.set(targetId, step);
+    void step.finally(() => this.#steps.get(targetId) === step && this.#steps.delete(targetId));
+  }
+
+  #history(targetId: string): readonly VitalsPoint[] {
+    try {
+      return this.#options.history(targetId);
+    } catch (error) {
+      if (!(error instanceof SidescopeError)) throw error;
+      // An alert without its table is better than none.
+      return [];
+    }
+  }
+
+  #settle(targetId: string): void {
+    if (this.#watches.get(targetId)?.isAlerting !== true) return;
+    this.#options.alerts?.settle({ problem: 'memory-limit', targetId }, 'the process ended or was left');
+  }
+}
