@@ -28,6 +28,7 @@ import { createMetrics } from './telemetry/metrics.ts';
 import { logTargets } from './telemetry/log-targets.ts';
 import { observe, observeInspectors } from './telemetry/observe.ts';
 import { observeAlerts } from './telemetry/observe-alerts.ts';
+import { OwnSpans } from './telemetry/spans.ts';
 import type { Log } from './telemetry/log.ts';
 import { ServiceIdentity } from './service-identity.ts';
 import { version } from './version.ts';
@@ -71,7 +72,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   if (storage.store !== undefined) opening.use(storage);
   const tokens = await Tokens.open({ file: options.tokenFile, log });
   const worker = opening.use(new ProfileWorker());
-  const targets = opening.use(new Targets(options.target));
+  const targets = opening.use(new Targets(options.target, { inspectorLifetime: options.inspectorLifetime }));
   // A worker of its own: a stack is not to wait for a profile of minutes.
   const frameWorker = opening.use(new ProfileWorker({ timeoutMs: 3_000 }));
   const frameOriginals = new FrameOriginals({ worker: frameWorker, mappings: options.sourceMapPath });
@@ -143,15 +144,19 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     options.opsAddress === 'off' ? opsOff : (listeners.ops?.feature() ?? notYet('ops')),
     listeners.control?.feature ?? notYet('control-socket'),
     ...alertSinks.features(),
+    ownSpans.feature(),
     ...monitor.features(),
     ...memory.features(),
   ];
   opening.use(observe(metrics, { targets, captures, monitor, store: storage.store, features }));
   observeInspectors(metrics, targets);
   opening.use(logTargets(targets, log));
+  const ownSpans = opening.use(
+    new OwnSpans({ endpoint: options.telemetryEndpoint, captures, alerts, environment, log }),
+  );
   opening.use(reportStalls(monitor, alerts));
   opening.use(settleTargets(targets, alerts));
-  opening.use(observeAlerts(metrics, alerts));
+  opening.use(observeAlerts(metrics, { alerts, ownSpans }));
 
   const info = (): Omit<Info, 'you'> => {
     const { rss, heapUsed } = process.memoryUsage();

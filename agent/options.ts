@@ -18,6 +18,14 @@ export const optionTable = {
     meaning:
       'A process to profile, by the address of its inspector or by its pid; the agent waits for an address that is not there yet. By pid the inspector is opened where it is not (SIGUSR1), and closed when the agent leaves; `auto` takes every Node.js process there is.',
   },
+  'inspector-lifetime': {
+    group: 'Targets',
+    type: 'choice',
+    values: ['always', 'capture'],
+    default: 'always',
+    meaning:
+      'How long an inspector stays open that the agent has opened (targets by pid): `always`, while it is attached, or during each `capture` only. Then there are no vitals, and stalls are not noticed.',
+  },
   'data-dir': {
     group: 'Storage',
     type: 'path',
@@ -201,6 +209,14 @@ export const optionTable = {
     type: 'path',
     default: null,
     meaning: 'Key that signs what is posted (HMAC-SHA256), 16 bytes or more; read again for every message.',
+  },
+  'telemetry-endpoint': {
+    group: 'The agent itself',
+    type: 'url',
+    default: null,
+    secret: true,
+    alsoFrom: ['OTEL_EXPORTER_OTLP_ENDPOINT'],
+    meaning: "Captures and alerts go there as OpenTelemetry spans of the agent's own, by OTLP over HTTP.",
   },
   config: {
     group: 'The agent itself',

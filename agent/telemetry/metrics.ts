@@ -152,6 +152,12 @@ export function createMetrics(build: {
       labelNames: ['sink'],
       registers,
     }),
+    ownSpansTotal: new Counter({
+      name: 'sidescope_own_spans_total',
+      help: "The agent's own spans, by what became of them: exported, failed, dropped.",
+      labelNames: ['result'],
+      registers,
+    }),
     httpRequestsTotal: new Counter({
       name: 'sidescope_http_requests_total',
       help: 'Answered requests, by route template.',

@@ -1,6 +1,7 @@
 import type { AlertNotice, SinkStats } from '../alerts/alert-sink.ts';
 import { alertSeverities } from '../../protocol/rest/alerts.ts';
 import type { Alert } from '../../protocol/rest/alerts.ts';
+import type { OwnSpans } from './spans.ts';
 import type { Metrics } from './metrics.ts';
 
 interface ObservedAlerts {
@@ -12,7 +13,10 @@ interface ObservedAlerts {
 }
 
 /** Episodes are counted when they open; sinks are read when they are scraped. */
-export function observeAlerts(metrics: Metrics, alerts: ObservedAlerts): Disposable {
+export function observeAlerts(
+  metrics: Metrics,
+  { alerts, ownSpans }: { alerts: ObservedAlerts; ownSpans: Pick<OwnSpans, 'counts'> },
+): Disposable {
   const onChange = ({ change, alert: { problem, severity } }: AlertNotice): void => {
     if (change === 'opened') metrics.alertsTotal.inc({ problem, severity });
   };
@@ -42,6 +46,12 @@ export function observeAlerts(metrics: Metrics, alerts: ObservedAlerts): Disposa
   Object.assign(metrics.alertQueueLength, {
     collect() {
       for (const { name: sink, queued } of alerts.sinkStats()) metrics.alertQueueLength.set({ sink }, queued);
+    },
+  });
+  Object.assign(metrics.ownSpansTotal, {
+    collect() {
+      metrics.ownSpansTotal.reset();
+      for (const [result, count] of Object.entries(ownSpans.counts)) metrics.ownSpansTotal.inc({ result }, count);
     },
   });
   return { [Symbol.dispose]: () => void alerts.off('change', onChange) };
