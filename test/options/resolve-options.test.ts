@@ -44,6 +44,14 @@ describe('without anything given', () => {
       captureConcurrency: 1,
       captureQueue: 4,
       sourceMapPath: [],
+      serviceName: undefined,
+      serviceVersion: undefined,
+      sentryDsn: undefined,
+      sentryEnvironment: undefined,
+      sentryRelease: undefined,
+      webhookUrl: undefined,
+      webhookSecretFile: undefined,
+      telemetryEndpoint: undefined,
       config: undefined,
       strict: false,
       ttlMs: 0,
@@ -180,7 +188,7 @@ describe('the environment', () => {
     expect([...given.keys()]).toEqual(Object.keys(optionTable).filter((name) => !['help', 'version'].includes(name)));
     expect(problems.map(({ message }) => message)).toEqual([
       'unknown variable "SIDESCOPE_HELP"',
-      'unknown variable "SIDESCOPE_VERSION"',
+      'unknown variable "SIDESCOPE_VERSION"; did you mean SIDESCOPE_SERVICE_VERSION?',
     ]);
   });
 
