@@ -1,0 +1,115 @@
+import { createHmac } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { AlertList } from '../../protocol/rest/alerts.ts';
+import { apiPath } from '../../protocol/rest/routes.ts';
+import type { Info } from '../../protocol/rest/info.ts';
+import type { Operation } from '../../protocol/rest/operation.ts';
+import { openAgent } from '../support/agent.ts';
+import type { RunningAgent } from '../support/agent.ts';
+import { startTarget } from '../support/target.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { openReceiver, parseEnvelope } from './receiver.ts';
+
+const key = 'a1b2c3d4e5f60718293a4b5c6d7e8f90';
+const secret = 'a webhook secret, long enough';
+
+async function json<T>({ url, token }: RunningAgent, path: string, method = 'GET'): Promise<T> {
+  const answer = await fetch(`${url}${apiPath}${path}`, { method, headers: { authorization: `Bearer ${token}` } });
+  if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+  return (await answer.json()) as T;
+}
+
+test('a stall of a real target is told to GET /alerts, the log, Sentry, the webhook and as a span; no secret is shown', async () => {
+  await using receiver = await openReceiver();
+  const folder = await mkdtemp(join(tmpdir(), 'sidescope-alerts-'));
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => rm(folder, { recursive: true }));
+  const secretFile = join(folder, 'secret');
+  await writeFile(secretFile, secret);
+  await using target = await startTarget('blocks-the-loop');
+  const args = [
+    ...['--sentry-dsn', `http://${key}@127.0.0.1:${receiver.port}/42`, '--service-name', 'shop'],
+    ...['--webhook-url', `${receiver.url}/hook?key=hunter2`, '--webhook-secret-file', secretFile],
+    ...['--telemetry-endpoint', `${receiver.url}/otlp?token=hunter3`],
+    ...['--stall-threshold', '300ms', '--stall-interval', '100ms', '--vitals-interval', '1s'],
+  ];
+  await using agent = await openAgent({ targets: [target.inspectorAddress], args });
+  const attached = async () =>
+    (await json<{ targets: { state: { state: string } }[] }>(agent, '/targets')).targets[0]?.state.state === 'attached';
+  await waitFor(attached, { message: 'the target' });
+  await waitFor(async () => (await json<{ latest: unknown }>(agent, '/vitals')).latest !== null, {
+    message: 'a reading',
+  });
+  await target.send({ ms: 1_500 });
+  const alert = await waitFor(
+    async () =>
+      (await json<AlertList>(agent, '/alerts?problem=stall')).alerts.find(({ key: at }) => at.includes('spinUntil')),
+    { message: 'the alert' },
+  );
+  expect(alert).toMatchObject({
+    problem: 'stall',
+    state: 'open',
+    severity: 'warning',
+    service: { name: 'shop', source: 'option' },
+    facts: { verdict: 'javascript', function: 'spinUntil' },
+  });
+  expect(alert.key).toMatch(/^spinUntil .*blocks-the-loop\.mjs$/);
+  expect(alert.title).toMatch(/spinUntil \(blocks-the-loop\.mjs:\d\)/);
+  expect(alert.evidence.map(({ name }) => name).toSorted()).toEqual(['memory.json', 'stacks.txt']);
+  expect(alert.evidence.find(({ name }) => name === 'stacks.txt')?.text).toMatch(/\d+ +\d+ +spinUntil file:/);
+
+  await json<Operation>(agent, '/cpu/start?duration=200&wait=true', 'POST');
+  await waitFor(() => new Set(receiver.received.map(({ path }) => path.split('?')[0])).size === 3, {
+    deadlineMs: 15_000,
+    message: () => `all three receivers; there came ${receiver.received.map(({ path }) => path).join()}`,
+  });
+  const envelope = receiver.received.find(({ path }) => path.includes('/envelope/'));
+  const items = parseEnvelope(envelope?.body ?? Buffer.alloc(0)).items;
+  expect(items.map(({ header }) => `${String(header['type'])} ${String(header['filename'])}`).toSorted()).toEqual([
+    'attachment memory.json',
+    'attachment stacks.txt',
+    'event undefined',
+  ]);
+  const event = JSON.parse(items.find(({ header }) => header['type'] === 'event')?.payload.toString() ?? '') as unknown;
+  expect(event).toMatchObject({
+    fingerprint: ['sidescope', 'stall', 'shop', alert.key],
+    contexts: { memory: { heapLimitBytes: expect.any(Number) as number } },
+  });
+  const hook = receiver.received.find(({ path }) => path.startsWith('/hook'));
+  if (hook === undefined) throw new Error('the webhook got nothing');
+  const signed = createHmac('sha256', secret)
+    .update(`${String(hook.headers['x-sidescope-timestamp'])}.`)
+    .update(hook.body);
+  expect(hook.headers['x-sidescope-signature']).toBe(`v1=${signed.digest('hex')}`);
+
+  const lines = agent.logged.map((line) => JSON.parse(line) as { alert?: string; change?: string; msg: string });
+  expect(lines.filter((line) => line.alert === alert.id).map(({ change }) => change)).toEqual(['opened']);
+  const info = await json<Info>(agent, '/info');
+  expect(info.features.filter(({ name }) => ['sentry', 'webhook', 'own-spans'].includes(name))).toEqual(
+    ['sentry', 'webhook', 'own-spans'].map((name) => ({ name, state: 'on', reason: null, remedy: null })),
+  );
+  const metrics = await (await fetch(`${agent.opsUrl}/metrics`)).text();
+  expect(metrics).toContain('sidescope_alerts_total{problem="stall",severity="warning"} 1');
+  expect(metrics).toContain('sidescope_alerts_open{severity="warning"} 1');
+  expect(metrics).toContain('sidescope_alert_deliveries_total{sink="sentry",result="delivered"} 1');
+  expect(metrics).toContain('sidescope_alert_queue_length{sink="webhook"} 0');
+  const shown = [...agent.logged, JSON.stringify(info), metrics].join('\n');
+  for (const hidden of [key, secret, 'hunter2', 'hunter3', agent.token]) expect(shown).not.toContain(hidden);
+});
+
+test('sinks that cannot work are a feature that is failed or off, and the agent runs', async () => {
+  await using agent = await openAgent({
+    targets: ['127.0.0.1:1'],
+    args: ['--webhook-url', 'http://127.0.0.1:1/', '--webhook-secret-file', '/nonexistent/secret'],
+  });
+  const { features } = await json<Info>(agent, '/info');
+  expect(features.filter(({ name }) => ['sentry', 'webhook', 'own-spans'].includes(name))).toMatchObject([
+    { name: 'sentry', state: 'off', remedy: 'Set --sentry-dsn to send alerts to Sentry.' },
+    { name: 'webhook', state: 'failed', reason: "the webhook's secret /nonexistent/secret cannot be read (ENOENT)" },
+    { name: 'own-spans', state: 'off' },
+  ]);
+  expect(await json<AlertList>(agent, '/alerts')).toEqual({ alerts: [], nextCursor: null });
+});
