@@ -43,10 +43,13 @@ export class Attachment implements AsyncDisposable {
   #isExiting = false;
   #isLeaving = false;
 
-  /** Opens the session, arms the exit protocol before anything else, and reads who the target is. */
+  /**
+   * Opens the session, arms the exit protocol before anything else, and reads who the target is. What `early` sends to the main thread is answered together with
+   * that: in a target that is busy with native calls, one call sooner.
+   */
   static async open(
     webSocketUrl: string,
-    options: { scriptUrl: string; listener: AttachmentListener; signal: AbortSignal },
+    options: { scriptUrl: string; listener: AttachmentListener; early?: (main: Session) => void; signal: AbortSignal },
   ): Promise<Attachment> {
     const { signal } = options;
     const socket = await InspectorSocket.open(webSocketUrl, { timeoutMs: attachTimeoutMs, signal });
@@ -54,16 +57,28 @@ export class Attachment implements AsyncDisposable {
     const early = new EarlyMessages(socket, main);
     try {
       using _exit = main.on('NodeRuntime.waitingForDisconnect', () => void leaveExitingTarget(socket, () => [main]));
+      // Announced before there is an attachment that could take them.
+      const workers: ((attachment: Attachment) => void)[] = [];
+      using _added = main.on('NodeWorker.attachedToWorker', ({ sessionId, workerInfo }) =>
+        workers.push((attachment) => attachment.#addWorker(sessionId, workerInfo)),
+      );
+      using _removed = main.on('NodeWorker.detachedFromWorker', ({ sessionId }) =>
+        workers.push((attachment) => attachment.#removeWorker(sessionId)),
+      );
       // Without this message our mere presence holds the target at its exit (18, 20; with a profiler running, all versions).
       const armed = main.send(
         'NodeRuntime.notifyWhenWaitingForDisconnect',
         { enabled: true },
         { timeoutMs: attachTimeoutMs, signal },
       );
-      // Both at once: each answer of a target that is busy in native code takes as long as one of its calls.
+      // All at once: each answer of a target that is busy in native code takes as long as one of its calls.
       const reading = main.evaluate(identityExpression, { timeoutMs: attachTimeoutMs, signal });
+      const timeoutMs = attachTimeoutMs;
+      const enabled = main.send('NodeWorker.enable', { waitForDebuggerOnStart: false }, { timeoutMs, signal });
+      options.early?.(main);
       // What the first one says is the better reason.
       reading.catch(() => undefined);
+      enabled.catch(() => undefined);
       await armed;
       const identity = decodeIdentity(await reading);
       early.stop();
@@ -74,7 +89,8 @@ export class Attachment implements AsyncDisposable {
         scriptUrl: options.scriptUrl,
         listener: options.listener,
       });
-      await main.send('NodeWorker.enable', { waitForDebuggerOnStart: false }, { timeoutMs: attachTimeoutMs, signal });
+      for (const happened of workers) happened(attachment);
+      await enabled;
       return attachment;
     } catch (error) {
       socket.terminate();
@@ -114,7 +130,7 @@ export class Attachment implements AsyncDisposable {
   }
 
   threads(): AttachedThread[] {
-    return [this.#mainThread, ...this.#workers.values()];
+    return [this.#mainThread, ...[...this.#workers.values()].sort((a, b) => numberOf(a) - numberOf(b))];
   }
 
   /** Throws `unknown-thread`. */
@@ -201,11 +217,20 @@ export class Attachment implements AsyncDisposable {
 
   #addWorker(sessionId: string, info: { workerId: string; title: string; url: string }): void {
     if (this.#workers.size >= maxThreads) return;
-    // The worker's own `threadId`, which is the same for every client and in the application's logs.
-    const id = `worker-${info.workerId}`;
+    const id = this.#workerId(info);
     const thread = { id, kind: 'worker', title: info.title.slice(0, 200), url: info.url.slice(0, 1000) } as const;
     this.#workers.set(sessionId, { thread, session: new Session(id, new WorkerChannel(this.#main, sessionId)) });
     this.#listener.onThreads();
+  }
+
+  /**
+   * By the worker's own `threadId`, which is the same for every client and in the application's logs: its title begins with it (18-26). The inspector's number counts
+   * in the order of a hash table, anew for each client. Old titles without it have that number, and a mark where another worker has the same.
+   */
+  #workerId({ workerId, title }: { workerId: string; title: string }): string {
+    const id = `worker-${/^\[?worker (\d{1,9})\b/i.exec(title)?.[1] ?? workerId}`;
+    const isTaken = [...this.#workers.values()].some(({ thread }) => thread.id === id);
+    return isTaken ? `${id}-${workerId}` : id;
   }
 
   #removeWorker(sessionId: string): void {
@@ -281,6 +306,10 @@ async function leaveExitingTarget(
   clearInterval(nudge);
   socket.events.off('message', onMessage);
   socket.terminate();
+}
+
+function numberOf({ thread }: AttachedThread): number {
+  return Number(/\d+/.exec(thread.id)?.[0]);
 }
 
 const nudgeMs = 3;

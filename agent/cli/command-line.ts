@@ -1,10 +1,13 @@
 import { parseArgs } from 'node:util';
+import type { ParseArgsConfig } from 'node:util';
 import { SidescopeError } from '../../protocol/error.ts';
 import { wrap } from './wrap.ts';
 
 export interface CommandOption {
   readonly type: 'string' | 'boolean';
   readonly short?: string;
+  /** May be given more than once; its value is then a list. */
+  readonly repeatable?: true;
   /** How its value is written, for `--help`. */
   readonly syntax?: string;
   readonly default?: string;
@@ -22,9 +25,11 @@ export interface CommandShape<Options extends Readonly<Record<string, CommandOpt
 type Values<Options extends Readonly<Record<string, CommandOption>>> = {
   readonly [Name in keyof Options]: Options[Name] extends { type: 'boolean' }
     ? boolean
-    : Options[Name] extends { default: string }
-      ? string
-      : string | undefined;
+    : Options[Name] extends { repeatable: true }
+      ? readonly string[]
+      : Options[Name] extends { default: string }
+        ? string
+        : string | undefined;
 };
 
 /** Rejects with `invalid-option` and what is wrong. `help` is known to every command. */
@@ -32,13 +37,12 @@ export function readCommandLine<const Options extends Readonly<Record<string, Co
   argv: readonly string[],
   shape: CommandShape<Options>,
 ): { values: Values<Options>; words: readonly string[]; help: boolean } {
-  const options: Record<string, { type: 'string' | 'boolean'; short?: string; default?: string | boolean }> = {
-    help: { type: 'boolean', short: 'h', default: false },
-  };
-  for (const [name, { type, short, default: text }] of Object.entries<CommandOption>(shape.options)) {
-    const byDefault = type === 'boolean' ? false : text;
+  const options: NonNullable<ParseArgsConfig['options']> = { help: { type: 'boolean', short: 'h', default: false } };
+  for (const [name, { type, short, repeatable, default: text }] of Object.entries<CommandOption>(shape.options)) {
+    const byDefault = type === 'boolean' ? false : repeatable ? [] : text;
     options[name] = {
       type,
+      ...(repeatable && { multiple: true }),
       ...(short !== undefined && { short }),
       ...(byDefault !== undefined && { default: byDefault }),
     };

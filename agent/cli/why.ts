@@ -4,23 +4,25 @@ import type { ClosingResult } from '../attach/close-inspector.ts';
 import { readMainThread } from '../attach/main-thread.ts';
 import { findNodeProcesses } from '../attach/node-processes.ts';
 import { commandOf, readProcess } from '../attach/process.ts';
-import type { ProcessFacts } from '../attach/process.ts';
-import type { Attachment } from '../attach/attachment.ts';
+import { valueTypes } from '../options/value-types.ts';
 import type { SourceMapContext } from '../source-maps/find-positions.ts';
+import type { PathMapping } from '../source-maps/target-files.ts';
 import { commandHelp, readCommandLine } from './command-line.ts';
 import type { CommandContext } from './command.ts';
 import { version } from '../version.ts';
 import { Kubectl } from './kubectl.ts';
 import { observe } from './why/observe.ts';
+import type { FirstQuestions } from './why/observe.ts';
 import { explainInPod } from './why/pod.ts';
 import type { PodRequest } from './why/pod.ts';
 import { originalObservation } from './why/originals.ts';
 import { readUsage, usageRates } from './why/process-usage.ts';
 import type { ProcessUsage } from './why/process-usage.ts';
 import { reachAddress, reachPid } from './why/reach.ts';
-import type { Reached } from './why/reach.ts';
+import type { Reached, Silent } from './why/reach.ts';
 import { nextStep, nextStepWithout, reportText } from './why/report.ts';
 import type { WhyReport } from './why/report.ts';
+import { AnswerTime, lookFrom, within } from './why/schedule.ts';
 import { judge } from './why/verdict.ts';
 
 export const whyShape = {
@@ -37,6 +39,13 @@ export const whyShape = {
     watch: {
       type: 'boolean',
       meaning: 'Stay attached and print an answer after the other, until Ctrl-C; not for pods.',
+    },
+    'source-map-path': {
+      type: 'string',
+      repeatable: true,
+      syntax: 'FROM=TO',
+      meaning:
+        "Where a directory of the process is mounted here, for its source maps: `/app=/mnt/app`. Without it the process's own root is read.",
     },
     namespace: {
       type: 'string',
@@ -69,11 +78,6 @@ export const whyShape = {
   },
 } as const;
 
-const lookMs = 3_000;
-/** The whole answer is due in 5 s: what the opening took is missing here. */
-const budgetMs = 4_400;
-const shortestLookMs = 800;
-
 /** `sidescope why`. */
 export async function explainProcess(context: CommandContext): Promise<number> {
   const { values, words, help } = readCommandLine(context.argv, whyShape);
@@ -84,8 +88,9 @@ export async function explainProcess(context: CommandContext): Promise<number> {
   const target = await parseTarget(words);
   const print = (report: WhyReport): void =>
     context.print(values.json ? `${JSON.stringify(report)}\n` : reportText(report));
-  const { signal } = context;
-  const run: Run = { print, signal, signalled: new Set(), isWatching: values.watch };
+  const { signal, say } = context;
+  const mappings = parseMappings(values['source-map-path']);
+  const run: Run = { print, say, signal, signalled: new Set(), isWatching: values.watch, mappings };
   try {
     if ('pod' in target) await explainPod(podRequest(target.pod, values), run);
     else await ('pid' in target ? explainPid(target.pid, run) : explainAddress(target.address, run));
@@ -99,6 +104,8 @@ export async function explainProcess(context: CommandContext): Promise<number> {
 
 interface Run {
   readonly print: (report: WhyReport) => void;
+  readonly say: (text: string) => void;
+  readonly mappings: readonly PathMapping[];
   readonly signalled: Set<string>;
   readonly signal: AbortSignal;
   readonly isWatching: boolean;
@@ -106,24 +113,46 @@ interface Run {
 
 async function explainPid(pid: number, run: Run): Promise<void> {
   for (;;) {
-    const startMs = performance.now();
+    const time = new AnswerTime(pid);
     const before = await readUsage(pid);
-    let reached: Reached;
+    let reached: Reached | Silent;
     try {
-      reached = await reachPid(pid, run);
+      reached = await reachPid(pid, { ...run, time });
     } catch (error) {
       // All that /proc has an answer to.
       if (!isSidescopeError(error, 'native-call')) throw error;
-      run.print(await reportWithout(pid, { error, before }));
+      const { what, isSignalled } = error.details;
+      const inspector = isSignalled === true ? 'opens-later' : 'never-opened';
+      run.print(await reportWithout(pid, { what: String(what), inspector, before }));
       if (!run.isWatching) return;
-      await delay(lookMs, undefined, { signal: run.signal });
+      await delay(watchPauseMs, undefined, { signal: run.signal });
       continue;
     }
-    return lookThrough(reached, { run, spentMs: performance.now() - startMs });
+    if (!reached.isSilent) return lookThrough(reached, { run, time });
+    const print = async (inspector: ClosingResult): Promise<void> =>
+      run.print(await reportWithout(pid, { what: 'answers nothing: it is in a native call', inspector, before }));
+    await printThen(reached.closing, { print, run, time });
+    if (!run.isWatching) return;
   }
 }
 
-async function explainPod(request: PodRequest, { print, signal, isWatching }: Run): Promise<void> {
+/** Prints what leaving has come to, in time; a target in a native call is left when that returns. */
+async function printThen(
+  leaving: Promise<ClosingResult>,
+  { print, run, time }: { print: (result: ClosingResult) => unknown; run: Run; time: AnswerTime },
+): Promise<void> {
+  const seen = await within(leaving, 'no-answer', (await time.schedule()).printedByMs);
+  await print(seen);
+  if ((await leaving) === 'foreign-client' && seen !== 'foreign-client')
+    run.say('sidescope: its inspector was left open, as another client is connected to it by now\n');
+}
+
+async function explainPod(request: PodRequest, { print, signal, isWatching, mappings }: Run): Promise<void> {
+  if (mappings.length > 0)
+    throw new SidescopeError(
+      'invalid-option',
+      "--source-map-path is not for pods: source maps are read in the application's own container",
+    );
   if (isWatching)
     throw new SidescopeError('invalid-option', '--watch is not for pods: each look is a container of its own');
   const report = await explainInPod(request, signal);
@@ -158,34 +187,41 @@ function podRequest(pod: string, values: PodValues): PodRequest {
 }
 
 async function explainAddress(address: string, run: Run): Promise<void> {
-  const reached = await reachAddress(address, run.signal);
-  return lookThrough(reached, { run, spentMs: 0 });
+  const time = new AnswerTime();
+  const reached = await reachAddress(address, { ...run, time });
+  return lookThrough(reached, { run, time });
 }
 
-async function lookThrough(reached: Reached, { run, spentMs }: { run: Run; spentMs: number }): Promise<void> {
-  const { print, signal } = run;
+async function lookThrough(reached: Reached, { run, time }: { run: Run; time: AnswerTime }): Promise<void> {
   let report: WhyReport;
   try {
-    if (run.isWatching) for (;;) print(await look(reached, { durationMs: lookMs, signal }));
-    report = await look(reached, {
-      durationMs: Math.max(shortestLookMs, Math.min(lookMs, budgetMs - spentMs)),
-      signal,
-    });
+    report = await look(reached, { time, run, first: reached.first });
+    while (run.isWatching) {
+      run.print(report);
+      report = await look(reached, { time: new AnswerTime(reached.facts?.pid), run, first: undefined });
+    }
   } catch (error) {
     await reached.leave();
     throw error;
   }
-  print({ ...report, inspector: await reached.leave() });
+  const print = (inspector: ClosingResult): void => run.print({ ...report, inspector });
+  await printThen(reached.leave(), { print, run, time });
 }
 
-async function look(
-  reached: Reached,
-  { durationMs, signal }: { durationMs: number; signal: AbortSignal },
-): Promise<WhyReport> {
+interface Look {
+  readonly time: AnswerTime;
+  readonly run: Run;
+  /** Undefined when they were for an earlier look. */
+  readonly first: FirstQuestions | undefined;
+}
+
+async function look(reached: Reached, { time, run, first }: Look): Promise<WhyReport> {
   const { attachment, facts } = reached;
   const before = facts && (await readUsage(facts.pid));
-  const observed = await observe(attachment, { durationMs, signal });
-  const observation = facts === undefined ? observed : originalObservation(observed, filesOf(facts, attachment));
+  const window = { ...lookFrom(performance.now(), await time.schedule()), signal: run.signal };
+  const observed = await observe(attachment, window, first);
+  const files = filesOf(reached, run.mappings);
+  const observation = files === undefined ? observed : originalObservation(observed, files);
   const after = facts && (await readUsage(facts.pid));
   const usage = before && after && usageRates(before, after);
   const verdict = judge(observation, usage);
@@ -212,17 +248,26 @@ async function look(
   };
 }
 
-function filesOf({ pid }: ProcessFacts, { identity }: Attachment): SourceMapContext {
-  return { process: { pid, inspectorPort: null, isLocal: true }, startedAtMs: identity.timeOriginMs, mappings: [] };
+/** Of a process that is not to be seen here only what is mounted. */
+function filesOf({ attachment, facts }: Reached, mappings: readonly PathMapping[]): SourceMapContext | undefined {
+  const { pid, timeOriginMs: startedAtMs } = attachment.identity;
+  if (facts !== undefined)
+    return { process: { pid: facts.pid, inspectorPort: null, isLocal: true }, startedAtMs, mappings };
+  return mappings.length === 0
+    ? undefined
+    : { process: { pid, inspectorPort: null, isLocal: false }, startedAtMs, mappings };
+}
+
+interface Without {
+  /** Of the main thread. */
+  readonly what: string;
+  readonly inspector: WhyReport['inspector'];
+  readonly before: ProcessUsage | undefined;
 }
 
 /** What can be said without an inspector. */
-async function reportWithout(
-  pid: number,
-  { error, before }: { error: SidescopeError; before: ProcessUsage | undefined },
-): Promise<WhyReport> {
+async function reportWithout(pid: number, { what, inspector, before }: Without): Promise<WhyReport> {
   const facts = await readProcess(pid);
-  const { what, isSignalled, closing } = error.details;
   if (before !== undefined) await delay(Math.max(0, before.atMs + measureMs - performance.now()));
   const after = await readUsage(pid);
   const state = await readMainThread(pid);
@@ -230,8 +275,8 @@ async function reportWithout(
   return {
     target: { pid, command: commandOf(facts), nodeVersion: null, uptimeMs: null },
     verdict: 'no-inspector',
-    code: error.code,
-    text: `blocked: the main thread ${String(what)}`,
+    code: 'native-call',
+    text: `blocked: the main thread ${what}`,
     thread: 'main',
     hotspot: null,
     isNearby: false,
@@ -241,7 +286,7 @@ async function reportWithout(
     usage: (before && after && usageRates(before, after)) ?? null,
     memory: null,
     child,
-    inspector: isSignalled === true ? 'opens-later' : ((closing as ClosingResult | undefined) ?? 'never-opened'),
+    inspector,
     warnings: [],
     next: nextStepWithout(pid, child),
   };
@@ -249,6 +294,15 @@ async function reportWithout(
 
 /** The kernel counts in hundredths of a second. */
 const measureMs = 500;
+const watchPauseMs = 3_000;
+
+function parseMappings(texts: readonly string[]): PathMapping[] {
+  return texts.map((text) => {
+    const parsed = valueTypes['path-mapping'].parse(text);
+    if ('value' in parsed) return parsed.value;
+    throw new SidescopeError('invalid-option', `--source-map-path ${JSON.stringify(text)} ${parsed.problem}`);
+  });
+}
 
 async function parseTarget(words: readonly string[]): Promise<{ pid: number } | { address: string } | { pod: string }> {
   const [word, ...more] = words;

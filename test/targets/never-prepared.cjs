@@ -1,4 +1,5 @@
-// Prints `ready`, and on a message with one of the names below does that, for ever unless it has an end; prints `stuck` before it. Started without an inspector.
+// Prints `ready`, and on a message with one of the names below does that, for ever unless it has an end; prints `stuck` before it.
+// Prints `inside` where that takes a while to begin. Started without an inspector.
 const { execSync } = require('node:child_process');
 const { pbkdf2Sync, randomBytes } = require('node:crypto');
 const { readFileSync, writeSync } = require('node:fs');
@@ -20,8 +21,8 @@ function parseAll(text) {
   return JSON.parse(text);
 }
 
-function hashAll() {
-  return pbkdf2Sync('a', 'b', 60_000, 64, 'sha512');
+function hashAll({ rounds = 60_000 }) {
+  return pbkdf2Sync('a', 'b', rounds, 64, 'sha512');
 }
 
 function zipAll(bytes) {
@@ -50,6 +51,7 @@ function hashOnce() {
 }
 
 function forEver(work, value) {
+  writeSync(1, 'inside\n');
   for (;;) work(value);
 }
 
@@ -61,9 +63,9 @@ const deeds = {
     writeSync(1, 'turned\n');
   },
   match,
-  parseAll: () =>
-    forEver(parseAll, JSON.stringify(Array.from({ length: 60_000 }, (_, id) => ({ id, name: `n${id}` })))),
-  hashAll: () => forEver(hashAll),
+  parseAll: ({ rows = 60_000 }) =>
+    forEver(parseAll, JSON.stringify(Array.from({ length: rows }, (_, id) => ({ id, name: `n${id}` })))),
+  hashAll: (message) => forEver(hashAll, message),
   zipAll: () => forEver(zipAll, randomBytes(2 ** 22)),
   allocate: () => forEver(allocate),
   waitForChild,
@@ -74,7 +76,7 @@ const deeds = {
   nothing: () => {},
 };
 
-if (process.argv.includes('worker')) setTimeout(spin, 10);
+if (process.argv.includes('worker')) setTimeout(() => (writeSync(1, 'inside\n'), spin()), 10);
 if (process.argv.includes('own-handler')) process.on('SIGUSR1', () => writeSync(1, 'handled\n'));
 
 process.on('message', (message) => {

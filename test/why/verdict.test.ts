@@ -22,6 +22,7 @@ function observation(main: Partial<ThreadObservation>): Observation {
 const rates: UsageRates = {
   rssBytes: 1,
   cores: { main: 0.2, v8: 0, pool: 0, other: 0 },
+  delayedRatio: 0.6,
   throttledRatio: 0.6,
   cpuLimitCores: 0.2,
   memoryLimitBytes: null,

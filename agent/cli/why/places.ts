@@ -140,6 +140,7 @@ export function placeText({ functionName, file, line, column }: Place): string {
 
 /** V8 tells the bare name of a builtin; these are the ones that take long by themselves. */
 function builtinName(functionName: string, url: string): string {
+  if (functionName === zlibWrapper) return 'a synchronous function of zlib';
   return (url === '' ? builtins[functionName] : undefined) ?? (functionName || '(anonymous)');
 }
 
@@ -150,6 +151,9 @@ const builtins: Readonly<Record<string, string>> = {
   test: 'RegExp.test',
   exec: 'RegExp.exec',
 };
+
+/** What all of Node's synchronous zlib functions are inside: `gzipSync`, `inflateSync` and the others. */
+const zlibWrapper = 'syncBufferWrapper';
 
 function isApplication({ url }: StackFrame): boolean {
   return url !== '' && !url.startsWith('node:') && !url.startsWith('wasm:');
@@ -163,7 +167,8 @@ function profilePlace(frame: CpuProfile['frames'][number], line: number): Place 
   return { functionName: frame.functionName || '(anonymous)', file: filePathOf(frame.url), line, column: 0 };
 }
 
-function hottestLine(profile: CpuProfile, frame: number): number | undefined {
+/** By the samples in the frame itself; undefined when it has none. */
+export function hottestLine(profile: CpuProfile, frame: number): number | undefined {
   const samples = new Map<number, number>();
   profile.nodeFrames.forEach((nodeFrame, node) => {
     if (nodeFrame !== frame) return;
@@ -175,7 +180,8 @@ function hottestLine(profile: CpuProfile, frame: number): number | undefined {
   return [...samples].toSorted(([, a], [, b]) => b - a)[0]?.[0];
 }
 
-function mostFrequent<T>(values: readonly T[], keyOf: (value: T) => string): T {
+/** Throws when there are none. */
+export function mostFrequent<T>(values: readonly T[], keyOf: (value: T) => string): T {
   const groups = [...Map.groupBy(values, keyOf).values()].toSorted((a, b) => b.length - a.length);
   const [first] = groups;
   const value = first?.at(-1);

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { readText } from '../../attach/process.ts';
 import { findCgroup } from '../../vitals/cgroup.ts';
 import type { CgroupReading } from '../../vitals/cgroup.ts';
+import { readRunDelayMs } from './schedule.ts';
 
 /** What /proc and the cgroup count; rates are made of two of them. */
 export interface ProcessUsage {
@@ -9,6 +10,8 @@ export interface ProcessUsage {
   readonly rssBytes: number;
   /** By group of threads. */
   readonly cpuMs: Readonly<Record<ThreadGroup, number>>;
+  /** Of the main thread; undefined where the kernel does not count it. */
+  readonly runDelayMs: number | undefined;
   readonly cgroup: CgroupReading | undefined;
 }
 
@@ -18,6 +21,8 @@ export type ThreadGroup = 'main' | 'v8' | 'pool' | 'other';
 export interface UsageRates {
   readonly rssBytes: number;
   readonly cores: Readonly<Record<ThreadGroup, number>>;
+  /** How much of the time the main thread was ready to run and had no processor, 0 to 1; the throttling of its cgroup is a part of it. */
+  readonly delayedRatio: number | null;
   /** Of the time, 0 to 1; null without a cgroup that counts it. */
   readonly throttledRatio: number | null;
   readonly cpuLimitCores: number | null;
@@ -33,10 +38,11 @@ const maxThreads = 1_024;
 export async function readUsage(pid: number): Promise<ProcessUsage | undefined> {
   const path = `/proc/${pid}`;
   const atMs = performance.now();
-  const [status, ids, cgroup] = await Promise.all([
+  const [status, ids, cgroup, runDelayMs] = await Promise.all([
     readText(`${path}/status`),
     readdir(`${path}/task`).catch(() => []),
     findCgroup(path),
+    readRunDelayMs(pid),
   ]);
   if (status === undefined) return undefined;
   const cpuMs = { main: 0, v8: 0, pool: 0, other: 0 };
@@ -51,6 +57,7 @@ export async function readUsage(pid: number): Promise<ProcessUsage | undefined> 
     atMs,
     rssBytes: Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024,
     cpuMs,
+    runDelayMs,
     cgroup: await cgroup?.read(),
   };
 }
@@ -59,11 +66,15 @@ export function usageRates(before: ProcessUsage, after: ProcessUsage): UsageRate
   const elapsedMs = Math.max(1, after.atMs - before.atMs);
   // A thread that ended took its time with it.
   const cores = (group: ThreadGroup): number => Math.max(0, (after.cpuMs[group] - before.cpuMs[group]) / elapsedMs);
+  const { runDelayMs: delayFrom } = before;
+  const { runDelayMs: delayTo } = after;
   const throttled = [before, after].map(({ cgroup }) => cgroup?.throttledMs ?? null);
   const [from, to] = throttled;
   return {
     rssBytes: after.rssBytes,
     cores: { main: cores('main'), v8: cores('v8'), pool: cores('pool'), other: cores('other') },
+    delayedRatio:
+      delayFrom === undefined || delayTo === undefined ? null : Math.min(1, (delayTo - delayFrom) / elapsedMs),
     throttledRatio: typeof from !== 'number' || typeof to !== 'number' ? null : Math.min(1, (to - from) / elapsedMs),
     cpuLimitCores: after.cgroup?.cpuLimitCores ?? null,
     memoryLimitBytes: after.cgroup?.memoryMaxBytes ?? null,

@@ -10,9 +10,14 @@ import { openInspector } from '../../attach/open-inspector.ts';
 import { readProcess } from '../../attach/process.ts';
 import type { ProcessFacts } from '../../attach/process.ts';
 import { wrapperAdvice, wrapperOf } from '../../attach/wrapper-process.ts';
+import { askFirst } from './observe.ts';
+import type { FirstQuestions } from './observe.ts';
+import type { AnswerTime } from './schedule.ts';
 
 export interface Reached {
+  readonly isSilent: false;
   readonly attachment: Attachment;
+  readonly first: FirstQuestions;
   /** As /proc shows it; undefined where the process is not in our PID namespace. */
   readonly facts: ProcessFacts | undefined;
   readonly address: string;
@@ -21,25 +26,34 @@ export interface Reached {
   leave(): Promise<ClosingResult>;
 }
 
-/** A target in a native call takes the connection and does not answer: what is known then comes from /proc. */
-const attachTimeoutMs = 3_000;
+/** It took the connection and answered nothing: what is known of it then comes from /proc. */
+export interface Silent {
+  readonly isSilent: true;
+  /** Of the inspector, if we opened it. Never rejects. */
+  readonly closing: Promise<ClosingResult>;
+}
 
+export interface ReachOptions {
+  readonly time: AnswerTime;
+  readonly signal: AbortSignal;
+}
+
+/** Rejects as `openInspector` does, and with what the inspector refuses. */
 export async function reachPid(
   pid: number,
-  options: { signalled: Set<string>; signal: AbortSignal },
-): Promise<Reached> {
+  options: ReachOptions & { readonly signalled: Set<string> },
+): Promise<Reached | Silent> {
   const opened = await openInspector(pid, options);
-  let attachment: Attachment;
+  let attached: Attached;
   try {
-    attachment = await attach(opened.address, options.signal);
+    attached = await attach(opened.address, options);
   } catch (error) {
-    const closing = await closeUnattended(opened);
-    if (!isSidescopeError(error, 'inspector-timeout')) throw error;
-    throw new SidescopeError('native-call', `process ${pid}: ${error.message}`, {
-      cause: error,
-      details: { what: 'answers nothing: it is in a native call', isSignalled: false, closing },
-    });
+    const closing = closeUnattended(opened);
+    if (isSidescopeError(error, 'inspector-timeout')) return { isSilent: true, closing };
+    await closing;
+    throw error;
   }
+  const { attachment } = attached;
   const { facts } = opened;
   if (attachment.identity.pid !== facts.innerPid) {
     await attachment[Symbol.asyncDispose]();
@@ -49,7 +63,8 @@ export async function reachPid(
     );
   }
   return {
-    attachment,
+    isSilent: false,
+    ...attached,
     facts,
     address: formatAddress(opened.address),
     isExposed: opened.isExposed,
@@ -57,11 +72,13 @@ export async function reachPid(
   };
 }
 
-export async function reachAddress(text: string, signal: AbortSignal): Promise<Reached> {
+export async function reachAddress(text: string, options: ReachOptions): Promise<Reached> {
   const address = parseInspectorAddress(text);
-  const attachment = await attach(address, signal);
+  const attached = await attach(address, options);
+  const { attachment } = attached;
   return {
-    attachment,
+    isSilent: false,
+    ...attached,
     facts: await localProcess(address, attachment.identity.pid),
     address: formatAddress(address),
     isExposed: false,
@@ -72,18 +89,29 @@ export async function reachAddress(text: string, signal: AbortSignal): Promise<R
   };
 }
 
-async function attach(address: InspectorAddress, signal: AbortSignal): Promise<Attachment> {
-  const found = await discoverInspector(address, { timeoutMs: attachTimeoutMs, signal });
-  const wrapper = wrapperOf(found.scriptUrl);
-  if (wrapper !== undefined)
-    throw new SidescopeError('wrapper-process', wrapperAdvice(wrapper, formatAddress(address)));
-  const deadline = AbortSignal.timeout(attachTimeoutMs);
-  const open = (): Promise<Attachment> =>
-    Attachment.open(found.webSocketUrl, {
+/** The inspector's own thread answers it, whatever the target does. */
+const listTimeoutMs = 3_000;
+
+type Attached = Pick<Reached, 'attachment' | 'first'>;
+
+async function attach(address: InspectorAddress, { time, signal }: ReachOptions): Promise<Attached> {
+  using late = time.attachDeadline();
+  const startMs = performance.now();
+  const both = AbortSignal.any([signal, late.signal]);
+  const open = async (): Promise<Attached> => {
+    const found = await discoverInspector(address, { timeoutMs: listTimeoutMs, signal: both });
+    const wrapper = wrapperOf(found.scriptUrl);
+    if (wrapper !== undefined)
+      throw new SidescopeError('wrapper-process', wrapperAdvice(wrapper, formatAddress(address)));
+    let first: FirstQuestions | undefined;
+    const attachment = await Attachment.open(found.webSocketUrl, {
       scriptUrl: found.scriptUrl,
-      signal: AbortSignal.any([signal, deadline]),
+      signal: both,
       listener: { onThreads: ignore, onExiting: ignore, onEnded: ignore },
+      early: (main) => (first = askFirst(main, signal)),
     });
+    return { attachment, first: first ?? askFirst(attachment.main, signal) };
+  };
   try {
     try {
       return await open();
@@ -93,10 +121,11 @@ async function attach(address: InspectorAddress, signal: AbortSignal): Promise<A
       return await open();
     }
   } catch (error) {
-    if (!deadline.aborted || signal.aborted) throw error;
+    if (!late.signal.aborted || signal.aborted) throw error;
+    const waitedMs = Math.round(performance.now() - startMs);
     throw new SidescopeError(
       'inspector-timeout',
-      `the inspector at ${formatAddress(address)} took the connection, and nothing was answered in ${attachTimeoutMs} ms: the target is in a native call, or stopped`,
+      `the inspector at ${formatAddress(address)} took the connection, and nothing was answered in ${waitedMs} ms: the target is in a native call, or stopped`,
       { cause: error },
     );
   }

@@ -132,7 +132,7 @@ function sharesText({ javascript, native, gc, waiting }: Shares): string {
   return `JavaScript ${percent(javascript)}, native ${percent(native)}, garbage collection ${percent(gc)}, waiting ${percent(waiting)}  (main thread)`;
 }
 
-function cpuText({ cores, throttledRatio, cpuLimitCores }: UsageRates): string {
+function cpuText({ cores, delayedRatio, throttledRatio, cpuLimitCores }: UsageRates): string {
   const all = cores.main + cores.v8 + cores.pool + cores.other;
   const parts = [`main thread ${cores.main.toFixed(2)}`];
   if (cores.v8 >= 0.01) parts.push(`V8's threads ${cores.v8.toFixed(2)}`);
@@ -140,7 +140,9 @@ function cpuText({ cores, throttledRatio, cpuLimitCores }: UsageRates): string {
   if (cores.other >= 0.01) parts.push(`others ${cores.other.toFixed(2)}`);
   const limit = cpuLimitCores === null ? '' : ` of ${cpuLimitCores}`;
   const throttled = throttledRatio === null ? '' : `; throttled ${percent(throttledRatio)}`;
-  return `${all.toFixed(2)}${limit} cores: ${parts.join(', ')}${throttled}`;
+  const others = (delayedRatio ?? 0) - (throttledRatio ?? 0);
+  const delayed = others < noteworthyDelay ? '' : `; ${percent(others)} of the time others have the processors`;
+  return `${all.toFixed(2)}${limit} cores: ${parts.join(', ')}${throttled}${delayed}`;
 }
 
 function memoryText({ memory, usage }: WhyReport): string {
@@ -151,6 +153,8 @@ function memoryText({ memory, usage }: WhyReport): string {
   if (memory !== null && memory.externalBytes > 32 * 2 ** 20) parts.push(`buffers ${mebibytes(memory.externalBytes)}`);
   return parts.join('; ');
 }
+
+const noteworthyDelay = 0.1;
 
 function ofLimit(bytes: number, limitBytes: number | null): string {
   if (limitBytes === null) return `${mebibytes(bytes)}, no limit`;

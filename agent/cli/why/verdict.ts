@@ -1,5 +1,6 @@
 import type { ActiveSpan } from '../../../protocol/inspector/readings.ts';
 import type { Observation, ThreadObservation } from './observe.ts';
+import { certainLine } from './certain-line.ts';
 import { hotspotOfProfile, hotspotOfStacks, sharesOf } from './places.ts';
 import type { Hotspot, Shares } from './places.ts';
 import type { UsageRates } from './process-usage.ts';
@@ -30,7 +31,6 @@ export interface Verdict {
   readonly busyWorkers: readonly { readonly thread: string; readonly hotspot: Hotspot }[];
 }
 
-const blockedAtLeastMs = 1_000;
 /** A loop or a regular expression answers within 30 ms, on a loaded machine within 150. */
 const nativeReplyMs = 250;
 const busyAtLeast = 0.9;
@@ -46,12 +46,15 @@ export function judge(observation: Observation, rates: UsageRates | undefined): 
   const [main, ...workers] = observation.threads;
   if (main === undefined) throw new Error('an observation has a main thread');
   const shares = observation.profile === null ? null : sharesOf(observation.profile);
-  const ofStacks = hotspotOfStacks(main.samples);
-  const ofProfile = observation.profile === null ? null : hotspotOfProfile(observation.profile);
-  const busyWorkers = workers.flatMap(busyWorker);
+  const seen = { samples: main.samples, profile: observation.profile };
+  const exact = (hotspot: Hotspot | null): Hotspot | null => hotspot && certainLine(hotspot, seen);
+  const ofStacks = exact(hotspotOfStacks(main.samples));
+  const ofProfile = exact(observation.profile && hotspotOfProfile(observation.profile));
+  const busyWorkers = workers.flatMap((worker) => busyWorker(worker, observation));
   const slow = main.samples.filter(({ waitedMs }) => waitedMs > nativeReplyMs);
   const isSlow = main.unansweredMs > nativeReplyMs || slow.length > main.samples.length / 3;
   const isNative = isSlow || (shares?.native ?? 0) > mostly;
+  const blockedAtLeastMs = blockedAtLeast(observation);
   const common = {
     thread: 'main',
     // A stack is of the moment; of what runs in native code only the profile's sampler, which uses signals, sees the moment.
@@ -78,11 +81,13 @@ export function judge(observation: Observation, rates: UsageRates | undefined): 
       { shares: null },
     );
   }
-  if (main.blockedMs >= blockedAtLeastMs && main.unansweredMs >= blockedAtLeastMs)
-    return decide(
-      'native-call',
-      `the main thread has been in a native call for ${seconds(main.unansweredMs)} or longer`,
-    );
+  if (main.blockedMs >= blockedAtLeastMs && main.unansweredMs >= blockedAtLeastMs) {
+    const text =
+      main.unansweredMs < 1_000
+        ? 'is in a native call'
+        : `has been in a native call for ${seconds(main.unansweredMs)} or longer`;
+    return decide('native-call', `the main thread ${text}`);
+  }
   if ((shares?.gc ?? 0) >= collectingAtLeast) {
     const stuck =
       main.blockedMs < blockedAtLeastMs
@@ -133,15 +138,19 @@ function cause(hotspot: Hotspot | null, isNative: boolean): string {
   return 'synchronous JavaScript runs without a pause';
 }
 
-function busyWorker({
-  id,
-  blockedMs,
-  samples,
-  unansweredMs,
-}: ThreadObservation): { thread: string; hotspot: Hotspot }[] {
-  if (blockedMs < blockedAtLeastMs && unansweredMs < blockedAtLeastMs) return [];
+function busyWorker(
+  { id, blockedMs, samples, unansweredMs }: ThreadObservation,
+  observation: Observation,
+): { thread: string; hotspot: Hotspot }[] {
+  const leastMs = blockedAtLeast(observation);
+  if (blockedMs < leastMs && unansweredMs < leastMs) return [];
   const hotspot = hotspotOfStacks(samples);
   return hotspot === null ? [] : [{ thread: id, hotspot }];
+}
+
+/** A second; where reaching the target has left less time to look, nearly all of that. */
+function blockedAtLeast({ durationMs }: Observation): number {
+  return Math.min(1_000, durationMs * 0.75);
 }
 
 /** The one that most samples saw, with what another one of it knows of the route. */
