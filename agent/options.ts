@@ -218,6 +218,59 @@ export const optionTable = {
     alsoFrom: ['OTEL_EXPORTER_OTLP_ENDPOINT'],
     meaning: "Captures and alerts go there as OpenTelemetry spans of the agent's own, by OTLP over HTTP.",
   },
+  'otlp-address': {
+    group: 'Requests',
+    type: 'address-or-off',
+    default: '127.0.0.1:4318',
+    meaning:
+      'Where the application sends its OpenTelemetry data (OTLP over HTTP); 127.0.0.1 stands for [::1] too. When the port is taken, as by a collector, nothing is received. Port 0 picks a free one.',
+  },
+  'otlp-path': {
+    group: 'Requests',
+    type: 'url-path',
+    default: '/',
+    meaning: 'In front of `/v1/traces`, `/v1/metrics` and `/v1/logs`, for exporters whose endpoint has a path.',
+  },
+  'otlp-body-limit': {
+    group: 'Requests',
+    type: 'size',
+    default: '64MiB',
+    min: '64KiB',
+    max: '256MiB',
+    meaning: 'The largest request that is taken, as sent and decompressed.',
+  },
+  'otlp-forward': {
+    group: 'Requests',
+    type: 'url',
+    default: null,
+    secret: true,
+    alsoFrom: ['OTEL_EXPORTER_OTLP_ENDPOINT'],
+    meaning: 'Where all that is received goes on to (OTLP over HTTP); `/v1/traces` and so on are put behind it.',
+  },
+  'otlp-forward-traces': {
+    group: 'Requests',
+    type: 'url',
+    default: null,
+    secret: true,
+    alsoFrom: ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'],
+    meaning: 'Where traces go on to instead, exactly as written.',
+  },
+  'otlp-forward-headers': {
+    group: 'Requests',
+    type: 'headers',
+    default: null,
+    secret: true,
+    alsoFrom: ['OTEL_EXPORTER_OTLP_HEADERS'],
+    meaning: 'Headers for both, such as `api-key=abc`; they go before those that the application sends.',
+  },
+  'otlp-forward-queue': {
+    group: 'Requests',
+    type: 'size',
+    default: '32MiB',
+    min: '1MiB',
+    max: '1GiB',
+    meaning: 'What may wait in memory while the upstream is down; then the oldest requests are dropped, and counted.',
+  },
   config: {
     group: 'The agent itself',
     type: 'path',
@@ -475,6 +528,6 @@ type ValueOf<Row extends OptionRow> = Row extends { values: readonly (infer Choi
 
 type FieldValue<Row extends OptionRow> = Row extends { repeatable: true }
   ? readonly ValueOf<Row>[]
-  : Row extends { default: null; type: 'path' | 'url' | 'sentry-dsn' | 'text' }
+  : Row extends { default: null; type: 'path' | 'url' | 'headers' | 'sentry-dsn' | 'text' }
     ? ValueOf<Row> | undefined
     : ValueOf<Row>;

@@ -37,13 +37,7 @@ export async function openInspector(
   pid: number,
   { signalled, startTicks, signal }: OpenOptions,
 ): Promise<OpenInspector> {
-  if (pid === process.pid) throw notNode(pid, 'it is this process itself');
-  const facts = await readProcess(pid);
-  if (startTicks !== undefined && facts.startTicks !== startTicks)
-    throw new SidescopeError('no-such-process', `process ${pid} has ended, and another one has its number now`);
-  if (!isNode(facts)) throw notNode(pid, `it is ${JSON.stringify(commandOf(facts))}`);
-  await refuseOtherNetwork(facts);
-  const open = await findInspector(facts, signal);
+  const { facts, open } = await lookForInspector(pid, { startTicks, signal });
   if (open !== undefined) return { ...open, facts, isOurs: signalled.has(facts.startTicks) };
   await refuseUnsafe(facts);
   const current = await readProcess(pid);
@@ -54,6 +48,20 @@ export async function openInspector(
   if (!signalled.has(facts.startTicks)) sendSigusr1(facts);
   signalled.add(facts.startTicks);
   return { ...(await untilListening(facts, signal)), facts, isOurs: true };
+}
+
+/** The checks and the search alone: nothing is opened. Rejects with those of `openInspector` that need no signal. */
+export async function lookForInspector(
+  pid: number,
+  { startTicks, signal }: Omit<OpenOptions, 'signalled'>,
+): Promise<{ readonly facts: ProcessFacts; readonly open: FoundInspector | undefined }> {
+  if (pid === process.pid) throw notNode(pid, 'it is this process itself');
+  const facts = await readProcess(pid);
+  if (startTicks !== undefined && facts.startTicks !== startTicks)
+    throw new SidescopeError('no-such-process', `process ${pid} has ended, and another one has its number now`);
+  if (!isNode(facts)) throw notNode(pid, `it is ${JSON.stringify(commandOf(facts))}`);
+  await refuseOtherNetwork(facts);
+  return { facts, open: await findInspector(facts, signal) };
 }
 
 /** Throws what keeps the process from being signalled. The order is that of certainty. */

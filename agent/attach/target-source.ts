@@ -1,7 +1,7 @@
 import { SidescopeError } from '../../protocol/error.ts';
 import { formatAddress, targetId } from './address.ts';
 import type { InspectorAddress } from './address.ts';
-import { openInspector } from './open-inspector.ts';
+import { lookForInspector, openInspector } from './open-inspector.ts';
 import type { OpenInspector } from './open-inspector.ts';
 
 /** A target as the options name it. */
@@ -21,6 +21,10 @@ export interface TargetSource {
   /** As the person gave it. */
   readonly label: string;
   find(signal: AbortSignal): Promise<FoundTarget>;
+  /** Whether an inspector is open that we did not open. Undefined where none can be opened either: at an address. */
+  readonly isOpen: ((signal: AbortSignal) => Promise<boolean>) | undefined;
+  /** To be called when an inspector that we opened was closed: the next one needs a signal again. */
+  onClosed(): void;
 }
 
 export function targetSource(spec: TargetSpec): TargetSource {
@@ -32,6 +36,8 @@ function addressSource(address: InspectorAddress): TargetSource {
     id: targetId(address),
     label: formatAddress(address),
     find: () => Promise.resolve({ address, opened: undefined, warnings: [] }),
+    isOpen: undefined,
+    onClosed: () => undefined,
   };
 }
 
@@ -51,6 +57,12 @@ function processSource(pid: number): TargetSource {
         : [];
       return { address: opened.address, opened, warnings };
     },
+    async isOpen(signal) {
+      const { facts, open } = await lookForInspector(pid, { startTicks, signal });
+      startTicks ??= facts.startTicks;
+      return open !== undefined && !signalled.has(facts.startTicks);
+    },
+    onClosed: () => signalled.clear(),
   };
 }
 

@@ -6,13 +6,21 @@ import { formatAddress } from './address.ts';
 import { Attachment } from './attachment.ts';
 import { backoffMs } from './backoff.ts';
 import { closeUnattended, leaveAndClose } from './close-inspector.ts';
+import type { ClosingResult } from './close-inspector.ts';
 import { discoverInspector } from './discovery.ts';
 import type { OpenInspector } from './open-inspector.ts';
 import { checkIdentity } from './target-source.ts';
 import type { FoundTarget, TargetSource } from './target-source.ts';
 import { wrapperAdvice, wrapperOf } from './wrapper-process.ts';
 
+/** Of an inspector that is opened by a signal: as long as we are attached, or for each capture anew. */
+export type InspectorLifetime = 'always' | 'capture';
+
 const discoveryTimeoutMs = 5_000;
+/** Between two looks whether a process that stands by is still there, and whether somebody has opened its inspector. */
+const standbyLookMs = 5_000;
+/** Captures that follow one another share one opening. */
+const lingerMs = 500;
 const maxPrevious = 10;
 
 export interface WatcherEvents {
@@ -20,6 +28,12 @@ export interface WatcherEvents {
   onAttached(view: Target): void;
   onDetached(view: Target, reason: SidescopeError): void;
   onAttemptFailed(view: Target, failure: SidescopeError): void;
+}
+
+export interface WatcherOptions {
+  readonly events: WatcherEvents;
+  readonly random?: () => number;
+  readonly lifetime?: InspectorLifetime;
 }
 
 /** Keeps one target attached for as long as the agent runs: waits for it, attaches, notices its end, starts over. */
@@ -39,13 +53,21 @@ export class TargetWatcher implements AsyncDisposable {
   /** An inspector that we opened, until it is closed or its process has ended. */
   #opened: { readonly inspector: OpenInspector; readonly sinceMs: number } | undefined;
   #openMs = 0;
+  readonly #lifetime: InspectorLifetime;
+  #isStandingBy = false;
+  #holds = 0;
+  #lingering = new AbortController();
+  #lookAgain = Promise.withResolvers<void>();
+  /** Opening and closing for captures, one after the other. */
+  #turning: Promise<unknown> = Promise.resolve();
   #running: Promise<void> = Promise.resolve();
 
-  constructor(source: TargetSource, options: { events: WatcherEvents; random?: () => number }) {
+  constructor(source: TargetSource, options: WatcherOptions) {
     this.id = source.id;
     this.#source = source;
     this.#events = options.events;
     this.#random = options.random ?? Math.random;
+    this.#lifetime = options.lifetime ?? 'always';
   }
 
   start(): void {
@@ -82,6 +104,40 @@ export class TargetWatcher implements AsyncDisposable {
     return this.#identity;
   }
 
+  /** Whether it is attached for captures only: nothing is to be read from it all the time. */
+  get isOnDemand(): boolean {
+    return this.#isStandingBy;
+  }
+
+  /**
+   * For a capture: attached until it is disposed. A target that stands by is opened by a signal for that, and closed again behind the last of several. Rejects with
+   * `target-not-attached`, and with what keeps an inspector from being opened.
+   */
+  async hold(): Promise<Disposable> {
+    if (!this.#isStandingBy) {
+      // Throws with the reason.
+      void this.attachment;
+      return { [Symbol.dispose]: () => undefined };
+    }
+    this.#holds++;
+    this.#lingering.abort();
+    let isReleased = false;
+    const release = (): void => {
+      if (isReleased) return;
+      isReleased = true;
+      this.#holds--;
+      // Nobody waits for it but our own stop, and the next hold.
+      void this.#turn(() => this.#closeBehind());
+    };
+    try {
+      await this.#turn(() => this.#openFor());
+    } catch (error) {
+      release();
+      throw error;
+    }
+    return { [Symbol.dispose]: release };
+  }
+
   /** Shows a capture in the target's state until disposed. */
   showCapture(capture: CaptureRef): Disposable {
     this.#captures.push(capture);
@@ -97,6 +153,7 @@ export class TargetWatcher implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const reason = new SidescopeError('shutting-down', 'the agent is stopping');
     this.#stopped.abort(reason);
+    await this.#turning;
     await this.#leave();
     await this.#running;
     this.#change({ state: 'detached', since: now(), reason: { code: reason.code, message: reason.message } });
@@ -111,10 +168,78 @@ export class TargetWatcher implements AsyncDisposable {
   async #leave(): Promise<void> {
     const inspector = this.#opened?.inspector;
     const attachment = this.#attachment;
+    let closing: ClosingResult | undefined;
     if (inspector === undefined) await attachment?.[Symbol.asyncDispose]();
-    else if (attachment === undefined || attachment.ended.aborted) await closeUnattended(inspector);
-    else await leaveAndClose(attachment, inspector);
+    else if (attachment === undefined || attachment.ended.aborted) closing = await closeUnattended(inspector);
+    else closing = await leaveAndClose(attachment, inspector);
+    // Somebody else's client keeps it open: it is still ours to close.
+    if (closing === 'foreign-client' && !this.#stopped.signal.aborted) return;
+    this.#source.onClosed();
     this.#noteClosed();
+  }
+
+  async #turn(work: () => Promise<void>): Promise<void> {
+    const turned = this.#turning.then(work);
+    // Each one tells its own caller.
+    this.#turning = turned.catch(() => undefined);
+    await turned;
+  }
+
+  async #openFor(): Promise<void> {
+    this.#stopped.signal.throwIfAborted();
+    if (this.#attachment !== undefined) return;
+    if (!this.#isStandingBy)
+      throw new SidescopeError('target-not-attached', `target ${this.id} is ${describe(this.#state)}`);
+    const { promise } = await this.#attach(this.#stopped.signal);
+    void promise.then((reason) => this.#onHeldEnded(reason));
+  }
+
+  /** When the last one is done, and no other begins in a moment. */
+  async #closeBehind(): Promise<void> {
+    const { signal } = this.#stopped;
+    if (this.#holds > 0 || this.#attachment === undefined) return;
+    // The only rejections are our own stop, which closes it, and the next hold.
+    this.#lingering = new AbortController();
+    const interrupted = AbortSignal.any([signal, this.#lingering.signal]);
+    await delay(lingerMs, undefined, { signal: interrupted, ref: false }).catch(() => undefined);
+    if (this.#holds > 0 || signal.aborted) return;
+    await this.#leave();
+    this.#attachment = undefined;
+    if (this.#isStandingBy) this.#change({ state: 'standby', since: now() });
+  }
+
+  /** The target is gone, or the connection: `#standBy` finds out which. */
+  #onHeldEnded(reason: SidescopeError): void {
+    if (reason.code === 'shutting-down') return;
+    this.#attachment = undefined;
+    this.#change({ state: 'detached', since: now(), reason: { code: reason.code, message: reason.message } });
+    this.#lookAgain.resolve();
+  }
+
+  /** Until the process has ended, or somebody else has opened its inspector. Rejects with why it cannot be a target. */
+  async #standBy(isOpen: (signal: AbortSignal) => Promise<boolean>, signal: AbortSignal): Promise<void> {
+    try {
+      for (;;) {
+        if (await isOpen(signal)) return;
+        this.#isStandingBy = true;
+        if (this.#attachment === undefined && this.#state.state !== 'standby')
+          this.#change({ state: 'standby', since: now() });
+        const waiting = new AbortController();
+        this.#lookAgain = Promise.withResolvers();
+        const looked = this.#lookAgain.promise;
+        await Promise.race([
+          looked,
+          delay(standbyLookMs, undefined, { signal: AbortSignal.any([signal, waiting.signal]), ref: false }).catch(
+            // Our own stop, or the end of the connection.
+            () => undefined,
+          ),
+        ]);
+        waiting.abort();
+        signal.throwIfAborted();
+      }
+    } finally {
+      this.#isStandingBy = false;
+    }
   }
 
   #noteClosed(): void {
@@ -128,13 +253,18 @@ export class TargetWatcher implements AsyncDisposable {
       let lastFailure: { code: string; message: string } | null = null;
       try {
         attempts++;
-        const lostReason = await this.#attachOnce(signal);
+        const { isOpen } = this.#source;
+        if (this.#lifetime === 'capture' && isOpen !== undefined) await this.#standBy(isOpen, signal);
+        const ended = await this.#attach(signal);
+        this.#events.onAttached(this.view);
+        const lostReason = await ended.promise;
         if (signal.aborted) return;
         attempts = 0;
         this.#detach(lostReason);
       } catch (error) {
         if (signal.aborted) return;
         const failure = toFailure(error);
+        if (this.#state.state === 'standby') this.#detach(failure);
         lastFailure = { code: failure.code, message: failure.message };
         this.#warnings = isSidescopeError(error, 'wrapper-process') ? [failure.message] : [];
         this.#events.onAttemptFailed(this.view, failure);
@@ -147,8 +277,8 @@ export class TargetWatcher implements AsyncDisposable {
     }
   }
 
-  /** Resolves with the reason when an attachment that succeeded has ended. */
-  async #attachOnce(signal: AbortSignal): Promise<SidescopeError> {
+  /** What it resolves with, resolves with the reason when the attachment has ended. */
+  async #attach(signal: AbortSignal): Promise<{ readonly promise: Promise<SidescopeError> }> {
     const target = await this.#findTarget(signal);
     const address = formatAddress(target.address);
     const found = await discoverInspector(target.address, { timeoutMs: discoveryTimeoutMs, signal });
@@ -180,8 +310,7 @@ export class TargetWatcher implements AsyncDisposable {
     this.#detectedAgents = [...reading.agents];
     this.#warnings = [...target.warnings];
     this.#change({ state: 'attached', since: now(), captures: [...this.#captures] });
-    this.#events.onAttached(this.view);
-    return ended;
+    return { promise: ended };
   }
 
   async #findTarget(signal: AbortSignal): Promise<FoundTarget> {

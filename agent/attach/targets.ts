@@ -4,7 +4,7 @@ import type { Target } from '../../protocol/rest/target.ts';
 import { scanForTargets } from './auto-targets.ts';
 import { targetSource } from './target-source.ts';
 import type { TargetSpec } from './target-source.ts';
-import { TargetWatcher } from './target-watcher.ts';
+import { TargetWatcher, type InspectorLifetime } from './target-watcher.ts';
 
 export interface TargetsEvents {
   /** The whole view of a target, whenever any of it changed. */
@@ -12,6 +12,12 @@ export interface TargetsEvents {
   attached: [Target];
   detached: [Target, SidescopeError];
   'attempt-failed': [Target, SidescopeError];
+}
+
+export interface TargetsOptions {
+  readonly random?: () => number;
+  /** Of the inspectors that are opened by a signal. Default `always`. */
+  readonly inspectorLifetime?: InspectorLifetime;
 }
 
 /** More at once hold too many sessions; of those found by themselves the first ones are watched. */
@@ -22,11 +28,13 @@ export class Targets extends EventEmitter<TargetsEvents> implements AsyncDisposa
   readonly #watchers = new Map<string, TargetWatcher>();
   readonly #isAuto: boolean;
   readonly #random: (() => number) | undefined;
+  readonly #lifetime: InspectorLifetime;
   readonly #stopped = new AbortController();
   #scanning: Promise<void> = Promise.resolve();
 
-  constructor(specs: readonly (TargetSpec | 'auto')[], options: { random?: () => number } = {}) {
+  constructor(specs: readonly (TargetSpec | 'auto')[], options: TargetsOptions = {}) {
     super();
+    this.#lifetime = options.inspectorLifetime ?? 'always';
     this.#isAuto = specs.includes('auto');
     this.#random = options.random;
     for (const spec of specs) if (spec !== 'auto') this.#add(spec);
@@ -84,6 +92,7 @@ export class Targets extends EventEmitter<TargetsEvents> implements AsyncDisposa
     if (isKnown || this.#watchers.size >= maxTargets) return undefined;
     const watcher = new TargetWatcher(source, {
       ...(this.#random !== undefined && { random: this.#random }),
+      lifetime: this.#lifetime,
       events: {
         onChange: (view) => this.emit('change', view),
         onAttached: (view) => this.emit('attached', view),

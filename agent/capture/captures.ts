@@ -111,12 +111,15 @@ export class Captures extends EventEmitter<CapturesEvents> {
     const durationMs = request.durationMs ?? cpuDurationMs.default;
     const intervalUs = request.intervalUs ?? cpuIntervalUs.default;
     refuseLongProfile({ durationMs, intervalUs });
-    return this.#begin({
-      kind: 'cpu',
-      request,
-      parameters: { durationMs, intervalUs },
-      run: (job) => runCpuOperation(job, { durationMs, intervalUs, ...this.#reading }),
-    });
+    return this.#held(request, (hold) =>
+      this.#begin({
+        kind: 'cpu',
+        request,
+        hold,
+        parameters: { durationMs, intervalUs },
+        run: (job) => runCpuOperation(job, { durationMs, intervalUs, ...this.#reading }),
+      }),
+    );
   }
 
   /** Ends the running, or else the queued, CPU capture of the target early and keeps what was sampled. `nothing-to-stop`. */
@@ -136,16 +139,19 @@ export class Captures extends EventEmitter<CapturesEvents> {
       throw new SidescopeError('invalid-request', 'thread=all is for CPU profiles: a heap snapshot is of one thread');
     }
     const force = request.force ?? false;
-    // Before there is an operation, so that a refusal is this request's answer, and again when its turn comes.
-    await this.#admit(request, force);
-    return this.#begin({
-      kind: 'heap-snapshot',
-      request,
-      parameters: { force },
-      run: async (job) => {
-        const latest = await this.#admit(request, force);
-        return runHeapSnapshotOperation(job, { forecast: latest, force });
-      },
+    return this.#held(request, async (hold) => {
+      // Before there is an operation, so that a refusal is this request's answer, and again when its turn comes.
+      await this.#admit(request, force);
+      return this.#begin({
+        kind: 'heap-snapshot',
+        request,
+        hold,
+        parameters: { force },
+        run: async (job) => {
+          const latest = await this.#admit(request, force);
+          return runHeapSnapshotOperation(job, { forecast: latest, force });
+        },
+      });
     });
   }
 
@@ -157,28 +163,24 @@ export class Captures extends EventEmitter<CapturesEvents> {
     }
     const durationMs = request.durationMs ?? samplingDurationMs.default;
     const intervalBytes = request.intervalBytes ?? samplingIntervalBytes.default;
-    const watcher = this.#options.targets.watcher(request.targetId);
-    const thread = watcher.attachment.thread(threadId);
-    if (mode === 'churn') refuseChurn({ durationMs, intervalBytes, nodeVersion: watcher.attachedIdentity.nodeVersion });
-    this.#refuseTwin({ watcher, kind: 'heap-sampling', threadId });
-    const sampler = threadId === 'main' ? await this.#options.search?.yieldSampler(watcher.id) : undefined;
-    let finished: Promise<void> | undefined;
-    try {
+    return this.#held(request, async (hold) => {
+      const watcher = this.#options.targets.watcher(request.targetId);
+      const thread = watcher.attachment.thread(threadId);
+      if (mode === 'churn')
+        refuseChurn({ durationMs, intervalBytes, nodeVersion: watcher.attachedIdentity.nodeVersion });
+      this.#refuseTwin({ watcher, kind: 'heap-sampling', threadId });
       const foreign = await foreignHeapProfiler(thread);
       // Before what V8 said: it may have seen the sampler of a request that came at the same time as this one.
       this.#refuseTwin({ watcher, kind: 'heap-sampling', threadId });
       if (foreign !== undefined) throw foreign;
-      const operation = this.#begin({
+      return this.#begin({
         kind: 'heap-sampling',
         request,
+        hold,
         parameters: { durationMs, mode, intervalBytes },
         run: (job) => runHeapSamplingOperation(job, { durationMs, mode, intervalBytes, ...this.#reading }),
       });
-      finished = this.#active.get(operation.id)?.finished;
-      return operation;
-    } finally {
-      void (finished ?? Promise.resolve()).finally(() => sampler?.[Symbol.dispose]());
-    }
+    });
   }
 
   /** What every thread executes now. Costs each about a millisecond, and what is asked while it runs shares its answer. */
@@ -187,7 +189,11 @@ export class Captures extends EventEmitter<CapturesEvents> {
     const running = this.#stacks.get(watcher);
     if (running !== undefined) return running;
     const { frameOriginals: originals, turnOf } = this.#options;
-    const stacks = readStacks(watcher, { originals, turnOf }).finally(() => this.#stacks.delete(watcher));
+    const read = async (): Promise<Stacks> => {
+      using _held = await watcher.hold();
+      return await readStacks(watcher, { originals, turnOf });
+    };
+    const stacks = read().finally(() => this.#stacks.delete(watcher));
     this.#stacks.set(watcher, stacks);
     return stacks;
   }
@@ -307,9 +313,24 @@ export class Captures extends EventEmitter<CapturesEvents> {
     return forecast;
   }
 
+  /** Starts with the target attached; what is started keeps that until its end. */
+  async #held(
+    { targetId }: CaptureRequest,
+    start: (hold: Disposable) => Operation | Promise<Operation>,
+  ): Promise<Operation> {
+    const hold = await this.#options.targets.watcher(targetId).hold();
+    try {
+      return await start(hold);
+    } catch (error) {
+      hold[Symbol.dispose]();
+      throw error;
+    }
+  }
+
   #begin(begin: {
     kind: OperationKind;
     request: CaptureRequest;
+    hold: Disposable;
     parameters: Operation['parameters'];
     run: (job: CaptureJob) => Promise<OperationEnding>;
   }): Operation {
@@ -346,7 +367,7 @@ export class Captures extends EventEmitter<CapturesEvents> {
       environment,
       log,
     };
-    const finished = this.#run(job, { turn, run: begin.run });
+    const finished = this.#run(job, { turn, run: begin.run, hold: begin.hold });
     this.#active.set(record.id, { record, watcher, turn, endEarly, abandon, finished });
     this.#onChange(record.view);
     record.queuedAt(turn.queuePosition);
@@ -356,7 +377,7 @@ export class Captures extends EventEmitter<CapturesEvents> {
 
   async #run(
     job: CaptureJob,
-    { turn, run }: { turn: Turn; run: (job: CaptureJob) => Promise<OperationEnding> },
+    { turn, run, hold }: { turn: Turn; run: (job: CaptureJob) => Promise<OperationEnding>; hold: Disposable },
   ): Promise<void> {
     const { record, watcher } = job;
     try {
@@ -372,6 +393,7 @@ export class Captures extends EventEmitter<CapturesEvents> {
       record.end({ state: isSidescopeError(error, 'capture-abandoned') ? 'cancelled' : 'failed', error });
     } finally {
       turn.leave();
+      hold[Symbol.dispose]();
       this.#active.delete(record.id);
       for (const other of this.#active.values()) other.record.queuedAt(other.turn.queuePosition);
     }

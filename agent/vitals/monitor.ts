@@ -6,6 +6,7 @@ import type { Stall, StallList } from '../../protocol/rest/stalls.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import { memoryPoint } from '../../protocol/rest/vitals.ts';
 import type { MemoryHistory, MemoryReading, Vitals, VitalsHistory } from '../../protocol/rest/vitals.ts';
+import type { TargetWatcher } from '../attach/target-watcher.ts';
 import type { Targets } from '../attach/targets.ts';
 import type { Captures } from '../capture/captures.ts';
 import type { TurnReading } from '../capture/stacks.ts';
@@ -119,7 +120,7 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
     // Throws when it is not attached, with the reason.
     void watcher.attachment;
     const watched = this.#watched.get(watcher.id);
-    if (watched === undefined) throw new SidescopeError('target-gone', `target ${watcher.id} is leaving`);
+    if (watched === undefined) throw notWatched(watcher);
     const { at, memory, cgroup } = await watched.readMemory();
     const { spaces, containerLimitBytes, ...rest } = memory;
     const containerBytes = cgroup?.memoryCurrentBytes ?? memory.rssBytes;
@@ -185,10 +186,10 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
       return problem === undefined ? [] : [`${id}: ${problem}`];
     });
     const { targets } = this.#options;
-    const closed = targets.list().filter(({ state }) => state.state === 'standby');
+    const closed = targets.list().filter(({ id }) => targets.watcher(id).isOnDemand);
     const reasons = [
       ...problems,
-      ...closed.map(({ id }) => `${id}: its inspector is closed between captures (--inspector-lifetime capture)`),
+      ...closed.map(({ id }) => `${id}: its inspector is open during captures only (--inspector-lifetime capture)`),
     ];
     if (reasons.length === 0) return { name, state: 'on', reason: null, remedy: null };
     const isOff = problems.length === 0 && closed.length === targets.list().length;
@@ -257,6 +258,12 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
       this.#isWriteFailing = true;
     }
   }
+}
+
+function notWatched({ id, isOnDemand }: TargetWatcher): SidescopeError {
+  return isOnDemand
+    ? new SidescopeError('target-not-attached', `target ${id} is attached for captures only (--inspector-lifetime)`)
+    : new SidescopeError('target-gone', `target ${id} is leaving`);
 }
 
 /** Of what `History` takes a twentieth: 3.2 MB, one target's seven days. */

@@ -1,3 +1,4 @@
+import { filePathOf } from '../../protocol/cpu-profile/frame-text.ts';
 import type { WindowFunction } from '../../protocol/cpu-profile/window.ts';
 import type { StackFrame } from '../../protocol/inspector/readings.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
@@ -46,7 +47,8 @@ export async function compareWithProfile(
 
 /** V8 names some functions differently in a stack and in a profile; the line where one begins is then the same. */
 function isSameFunction(frame: StackFrame, found: WindowFunction): boolean {
-  if (frame.url !== found.url) return false;
+  // A CommonJS module is a path in a stack, and a URL in a profile.
+  if (filePathOf(frame.url) !== filePathOf(found.url)) return false;
   return nameOf(frame) === nameOf(found) || frame.functionPlace?.line === found.line;
 }
 

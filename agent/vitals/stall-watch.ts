@@ -188,14 +188,10 @@ export class StallWatch {
     return this.#hasTurned || this.#waiting === undefined ? undefined : this.#waiting.sinceMs - this.#waiting.busyMs;
   }
 
-  async #onBlocked(startMs: number): Promise<string | undefined> {
-    const { surroundings, signal } = this.#options;
-    const imposed = surroundings.imposed();
-    if (imposed.now || imposed.lastMs >= startMs) {
-      this.#busySinceMs = undefined;
-      while ((await this.#beat(slowEveryMs)) !== true) await delay(imposedPauseMs, undefined, { signal, ref: false });
-      return undefined;
-    }
+  async #onBlocked(suspectedMs: number): Promise<string | undefined> {
+    const { surroundings } = this.#options;
+    const startMs = await this.#beginOfBlock(suspectedMs);
+    if (startMs === undefined) return undefined;
     if (this.#saturated !== undefined) this.#endSaturated();
     this.#busySinceMs = undefined;
     const record = new StallRecord({ ...this.#options.about, kind: 'blocked' }, { startMs });
@@ -215,6 +211,19 @@ export class StallWatch {
     return undefined;
   }
 
+  /** What is left of a block when the time is taken off that we imposed: undefined when it ends without having lasted for the threshold by itself. */
+  async #beginOfBlock(suspectedMs: number): Promise<number | undefined> {
+    const { surroundings, thresholdMs, signal } = this.#options;
+    for (;;) {
+      const { now, lastMs } = surroundings.imposed();
+      const startMs = Math.max(suspectedMs, lastMs);
+      if (!now && performance.now() - startMs >= thresholdMs) return startMs;
+      this.#busySinceMs = undefined;
+      if ((await this.#beat(imposedPauseMs * 4)) === true) return undefined;
+      await delay(imposedPauseMs, undefined, { signal, ref: false });
+    }
+  }
+
   /** A silent thread may be at the end of a profile of ours, and an idle one may have another setImmediate than Node's. */
   #isCertain({ running, idle }: StallRecord): boolean {
     return running > 0 || (idle === 0 && !this.#options.surroundings.isSampling());
@@ -226,7 +235,7 @@ export class StallWatch {
     if (this.#isCertain(record)) return false;
     if (surroundings.isSampling()) await delay(1_500, undefined, { signal, ref: false });
     const { now, lastMs } = surroundings.imposed();
-    return now || lastMs >= startMs;
+    return now || lastMs > startMs;
   }
 
   async #startEvidence(record: StallRecord): Promise<() => Promise<void>> {

@@ -4,6 +4,9 @@ import type { Stall } from '../../protocol/rest/stalls.ts';
 import { stallSchema } from '../../protocol/rest/stalls.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
 import { vitalsSchema } from '../../protocol/rest/vitals.ts';
+import { ProfileWorker } from '../../agent/capture/profile-worker.ts';
+import { FrameOriginals } from '../../agent/source-maps/frame-originals.ts';
+import type { RequestRoutes } from '../../agent/vitals/stall-ledger.ts';
 import { openHarness, type Harness } from '../capture/harness.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -26,11 +29,22 @@ export async function openMonitored(
     stallIntervalMs?: number;
     saturation?: Saturation;
     directory?: string;
+    requests?: RequestRoutes;
   } = {},
 ): Promise<MonitoredHarness> {
   const { directory, ...rest } = options;
   await using stack = new AsyncDisposableStack();
-  const harness = stack.use(await openHarness(addresses, directory === undefined ? {} : { directory }));
+  const worker = stack.use(new ProfileWorker());
+  const originals = new FrameOriginals({ worker, mappings: [] });
+  const watching: { monitor?: Monitor } = {};
+  const harness = stack.use(
+    await openHarness(addresses, {
+      ...(directory !== undefined && { directory }),
+      frameOriginals: originals,
+      turnOf: async (target, thread) =>
+        (await watching.monitor?.turnOf(target, thread)) ?? { unknown: 'no monitor yet' },
+    }),
+  );
   const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
   const { targets, captures, store } = harness;
   const monitor = stack.use(
@@ -38,6 +52,8 @@ export async function openMonitored(
       targets,
       captures,
       store,
+      originals,
+      worker,
       budgetBytes: 2e9,
       vitalsIntervalMs: 300,
       stallThresholdMs: 1_000,
@@ -46,6 +62,7 @@ export async function openMonitored(
       ...rest,
     }),
   );
+  watching.monitor = monitor;
   const readings: Vitals[] = [];
   const stalls: Stall[] = [];
   monitor.on('vitals', (vitals) => readings.push(vitalsSchema.parse(vitals)));

@@ -1,0 +1,165 @@
+import { describe, expect, it } from 'vitest';
+import { StallLedger } from '../../agent/vitals/stall-ledger.ts';
+import type { Stall } from '../../protocol/rest/stalls.ts';
+import { sampleStall, sampleTarget } from '../page/samples.ts';
+import { stacksSchema } from '../../protocol/rest/stacks.ts';
+import { compile, lineOf } from '../source-map/compile.ts';
+import { startTarget } from '../support/target.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { openMonitored, type MonitoredHarness } from './harness.ts';
+
+/** A CPU profile that samples now; to be stopped by the test. */
+async function startProfile({ harness }: MonitoredHarness): Promise<string> {
+  const { id } = await harness.captures.startCpu({ startedBy: 'tester', durationMs: 60_000 });
+  await waitFor(() => harness.captures.get(id).progress.phase === 'sampling', { message: 'sampling' });
+  return id;
+}
+
+describe.concurrent.each([18, 24])('the record of a stall on Node %i', (node) => {
+  it('has the places of the source, while it lasts and when it is over', async () => {
+    await using program = await compile('minified-esm');
+    await using target = await startTarget(program.main, { node });
+    await using monitored = await openMonitored([target.inspectorAddress]);
+    await monitored.reading(({ loop }) => loop.utilization !== null, 'two readings');
+    await target.send({ ms: 4_500 });
+    const seen = await monitored.stall(
+      ({ state, dominant }) => state === 'ongoing' && dominant !== null && dominant.original !== null,
+      'a named stall',
+    );
+    expect(seen.summary).toContain('most of it in addSurcharges (prices.ts:');
+    const stall = await monitored.stall(({ state }) => state === 'ended', 'the end of the stall');
+    expect(stall.summary).toContain('most of it in addSurcharges (prices.ts:');
+    expect(stall.dominant?.functionName).not.toBe('addSurcharges');
+    expect(stall.dominant?.original).toMatchObject({
+      functionName: 'addSurcharges',
+      url: expect.stringMatching(/prices\.ts$/) as string,
+    });
+    expect(stall.dominant?.original?.lineNumber).toBeGreaterThanOrEqual(await lineOf('while (performance'));
+    expect(stall.tree.map(({ original }) => original?.functionName)).toContain('totalUntil');
+    expect(monitored.stalls.filter(({ state }) => state === 'ended')).toHaveLength(1);
+  });
+
+  it('says whether a CPU profile that ran meanwhile agrees, once that has ended', async () => {
+    await using target = await startTarget('computes', { node });
+    await using monitored = await openMonitored([target.inspectorAddress]);
+    await monitored.reading(({ gc }) => gc !== null || node === 18, 'a reading with the probe');
+    const operationId = await startProfile(monitored);
+    await target.send({ loop: 2_200 });
+    const ended = await monitored.stall(({ state }) => state === 'ended', 'the end of the stall');
+    expect(ended).toMatchObject({ cpuOperationId: operationId, cpuProfileAgrees: null });
+    await monitored.harness.captures.stopCpu({});
+    const stall = await monitored.stall(({ cpuProfileAgrees }) => cpuProfileAgrees !== null, 'the comparison');
+    expect(stall).toMatchObject({
+      id: ended.id,
+      cpuProfileAgrees: true,
+      verdict: 'javascript',
+      dominant: { functionName: 'loopUntil', from: 'stacks' },
+    });
+    expect(monitored.monitor.listStalls({}).stalls).toEqual([stall]);
+  });
+
+  it('has the function of the CPU profile where the work was native', async () => {
+    await using target = await startTarget('computes', { node });
+    await using monitored = await openMonitored([target.inspectorAddress]);
+    await monitored.reading(({ gc }) => gc !== null || node === 18, 'a reading with the probe');
+    await startProfile(monitored);
+    await target.send({ hash: 4_000_000 });
+    await monitored.stall(({ state }) => state === 'ended', 'the end of the stall');
+    await monitored.harness.captures.stopCpu({});
+    const stall = await monitored.stall(({ cpuProfileAgrees }) => cpuProfileAgrees !== null, 'the comparison');
+    expect(stall).toMatchObject({ verdict: 'native', dominant: { functionName: 'hashOnce', from: 'cpu-profile' } });
+    expect(stall.summary).toMatch(/of native work, most of it in hashOnce \(computes\.cjs:\d+\)$/);
+  });
+
+  it('of a worker has its thread; one that waits for work has none, and neither holds the exit', async () => {
+    await using target = await startTarget('computes', { node });
+    await using monitored = await openMonitored([target.inspectorAddress]);
+    await target.send({ worker: 'park' });
+    await target.send({ worker: 'spin' });
+    const seen = await monitored.stall(({ dominant }) => dominant !== null, 'a stall with a stack');
+    expect(seen).toMatchObject({
+      thread: 'worker-2',
+      state: 'ongoing',
+      dominant: { functionName: 'spinForEver' },
+      summary: expect.stringMatching(/^the event loop of worker-2 was blocked for/) as string,
+    });
+    const turns = stacksSchema.parse(await monitored.harness.captures.readStacks({}));
+    expect(turns.threads.map(({ thread }) => thread)).toEqual(['main', 'worker-1', 'worker-2']);
+    expect(turns.threads[2]?.turnMs).toBeGreaterThan(1_000);
+    expect(turns.threads[2]?.summary).toMatch(
+      /^running spinForEver \(computes\.cjs:\d+\), its event loop in one turn for/,
+    );
+    expect(new Set(monitored.stalls.map(({ thread }) => thread))).toEqual(new Set(['worker-2']));
+  });
+});
+
+describe.concurrent('what a stack says of the turn of its event loop', () => {
+  it('how long it has been in it, and that an idle one waits for events', async () => {
+    await using target = await startTarget('computes');
+    await using monitored = await openMonitored([target.inspectorAddress]);
+    await monitored.reading(({ gc }) => gc !== null, 'a reading with the probe');
+    const main = async () => stacksSchema.parse(await monitored.harness.captures.readStacks({})).threads[0];
+    expect(await main()).toMatchObject({
+      state: 'idle',
+      summary: 'idle, waiting for events',
+      turnMs: 0,
+      turnUnknown: null,
+    });
+    await target.send({ loop: 60_000 });
+    const stuck = await waitFor(
+      async () => {
+        const stack = await main();
+        return (stack?.turnMs ?? 0) > 300 && stack;
+      },
+      { message: 'a turn of 300 ms' },
+    );
+    const later = await main();
+    expect(later?.turnMs).toBeGreaterThan(stuck.turnMs ?? Infinity);
+    expect(later?.summary).toMatch(/loopUntil \(computes\.cjs:\d+\), its event loop in one turn for \d+\.\d s$/);
+  });
+
+  it('why it is not known', async () => {
+    await using target = await startTarget('computes');
+    await using monitored = await openMonitored([target.inspectorAddress], { stallThresholdMs: 0 });
+    await target.send({ loop: 60_000 });
+    await target.waitForOutput(/^stuck$/m);
+    const { threads } = await monitored.harness.captures.readStacks({});
+    expect(threads[0]).toMatchObject({
+      state: 'running',
+      turnMs: null,
+      turnUnknown: 'no stalls are watched for: --stall-threshold is 0',
+    });
+    expect(monitored.monitor.features()).toMatchObject([
+      { name: 'vitals', state: 'on' },
+      {
+        name: 'stall-watch',
+        state: 'off',
+        reason: '--stall-threshold is 0',
+        remedy: 'Set --stall-threshold, such as 1s.',
+      },
+    ]);
+  });
+});
+
+it('the route of a request is asked for where its span has none', async () => {
+  const told: Stall[] = [];
+  const ledger = new StallLedger({
+    watcherOf: () => ({ view: sampleTarget() }),
+    captures: { get: () => expect.unreachable('no operation is meant') },
+    store: undefined,
+    requests: { routeOf: (traceId) => (traceId.startsWith('0af7') ? '/stuck/:id' : undefined) },
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    deliver: (stall) => told.push(stall),
+  });
+  const span = { ...sampleStall().span!, route: null };
+  const frames = { tree: [], dominant: null };
+  ledger.put(sampleStall({ id: 'seen', span }), frames);
+  ledger.put(sampleStall({ id: 'unseen', span: { ...span, traceId: 'f'.repeat(32) } }), frames);
+  ledger.put(sampleStall({ id: 'known' }), frames);
+  await ledger[Symbol.asyncDispose]();
+  expect(told.map(({ id, span: of }) => [id, of?.route])).toEqual([
+    ['seen', '/stuck/:id'],
+    ['unseen', null],
+    ['known', '/invoices/:id'],
+  ]);
+});
