@@ -16,16 +16,24 @@ import type { ConvertedForm } from './http/services.ts';
 import { LastingListener } from './http/lasting-listener.ts';
 import type { Listener } from './http/listener.ts';
 import { openOpsServer } from './http/ops-server.ts';
+import { openOtlpServer } from './http/otlp-server.ts';
+import type { OtlpServer } from './http/otlp-server.ts';
 import { Tokens } from './http/tokens.ts';
 import { MemoryWatch } from './memory/memory-watch.ts';
 import { SamplingSearch } from './memory/sampling-search.ts';
 import { describeOptions, type ResolvedOptions } from './options.ts';
 import { FrameOriginals } from './source-maps/frame-originals.ts';
+import { isOwnAddress } from './requests/own-address.ts';
+import { Requests } from './requests/requests.ts';
+import type { RequestsOptions } from './requests/requests.ts';
+import { Timelines } from './requests/timelines.ts';
 import { openStoreOrFallBack } from './store/open-or-fall-back.ts';
 import type { ProfileStore } from './store/store.ts';
 import { createAudit, type Audit } from './telemetry/audit.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { logTargets } from './telemetry/log-targets.ts';
+import { observeOtlp } from './telemetry/otlp-metrics.ts';
+import { observeTraces } from './telemetry/observe-traces.ts';
 import { observe, observeInspectors } from './telemetry/observe.ts';
 import { observeAlerts } from './telemetry/observe-alerts.ts';
 import { OwnSpans } from './telemetry/spans.ts';
@@ -40,6 +48,8 @@ export interface Agent {
   features(): readonly Feature[];
   readonly admin: Listener | undefined;
   readonly ops: Listener | undefined;
+  /** At IPv4 where there are two. */
+  readonly otlp: Listener | undefined;
   /** When `--ttl` is over; undefined without one. The caller ends the agent then. */
   readonly endsAt: Date | undefined;
   /** The generated token, once; undefined when tokens are configured. */
@@ -120,6 +130,15 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       log,
     }),
   );
+  const timelines = opening.use(
+    new Timelines({
+      targets,
+      monitor,
+      store: storage.store,
+      readHotFunctions: (path, reading) => worker.hotFunctions(path, reading),
+    }),
+  );
+  const requests = new Requests({ ...requestOptions(options), sink: timelines.sink, log });
   const memoryEvidence = opening.use(new MemoryEvidence(monitor));
   const memory = opening.use(
     new MemoryWatch({
@@ -135,7 +154,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       log,
     }),
   );
-  const listeners: { admin?: LastingListener; ops?: LastingListener; control?: ControlSocket } = {};
+  const listeners: { admin?: LastingListener; ops?: LastingListener; otlp?: OtlpServer; control?: ControlSocket } = {};
   const features = (): Feature[] => [
     ...failures,
     storage.feature,
@@ -143,6 +162,8 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     listeners.admin?.feature() ?? notYet('admin'),
     options.opsAddress === 'off' ? opsOff : (listeners.ops?.feature() ?? notYet('ops')),
     listeners.control?.feature ?? notYet('control-socket'),
+    listeners.otlp?.feature() ?? notYet('otlp'),
+    requests.forwardFeature(),
     ...alertSinks.features(),
     ownSpans.feature(),
     ...monitor.features(),
@@ -154,6 +175,8 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   const ownSpans = opening.use(
     new OwnSpans({ endpoint: options.telemetryEndpoint, captures, alerts, environment, log }),
   );
+  observeOtlp(metrics, requests);
+  observeTraces(metrics, timelines.sink);
   opening.use(reportStalls(monitor, alerts));
   opening.use(settleTargets(targets, alerts));
   opening.use(observeAlerts(metrics, { alerts, ownSpans }));
@@ -186,6 +209,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     monitor,
     alerts,
     deaths: memory.deaths,
+    timelines,
     limits: memory.limits,
     store: storage.store,
     tokens,
@@ -205,6 +229,8 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     const listen = () => openOpsServer({ targets, features, metrics, log }, opsAddress);
     listeners.ops = opening.use(await LastingListener.open('ops', { log, listen }));
   }
+  const otlp = { address: options.otlpAddress, isChosen: resolved.sources['otlp-address'] !== 'default' };
+  listeners.otlp = opening.use(await openOtlpServer({ requests, metrics, log }, otlp));
   const control = { tokens, audit, log, describe: () => describeForCommands(info(), listeners.admin?.listener) };
   listeners.control = opening.use(await openControlSocket(control, { directory: storage.store?.usage().directory }));
   targets.start();
@@ -219,12 +245,38 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     get ops() {
       return listeners.ops?.listener;
     },
+    get otlp() {
+      return listeners.otlp?.listeners[0];
+    },
     takeToken: () => tokens.takeGenerated(),
     close: (grace) =>
       (closing ??= (async () => {
         await captures.close(grace);
+        // The application in the same pod sends its last spans meanwhile; only then no more are taken.
+        await listeners.otlp?.close();
+        await requests.close({ ...grace, graceMs: Math.min(grace.graceMs, forwardGraceMs) });
         await parts.disposeAsync();
       })()),
+  };
+}
+
+/** For what waits for the OTLP upstream, at the end. */
+const forwardGraceMs = 5_000;
+
+function requestOptions(options: ResolvedOptions['options']): Omit<RequestsOptions, 'sink' | 'log'> {
+  const { otlpAddress, otlpForward: url, otlpForwardTraces: tracesUrl } = options;
+  const isLoop = isOwnAddress(url, otlpAddress) || isOwnAddress(tracesUrl, otlpAddress);
+  return {
+    version,
+    pathPrefix: options.otlpPath,
+    bodyBytesMax: options.otlpBodyLimitBytes,
+    forward: {
+      url,
+      tracesUrl,
+      headers: options.otlpForwardHeaders ?? {},
+      queueBytesMax: options.otlpForwardQueueBytes,
+      obstacle: isLoop ? 'the upstream is this agent itself (--otlp-forward, or OTEL_EXPORTER_OTLP_ENDPOINT)' : undefined,
+    },
   };
 }
 

@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { encodeCollapsed } from '../../protocol/cpu-profile/collapsed.ts';
 import { cpuFacts } from '../../protocol/cpu-profile/facts.ts';
 import type { CpuFacts, CpuProblem } from '../../protocol/cpu-profile/facts.ts';
+import { findHotFunctions, type HotFunction } from '../../protocol/cpu-profile/hot-functions.ts';
 import { originalCpuProfile, placesOf } from '../../protocol/cpu-profile/originals.ts';
 import { parseCpuProfileBytes } from '../../protocol/cpu-profile/parse.ts';
 import { encodePprof } from '../../protocol/cpu-profile/pprof.ts';
@@ -40,6 +41,7 @@ export type WorkerRequest =
       readonly sourceMaps: SourceMapContext | undefined;
       readonly sitesMax: number;
     }
+  | { readonly type: 'hotFunctions'; readonly path: string; readonly positions: Uint8Array | undefined }
   | { readonly type: 'positions'; readonly query: PositionsQuery; readonly sourceMaps: SourceMapContext }
   | {
       readonly type: 'convert';
@@ -64,6 +66,7 @@ export interface WorkerResults {
   heapSamplingFacts: { content: HeapSamplingContent; originals: Originals };
   allocationSites: LocatedSites;
   positions: FoundPositions;
+  hotFunctions: HotFunction[];
   window: WindowWork;
   convert: Uint8Array;
 }
@@ -101,6 +104,7 @@ async function answer(request: WorkerRequest): Promise<WorkerAnswer> {
     if (request.type === 'convert') {
       return { ok: true, result: convert(file, request) };
     }
+    if (request.type === 'hotFunctions') return { ok: true, result: hotFunctions(file, request.positions) };
     const profile = parseCpuProfileBytes(file);
     if (request.type === 'window') {
       const { fromUs, toUs, positions } = request;
@@ -129,6 +133,15 @@ function lookUp(query: PositionsQuery, context: SourceMapContext | undefined): F
 function originalsOf(found: FoundPositions | undefined): Originals {
   if (found === undefined) return { sourceMaps: undefined, positions: undefined };
   return { sourceMaps: summarize(found), positions: encodePositions(found.positions) };
+}
+
+/** Enough for lists that sum up several profiles: what is behind has less than a hundredth of the first. */
+const hotFunctionsMax = 200;
+
+function hotFunctions(file: Uint8Array, positions: Uint8Array | undefined): HotFunction[] {
+  const raw = parseCpuProfileBytes(file);
+  const profile = positions === undefined ? raw : originalCpuProfile(raw, decodePositions(positions));
+  return findHotFunctions(profile, hotFunctionsMax);
 }
 
 type Conversion = Extract<WorkerRequest, { type: 'convert' }>;

@@ -79,6 +79,14 @@ export class ProfileWorker implements AsyncDisposable {
     return this.#ask<'allocationSites'>({ type: 'allocationSites', profile, sourceMaps, sitesMax }, signal);
   }
 
+  /** The 200 functions with the most self time, original ones where `positions` (as `facts` gave them) know them. */
+  hotFunctions(
+    path: string,
+    { positions, signal }: { positions?: Uint8Array | undefined; signal?: AbortSignal | undefined } = {},
+  ): Promise<WorkerResults['hotFunctions']> {
+    return this.#ask<'hotFunctions'>({ type: 'hotFunctions', path, positions }, signal);
+  }
+
   /** Original places, from the source maps on the target's disk. */
   positions(
     query: PositionsQuery,

@@ -24,6 +24,7 @@ import type { AdminServices } from './services.ts';
 import { stackHandlers } from './stacks.ts';
 import { targetHandlers } from './targets.ts';
 import { Tickets } from './tickets.ts';
+import { timelineHandlers } from './timelines.ts';
 import { vitalsHandlers } from './vitals.ts';
 
 export interface AdminApp extends Disposable {
@@ -46,6 +47,7 @@ export function createAdminApp(services: AdminServices): AdminApp {
     ...vitalsHandlers(services),
     ...deathHandlers(services),
     ...alertHandlers(services),
+    ...timelineHandlers(services),
     ...operationHandlers(services),
     ...profileHandlers(services),
     ...downloadHandlers({ services, tickets }),

@@ -3,6 +3,7 @@ import type { Death } from '../../protocol/rest/deaths.ts';
 import type { SidescopeEvent } from '../../protocol/rest/event.ts';
 import type { DiskUsage, Profile } from '../../protocol/rest/profile.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
+import type { RequestCounts } from '../../protocol/rest/timelines.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
 import type { AlertNotice } from '../alerts/alert-sink.ts';
 import { EventStream, eventFrame } from './event-stream.ts';
@@ -31,7 +32,7 @@ export class EventHub {
 
   constructor(services: AdminServices) {
     this.#services = services;
-    const { targets, captures, monitor, alerts, deaths, store } = services;
+    const { targets, captures, monitor, alerts, deaths, timelines, store } = services;
     const operations = this.#resources.use(
       new OperationPacer((operation) => this.#send({ type: 'operation', operation })),
     );
@@ -44,6 +45,9 @@ export class EventHub {
     );
     this.#listen<'death', Death>(deaths, 'death', ({ vitals: _v, lastReading: _l, stacks: _k, stall: _s, ...death }) =>
       this.#send({ type: 'death', death }),
+    );
+    this.#listen<'requests', RequestCounts>(timelines, 'requests', (requests) =>
+      this.#send({ type: 'requests', requests }),
     );
     if (store !== undefined) {
       this.#listen<'profile', Profile>(store, 'profile', (profile) => this.#send({ type: 'profile', profile }));

@@ -12,7 +12,9 @@ import type { Operation } from '../../protocol/rest/operation.ts';
 import type { DiskUsage, Profile, ProfileFormat } from '../../protocol/rest/profile.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { Target } from '../../protocol/rest/target.ts';
+import type { RequestCounts } from '../../protocol/rest/timelines.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
+import type { Timelines } from '../requests/timelines.ts';
 import type { Audit } from '../telemetry/audit.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -58,6 +60,9 @@ export type MonitorService = Pick<Monitor, 'vitals' | 'memoryHistory' | 'memoryS
 
 export type AlertService = Pick<Alerts, 'list'> & Source<'change', AlertNotice>;
 
+export type TimelineService = Pick<Timelines, 'list' | 'get' | 'routes' | 'hotFunctions'> &
+  Source<'requests', RequestCounts>;
+
 export type DeathService = Pick<DeathRecords, 'list' | 'noteStacks'> & Source<'death', Death>;
 
 /** What the admin listener stands on. */
@@ -67,6 +72,7 @@ export interface AdminServices {
   readonly monitor: MonitorService;
   readonly alerts: AlertService;
   readonly deaths: DeathService;
+  readonly timelines: TimelineService;
   readonly limits: Pick<MemoryMonitor, 'limitOf'>;
   /** Undefined when the data directory cannot be used: those routes then say why, from the features. */
   readonly store: StoreService | undefined;

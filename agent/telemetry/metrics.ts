@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { createOtlpMetrics } from './otlp-metrics.ts';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -25,6 +26,7 @@ export function createMetrics(build: {
 
   return {
     registry,
+    ...createOtlpMetrics(registers),
     capturesTotal: new Counter({
       name: 'sidescope_captures_total',
       help: 'Captures that ended, by kind and how.',
@@ -121,6 +123,40 @@ export function createMetrics(build: {
       name: 'sidescope_stall_seconds_total',
       help: 'How long they were.',
       labelNames: ['target', 'kind'],
+      registers,
+    }),
+    spansTotal: new Counter({
+      name: 'sidescope_spans_total',
+      help: 'Spans that came, by what became of them: a trace keeps 2,000 spans, and an eighth of the bytes there are.',
+      labelNames: ['result'],
+      registers,
+    }),
+    spansCutTotal: new Counter({
+      name: 'sidescope_spans_cut_total',
+      help: 'Spans with texts over 16 KiB together, which were cut.',
+      registers,
+    }),
+    requestsTotal: new Counter({
+      name: 'sidescope_requests_total',
+      help: 'Requests, jobs and messages of the targets whose first span came.',
+      labelNames: ['result'],
+      registers,
+    }),
+    traceStoreBytes: new Gauge({
+      name: 'sidescope_trace_store_bytes',
+      help: 'What the kept traces take, about.',
+      registers,
+    }),
+    traceStoreTraces: new Gauge({ name: 'sidescope_trace_store_traces', help: 'Traces kept now.', registers }),
+    tracesEvictedTotal: new Counter({
+      name: 'sidescope_traces_evicted_total',
+      help: 'Traces that made room for newer ones.',
+      registers,
+    }),
+    spanNamesOverflowedTotal: new Counter({
+      name: 'sidescope_span_names_overflowed_total',
+      help: 'Spans and requests counted as (other) because the table of names was full.',
+      labelNames: ['table'],
       registers,
     }),
     alertsTotal: new Counter({

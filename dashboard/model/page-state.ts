@@ -5,6 +5,7 @@ import { isEndedState } from '../../protocol/rest/operation.ts';
 import type { DiskUsage, Profile, ProfileKind } from '../../protocol/rest/profile.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { Target } from '../../protocol/rest/target.ts';
+import type { RequestCounts } from '../../protocol/rest/timelines.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
 
 /** How the page stands with the agent. `reconnecting` keeps what was shown; `signed-out` asks for a token above it. */
@@ -35,6 +36,8 @@ export interface PageState {
   /** Newest first. */
   readonly operations: readonly Operation[];
   readonly profiles: ProfileList;
+  /** What came since the agent started; null until something did. */
+  readonly requests: RequestCounts | null;
   readonly storage: DiskUsage | null;
   /** Agent's clock minus the browser's. */
   readonly clockOffsetMs: number;
@@ -73,6 +76,7 @@ export const emptyState: PageState = {
   stalls: [],
   operations: [],
   profiles: { kind: null, items: [], nextCursor: null, total: 0 },
+  requests: null,
   storage: null,
   clockOffsetMs: 0,
 };
@@ -132,6 +136,8 @@ function afterEvent(state: PageState, event: SidescopeEvent): PageState {
     case 'death':
       // No view shows them yet.
       return state;
+    case 'requests':
+      return { ...state, requests: event.requests };
     case 'hello':
     case 'resync':
       // The connection reads the lists again.

@@ -5,6 +5,7 @@ import { operationSchema } from './operation.ts';
 import { diskUsageSchema, profileSchema } from './profile.ts';
 import { stallSchema } from './stalls.ts';
 import { targetSchema } from './target.ts';
+import { requestCountsSchema } from './timelines.ts';
 import { vitalsSchema } from './vitals.ts';
 
 /**
@@ -25,6 +26,7 @@ export const eventSchema = z.discriminatedUnion('type', [
     type: z.literal('death'),
     death: deathSchema.omit({ vitals: true, lastReading: true, stacks: true, stall: true }),
   }),
+  z.object({ type: z.literal('requests'), requests: requestCountsSchema }),
   z.object({ type: z.literal('resync'), dropped: z.int() }),
 ]);
 export type SidescopeEvent = z.infer<typeof eventSchema>;

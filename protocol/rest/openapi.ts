@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { eventSchema } from './event.ts';
 import { snapshotForecastSchema } from './forecast.ts';
+import { hotFunctionsSchema } from './hot-functions.ts';
 import { infoSchema } from './info.ts';
 import { deletedProfilesSchema, operationListSchema, profileListSchema, targetListSchema } from './lists.ts';
 import { operationSchema } from './operation.ts';
@@ -13,6 +14,7 @@ import { stacksSchema } from './stacks.ts';
 import { stallListSchema, stallSchema } from './stalls.ts';
 import { targetSchema } from './target.ts';
 import { ticketSchema } from './ticket.ts';
+import { routeListSchema, timelineDetailSchema, timelineListSchema, timelineSchema } from './timelines.ts';
 import { memoryHistorySchema, memoryStatsSchema, vitalsHistorySchema, vitalsSchema } from './vitals.ts';
 
 type Json = Record<string, unknown>;
@@ -65,6 +67,11 @@ const componentNames = new Map<z.ZodType, string>([
   [memoryHistorySchema, 'MemoryHistory'],
   [stallSchema, 'Stall'],
   [stallListSchema, 'StallList'],
+  [timelineSchema, 'Timeline'],
+  [timelineListSchema, 'TimelineList'],
+  [timelineDetailSchema, 'TimelineDetail'],
+  [routeListSchema, 'RouteList'],
+  [hotFunctionsSchema, 'HotFunctions'],
   [ticketSchema, 'Ticket'],
   [eventSchema, 'Event'],
   [problemSchema, 'Problem'],

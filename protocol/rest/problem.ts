@@ -231,6 +231,11 @@ export const problemKinds = {
   },
   'operation-ended': { status: 409, cause: 'The operation has ended already.', remedy: 'Nothing to do.' },
   // artifacts
+  'unknown-trace': {
+    status: 404,
+    cause: 'No trace with this id is kept: only the recent ones are, and longer the slow and the failed of each route.',
+    remedy: '`GET /timelines` lists them; spans of a request appear some seconds after its end.',
+  },
   'unknown-profile': { status: 404, cause: 'No profile has this id.', remedy: '`GET /profiles` lists them.' },
   'profile-in-use': {
     status: 409,
@@ -304,6 +309,11 @@ export const problemKinds = {
     status: 502,
     cause: 'Sentry or the webhook did not take an alert. It is kept and sent again, unless it was refused for good.',
     remedy: 'The message says who answered what; `GET /alerts` has the alert.',
+  },
+  'otlp-busy': {
+    status: 503,
+    cause: 'Spans come faster than they are decoded, and the bound of bytes that may wait is reached.',
+    remedy: 'Exporters try again by themselves; `Retry-After` says when.',
   },
   // configuration
   'invalid-option': {

@@ -27,6 +27,7 @@ import type { Route } from './route.ts';
 import { stacksSchema } from './stacks.ts';
 import { stallListSchema } from './stalls.ts';
 import { ticketSchema } from './ticket.ts';
+import { timelineRoutes } from './timelines-routes.ts';
 import { memoryHistorySchema, memoryStatsSchema, vitalsHistorySchema } from './vitals.ts';
 
 export const apiPath = '/api/v1/profiling';
@@ -208,6 +209,7 @@ export const routes = {
   },
   ...alertRoutes,
   ...deathRoutes,
+  ...timelineRoutes,
   listOperations: {
     method: 'GET',
     path: '/operations',

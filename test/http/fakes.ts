@@ -13,6 +13,7 @@ import type {
   MonitorService,
   ConvertedForm,
   StoreService,
+  TimelineService,
 } from '../../agent/http/services.ts';
 import type { AuditRecord } from '../../agent/telemetry/audit.ts';
 import { createLog } from '../../agent/telemetry/log.ts';
@@ -25,6 +26,7 @@ import type { DiskUsage, Profile } from '../../protocol/rest/profile.ts';
 import type { Scope } from '../../protocol/rest/route.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { Target } from '../../protocol/rest/target.ts';
+import type { RequestCounts } from '../../protocol/rest/timelines.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
 
 export const time = '2026-01-31T12:00:00.000Z';
@@ -312,11 +314,32 @@ export class FakeStore
   }
 }
 
+/** No span ever came. */
+export class FakeTimelines extends EventEmitter<{ requests: [RequestCounts] }> implements TimelineService {
+  readonly asked: unknown[] = [];
+  list: TimelineService['list'] = (query) => {
+    this.asked.push(query);
+    return { timelines: [], nextCursor: null, total: 0 };
+  };
+  get: TimelineService['get'] = (traceId) => {
+    throw new SidescopeError('unknown-trace', `no trace ${traceId}`);
+  };
+  routes: TimelineService['routes'] = (query) => {
+    this.asked.push(query);
+    return { from: time, to: time, quantileErrorShare: 0.05, sampling: null, routes: [] };
+  };
+  hotFunctions: TimelineService['hotFunctions'] = async (query) => {
+    this.asked.push(query);
+    return { spans: null, cpu: null };
+  };
+}
+
 export interface FakeServices extends AdminServices {
   readonly targets: FakeTargets;
   readonly captures: FakeCaptures;
   readonly monitor: FakeMonitor;
   readonly alerts: FakeAlerts;
+  readonly timelines: FakeTimelines;
   readonly store: FakeStore;
   readonly audited: AuditRecord[];
   readonly logged: string[];
@@ -335,6 +358,7 @@ export async function fakeServices(overrides: Partial<AdminServices> = {}): Prom
     captures: new FakeCaptures(),
     monitor: new FakeMonitor(),
     alerts: new FakeAlerts(),
+    timelines: new FakeTimelines(),
     deaths: new FakeDeaths(),
     limits: { limitOf: () => ({ nearerLimit: null, limitNotes: ['there is no reading yet'] }) },
     store: new FakeStore(),

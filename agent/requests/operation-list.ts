@@ -1,0 +1,140 @@
+import type { HotOperation } from '../../protocol/rest/hot-functions.ts';
+import type { RouteList, RouteStatistics } from '../../protocol/rest/timelines.ts';
+import type { SpanKind } from '../../protocol/otlp/span-kind.ts';
+import { Histogram, quantileErrorShare } from './histogram.ts';
+import type { OperationRow, OperationStatistics, RouteRow } from './operation-statistics.ts';
+import { isoTime, kindShares, shareText } from './timeline-view.ts';
+
+interface ListOptions {
+  readonly sinceMs: number | undefined;
+  readonly limit: number;
+  readonly nowMs: number;
+}
+
+/** `GET /routes`. */
+export function listRoutes(statistics: OperationStatistics, { sinceMs, limit, nowMs }: ListOptions): RouteList {
+  const { fromMs, rows } = statistics.routes.read(sinceMs, nowMs);
+  const sampling = samplingOf(statistics);
+  const merged = [...Map.groupBy(rows, ({ group, name }) => `${group}\n${name}`).values()];
+  const routes = merged.map((parts): RouteStatistics => {
+    const { name, group } = parts[0]!;
+    return routeOf({
+      name,
+      kind: group as SpanKind,
+      rows: parts.map(({ row }) => row),
+      nowMs,
+      isSampled: sampling !== null,
+    });
+  });
+  return {
+    from: isoTime(Math.min(fromMs, nowMs)),
+    to: isoTime(nowMs),
+    quantileErrorShare,
+    sampling,
+    routes: routes.toSorted((a, b) => b.totalMs - a.totalMs).slice(0, limit),
+  };
+}
+
+/** The part of `GET /hot-functions` that spans tell, without servers: their time is that of what they call. */
+export function listOperations(
+  statistics: OperationStatistics,
+  { sinceMs, limit, nowMs }: ListOptions,
+): { from: string; to: string; spans: number; sampling: RouteList['sampling']; items: HotOperation[] } {
+  const { fromMs, rows } = statistics.operations.read(sinceMs, nowMs);
+  const sampling = samplingOf(statistics);
+  const merged = [...Map.groupBy(rows, ({ group, name }) => `${group}\n${name}`).values()];
+  const allSelfMs = rows.reduce((sum, { row }) => sum + row.selfMs, 0);
+  const items = merged.map((parts): HotOperation => {
+    const { name, group } = parts[0]!;
+    const sums = mergeOperations(parts.map(({ row }) => row));
+    const { count, estimatedCount, totalMs, selfMs, errors, place, durations, lastSeenMs } = sums;
+    return {
+      kind: group as SpanKind,
+      name,
+      where: place,
+      count,
+      estimatedCount: sampling === null ? null : Math.round(estimatedCount),
+      averageMs: totalMs / count,
+      totalMs,
+      selfMs,
+      share: allSelfMs > 0 ? selfMs / allSelfMs : 0,
+      p95Ms: durations.quantile(0.95) ?? 0,
+      errors,
+      lastSeenAt: isoTime(lastSeenMs),
+    };
+  });
+  return {
+    from: isoTime(Math.min(fromMs, nowMs)),
+    to: isoTime(nowMs),
+    spans: rows.reduce((sum, { row }) => sum + row.count, 0),
+    sampling,
+    items: items.toSorted((a, b) => b.selfMs - a.selfMs).slice(0, limit),
+  };
+}
+
+export function samplingOf({ keptShare }: OperationStatistics): RouteList['sampling'] {
+  if (keptShare >= 1) return null;
+  const percent = Math.round(keptShare * 10_000) / 100;
+  return { keptShare, reason: `the sender keeps ${percent} % of its traces, as its tracestate says` };
+}
+
+function routeOf(options: {
+  name: string;
+  kind: SpanKind;
+  rows: readonly RouteRow[];
+  nowMs: number;
+  isSampled: boolean;
+}): RouteStatistics {
+  const { name, kind, rows, nowMs, isSampled } = options;
+  const durations = new Histogram();
+  const sharesMs = new Map<SpanKind, number>();
+  for (const row of rows) {
+    durations.merge(row.durations);
+    for (const [shareKind, ms] of row.sharesMs) sharesMs.set(shareKind, (sharesMs.get(shareKind) ?? 0) + ms);
+  }
+  const count = sum(rows, (row) => row.count);
+  const errors = sum(rows, (row) => row.errors);
+  const totalMs = sum(rows, (row) => row.totalMs);
+  const totals = kindShares([...sharesMs].map(([shareKind, durationMs]) => ({ kind: shareKind, durationMs })));
+  // A route that came up a second ago has not been silent for five minutes.
+  const seenForMs = Math.max(1_000, nowMs - Math.min(...rows.map(({ firstSeenMs }) => firstSeenMs)));
+  const slowest = rows.flatMap((row) => row.slowest ?? []).toSorted((a, b) => b.durationMs - a.durationMs)[0];
+  return {
+    name,
+    kind,
+    count,
+    estimatedCount: isSampled ? Math.round(sum(rows, (row) => row.estimatedCount)) : null,
+    ratePerSecond: count / (seenForMs / 1000),
+    errors,
+    errorShare: errors / count,
+    averageMs: totalMs / count,
+    p50Ms: durations.quantile(0.5) ?? 0,
+    p95Ms: durations.quantile(0.95) ?? 0,
+    p99Ms: durations.quantile(0.99) ?? 0,
+    totalMs,
+    databaseShare: totals.find((total) => total.kind === 'database')?.share ?? 0,
+    totals,
+    summary: shareText(totals),
+    lastSeenAt: isoTime(Math.max(...rows.map(({ lastSeenMs }) => lastSeenMs))),
+    slowestTraceId: slowest?.traceId ?? null,
+  };
+}
+
+function mergeOperations(rows: readonly OperationRow[]): OperationRow {
+  const durations = new Histogram();
+  for (const row of rows) durations.merge(row.durations);
+  return {
+    count: sum(rows, (row) => row.count),
+    estimatedCount: sum(rows, (row) => row.estimatedCount),
+    errors: sum(rows, (row) => row.errors),
+    totalMs: sum(rows, (row) => row.totalMs),
+    selfMs: sum(rows, (row) => row.selfMs),
+    lastSeenMs: Math.max(...rows.map(({ lastSeenMs }) => lastSeenMs)),
+    place: rows.find(({ place }) => place !== null)?.place ?? null,
+    durations,
+  };
+}
+
+function sum<Row>(rows: readonly Row[], value: (row: Row) => number): number {
+  return rows.reduce((total, row) => total + value(row), 0);
+}
