@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import type { Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { HttpBindings } from '@hono/node-server';
@@ -8,8 +8,8 @@ import type { Log } from '../telemetry/log.ts';
 import { setSecurityHeaders } from './headers.ts';
 import { problemResponse } from './problem.ts';
 
-export interface ListenerOptions {
-  /** For messages and metrics: `admin`, `ops`. */
+export interface ServerOptions {
+  /** For messages and metrics: `admin`, `ops`, `otlp`. */
   readonly name: string;
   readonly host: string;
   /** 0 picks a free one. */
@@ -17,6 +17,22 @@ export interface ListenerOptions {
   readonly maxConnections: number;
   readonly log: Pick<Log, 'debug' | 'error'>;
   readonly onDropped: () => void;
+  readonly timeouts?: Partial<Timeouts>;
+  /** The handler itself answers `Expect: 100-continue`, with `writeContinue` or a refusal. */
+  readonly expectsContinue?: boolean;
+}
+
+export interface Timeouts {
+  readonly headersMs: number;
+  /** From the first byte to the last of the body. */
+  readonly requestMs: number;
+  /** How often the two are looked at. */
+  readonly checkMs: number;
+  /** Between two requests of a connection. */
+  readonly keepAliveMs: number;
+}
+
+export interface ListenerOptions extends ServerOptions {
   readonly fetch: (request: Request, bindings: HttpBindings) => Response | Promise<Response>;
 }
 
@@ -33,23 +49,34 @@ export interface Listener extends AsyncDisposable {
 const maxHeaderBytes = 16 * 1024;
 // Longer than the event stream's heartbeat and than the longest `wait=true`.
 const idleSocketMs = 120_000;
+const usualTimeouts: Timeouts = { headersMs: 10_000, requestMs: 30_000, checkMs: 5_000, keepAliveMs: 5_000 };
 
 /** Rejects with `address-in-use`, or `invalid-option` when the address is not this machine's or not allowed. */
-export async function openListener(options: ListenerOptions): Promise<Listener> {
-  const server = createServer(
-    {
-      maxHeaderSize: maxHeaderBytes,
-      headersTimeout: 10_000,
-      requestTimeout: 30_000,
-      connectionsCheckingInterval: 5_000,
-      keepAliveTimeout: 5_000,
-    },
+export function openListener(options: ListenerOptions): Promise<Listener> {
+  return openServer(
+    options,
     getRequestListener((request, bindings) => options.fetch(request, bindings as HttpBindings), {
       // The agent's own fetch and tests keep the platform's Request and Response.
       overrideGlobalObjects: false,
       errorHandler: (error) => malformedAnswer(error, options),
     }) as (...request: Parameters<ReturnType<typeof getRequestListener>>) => void,
   );
+}
+
+/** The same without Hono, for a handler that takes bodies as they come. */
+export async function openServer(options: ServerOptions, onRequest: RequestListener): Promise<Listener> {
+  const timeouts = { ...usualTimeouts, ...options.timeouts };
+  const server = createServer(
+    {
+      maxHeaderSize: maxHeaderBytes,
+      headersTimeout: timeouts.headersMs,
+      requestTimeout: timeouts.requestMs,
+      connectionsCheckingInterval: timeouts.checkMs,
+      keepAliveTimeout: timeouts.keepAliveMs,
+    },
+    onRequest,
+  );
+  if (options.expectsContinue === true) server.on('checkContinue', onRequest);
   server.maxHeadersCount = 100;
   server.maxConnections = options.maxConnections;
   server.timeout = idleSocketMs;
@@ -77,7 +104,7 @@ function malformedAnswer(error: unknown, { log, name }: ListenerOptions): Respon
   return response;
 }
 
-async function listen(server: Server, { name, host, port }: ListenerOptions): Promise<void> {
+async function listen(server: Server, { name, host, port }: ServerOptions): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const onError = (error: NodeJS.ErrnoException) => {
     const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;

@@ -49,6 +49,8 @@ export const valueTypes = {
     format: (value) => (value === 'off' ? value : formatAddress(value)),
   },
   url: { syntax: 'URL', parse: parseUrl, format: (value) => value.href },
+  headers: { syntax: 'NAME=VALUE,…', parse: parseHeaders, format: (value) => Object.keys(value).join(',') },
+  'url-path': { syntax: '/PATH', parse: parseUrlPath, format: (value) => (value === '' ? '/' : value) },
   'sentry-dsn': { syntax: 'DSN', parse: parseSentryDsn, format: String },
   text: { syntax: 'TEXT', parse: parseText, format: String },
   share: { syntax: 'SHARE', parse: parseShare, format: String },
@@ -73,6 +75,8 @@ export const valueTypes = {
   address: ValueType<Address>;
   'address-or-off': ValueType<Address | 'off'>;
   url: ValueType<URL>;
+  headers: ValueType<Readonly<Record<string, string>>>;
+  'url-path': ValueType<string>;
   'sentry-dsn': ValueType<string>;
   text: ValueType<string>;
   share: ValueType<number>;
@@ -184,6 +188,33 @@ function parseText(text: string): Parsed<string> {
   return /^[^\u0000-\u001f\u007f]{1,200}$/.test(text)
     ? { value: text }
     : { problem: 'must have 1 to 200 characters and no control characters' };
+}
+
+/** As OTEL_EXPORTER_OTLP_HEADERS has them: values may be percent-encoded. Names in lower case. */
+function parseHeaders(text: string): Parsed<Readonly<Record<string, string>>> {
+  const problem = 'must be NAME=VALUE, several with commas between them: api-key=abc,x-scope-orgid=7';
+  const headers: Record<string, string> = {};
+  for (const pair of text.split(',')) {
+    const [, name, value] = /^\s*([!#$%&'*+.^_`|~\w-]+)\s*=\s*(.*?)\s*$/.exec(pair) ?? [];
+    const decoded = value === undefined ? undefined : percentDecoded(value);
+    if (name === undefined || decoded === undefined || !/^[\t\x20-\x7e]*$/.test(decoded)) return { problem };
+    headers[name.toLowerCase()] = decoded;
+  }
+  return { value: headers };
+}
+
+function percentDecoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // A % that begins no code: the reader says how to write it.
+    return undefined;
+  }
+}
+
+/** Without its last slash; `/` is the empty prefix. */
+function parseUrlPath(text: string): Parsed<string> {
+  return /^\/[\w.~/-]{0,200}$/.test(text) ? { value: text.replace(/\/+$/, '') } : { problem: 'must be a path, such as /otlp' };
 }
 
 function parseCount(text: string, limits: ValueLimits): Parsed<number> {

@@ -27,6 +27,8 @@ export interface RequestsOptions {
     readonly tracesUrl: URL | undefined;
     readonly headers: Readonly<Record<string, string>>;
     readonly queueBytesMax: number;
+    /** Why nothing is forwarded though a URL is there. */
+    readonly obstacle?: string | undefined;
   };
 }
 
@@ -53,6 +55,7 @@ export class Requests {
   readonly #budget: MemoryBudget;
   readonly #counts = new ReceiveCounts();
   readonly #upstream: Upstream;
+  readonly #obstacle: string | undefined;
   #enrich: Enrich | undefined;
   #warnedAtMs = 0;
   #warnedDrops = 0;
@@ -70,10 +73,9 @@ export class Requests {
       connections: forwardConnections,
     });
     const bounds = { bytesMax: queueBytesMax, requestsMax: queueRequestsMax };
-    this.#forwarder =
-      url === undefined && tracesUrl === undefined
-        ? undefined
-        : new Forwarder({ upstream: this.#upstream, bounds, log });
+    this.#obstacle = forward.obstacle;
+    const isForwarding = (url ?? tracesUrl) !== undefined && forward.obstacle === undefined;
+    this.#forwarder = isForwarding ? new Forwarder({ upstream: this.#upstream, bounds, log }) : undefined;
     this.#receiver = new Receiver({
       intake: this.#intake(),
       budget: this.#budget,
@@ -105,7 +107,7 @@ export class Requests {
   forwardFeature(): Feature {
     const name = 'otlp-forward';
     if (this.#forwarder === undefined) {
-      const reason = 'no --otlp-forward: what is received stays here; metrics and logs are dropped';
+      const reason = this.#obstacle ?? 'there is no --otlp-forward: metrics and logs that come are dropped';
       return {
         name,
         state: 'off',
