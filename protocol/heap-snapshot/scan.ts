@@ -1,11 +1,16 @@
 import { notSnapshot } from './layout.ts';
-import type { StringTable } from './string-table.ts';
 
 export type NumberSection = 'nodes' | 'edges' | 'locations';
 
 /** Takes what the scanner finds. Sections arrive in the order of the file. */
 export interface SnapshotSink {
-  readonly strings: Pick<StringTable, 'open' | 'add' | 'close'>;
+  readonly strings: {
+    /** `at`: in the chunk, of the first byte behind the opening quote. */
+    open(at: number): void;
+    add(bytes: Uint8Array, from: number, to: number): void;
+    /** `at`: of the closing quote. */
+    close(at: number): void;
+  };
   /** The value of `"snapshot"`, parsed. */
   header(value: unknown): void;
   /** How many numbers make one record of this section, and who takes each; undefined skips the section. */
@@ -134,7 +139,7 @@ export class SnapshotScanner {
       case 'strings-next':
         if (byte === CLOSING_BRACKET && this.#state === 'strings-first') return void (this.#state = 'after-value');
         this.#expect(byte === QUOTE, 'in-string', at);
-        return this.#sink.strings.open();
+        return this.#sink.strings.open(at + 1);
       case 'strings-comma':
         if (byte === CLOSING_BRACKET) return void (this.#state = 'after-value');
         return this.#expect(byte === COMMA, 'strings-next', at);
@@ -249,16 +254,16 @@ export class SnapshotScanner {
       else if (byte < SPACE) throw this.#malformed('no control character in a string', at);
       else if (byte === QUOTE) {
         strings.add(bytes, start, at);
-        strings.close();
+        strings.close(at);
         at++;
         // Most are followed by the next at once.
         if (bytes[at] !== COMMA || bytes[at + 1] !== QUOTE) {
           this.#state = 'strings-comma';
           return at;
         }
-        strings.open();
         at++;
         start = at + 1;
+        strings.open(start);
       }
     }
     strings.add(bytes, start, bytes.length);

@@ -1,0 +1,123 @@
+import { joinLines, shareText, textTable } from '../text-table/table.ts';
+import type { CpuDiff } from './diff.ts';
+import { cpuFacts } from './facts.ts';
+import { sumNodes } from './call-tree.ts';
+import { shortFrameText } from './frame-text.ts';
+import { findHotFunctions, sumCategories } from './hot-functions.ts';
+import type { HotFunction } from './hot-functions.ts';
+import type { CpuProfile } from './model.ts';
+
+/** What one profile says at a glance; plain values, for JSON and for the report. */
+export interface CpuSummary {
+  readonly durationMs: number;
+  readonly samples: number;
+  readonly intervalUs: number;
+  /** Of all time, that in which the thread was not idle: 0 to 1. */
+  readonly busyShare: number;
+  /** Of all time, by whose code it was. */
+  readonly shares: Readonly<Record<string, number>>;
+  readonly functions: readonly HotFunction[];
+  /** The hottest stacks, outermost function first. */
+  readonly stacks: readonly { readonly share: number; readonly frames: readonly string[] }[];
+}
+
+export function summarizeCpu(profile: CpuProfile, limit = 20): CpuSummary {
+  const { selfUs, totalUs } = sumNodes(profile);
+  const categories = sumCategories(profile, selfUs);
+  const sampledUs = totalUs[0]!;
+  const share = (partUs: number): number => (sampledUs > 0 ? partUs / sampledUs : 0);
+  const { facts } = cpuFacts(profile);
+  return {
+    durationMs: (profile.endTimeUs - profile.startTimeUs) / 1_000,
+    samples: facts.samples,
+    intervalUs: facts.intervalUs,
+    busyShare: share(sampledUs - categories.idle),
+    shares: Object.fromEntries(Object.entries(categories).map(([name, us]) => [name, share(us)])),
+    functions: findHotFunctions(profile, limit),
+    stacks: hottestStacks(profile, { selfUs, activeUs: sampledUs - categories.idle, limit: 5 }),
+  };
+}
+
+function hottestStacks(
+  profile: CpuProfile,
+  { selfUs, activeUs, limit }: { selfUs: Float64Array; activeUs: number; limit: number },
+): CpuSummary['stacks'] {
+  return [...selfUs.keys()]
+    .filter((node) => selfUs[node]! > 0 && !profile.frames[profile.nodeFrames[node]!]!.functionName.startsWith('('))
+    .sort((a, b) => selfUs[b]! - selfUs[a]! || a - b)
+    .slice(0, limit)
+    .map((node) => {
+      const frames: string[] = [];
+      for (let at = node; at > 0; at = profile.parents[at]!) {
+        frames.push(shortFrameText(profile.frames[profile.nodeFrames[at]!]!));
+      }
+      return { share: activeUs > 0 ? selfUs[node]! / activeUs : 0, frames: frames.reverse() };
+    });
+}
+
+/** Fewer than 200 lines of at most 160 characters, the same for the same profile. */
+export function cpuSummaryText({
+  durationMs,
+  samples,
+  intervalUs,
+  busyShare,
+  shares,
+  functions,
+  stacks,
+}: CpuSummary): string {
+  return joinLines([
+    `CPU profile: ${(durationMs / 1_000).toFixed(1)} s, ${samples} samples, one per ${(intervalUs / 1_000).toFixed(1)} ms, busy ${shareText(busyShare)}`,
+    '',
+    'Time by whose code it was',
+    ...textTable(
+      Object.entries(shares).filter(([, share]) => share > 0),
+      { share: ([, share]) => shareText(share), what: ([name]) => categoryTexts[name] ?? name },
+    ),
+    '',
+    'Functions by self time, of the busy time',
+    ...textTable(functions.slice(0, 50), {
+      self: ({ selfShare }) => shareText(selfShare),
+      'self ms': ({ selfUs }) => (selfUs / 1_000).toFixed(1),
+      'total ms': ({ totalUs }) => (totalUs / 1_000).toFixed(1),
+      function: (entry) => shortFrameText({ ...entry, scriptId: '' }),
+    }),
+    ...(stacks.length === 0 ? [] : ['', 'Hottest stacks, innermost function last']),
+    ...stacks.map(({ share, frames }) => `  ${shareText(share)}  ${foldStack(frames).join(' > ').slice(0, 140)}`),
+  ]);
+}
+
+const categoryTexts: Readonly<Record<string, string>> = {
+  app: 'application',
+  package: 'packages (node_modules)',
+  node: 'Node.js itself',
+  native: 'builtins, WebAssembly',
+  gc: 'garbage collection',
+  idle: 'idle',
+  program: 'not JavaScript',
+};
+
+/** The ends of a stack tell more than its middle. */
+function foldStack(frames: readonly string[]): readonly string[] {
+  return frames.length <= 5 ? frames : [frames[0]!, '…', ...frames.slice(-3)];
+}
+
+export function cpuDiffText({
+  activeSamplesBefore,
+  activeSamplesAfter,
+  busyBefore,
+  busyAfter,
+  functions,
+}: CpuDiff): string {
+  return joinLines([
+    `CPU diff: ${activeSamplesBefore} and ${activeSamplesAfter} busy samples; busy ${shareText(busyBefore)}, then ${shareText(busyAfter)}`,
+    '',
+    'Functions by change of their share of the busy time; * beyond the noise of sampling',
+    ...textTable(functions, {
+      change: ({ change }) => shareText(change, { signed: true }),
+      before: ({ shareBefore, kind }) => (kind === 'new' ? '-' : shareText(shareBefore)),
+      after: ({ shareAfter, kind }) => (kind === 'gone' ? '-' : shareText(shareAfter)),
+      '': ({ isSignificant, kind }) => `${isSignificant ? '*' : ' '} ${kind === 'changed' ? '' : kind}`.trimEnd(),
+      function: (entry) => shortFrameText({ ...entry, column: 0, scriptId: '' }),
+    }),
+  ]);
+}
