@@ -54,7 +54,8 @@ export function eventOf({ change, alert }: AlertNotice, options: SentryOptions):
     level: levels[severity],
     timestampMs: Date.parse(alert.updatedAt),
     fingerprint: ['sidescope', problem, name, key],
-    release: options.release ?? (service?.version == null ? undefined : `${name}@${service.version}`),
+    release:
+      options.release ?? (service === null || service.version === null ? undefined : `${name}@${service.version}`),
     tags: cleanTags({
       problem,
       severity,
@@ -103,7 +104,9 @@ function eventIdOf({ id, reports }: Alert, change: AlertNotice['change']): strin
 function cleanTags(tags: Readonly<Record<string, string | null | undefined>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(tags).flatMap(([name, value]) =>
-      value == null || value === '' ? [] : [[name, value.replace(/\s+/g, ' ').slice(0, maxTagLength)]],
+      value === null || value === undefined || value === ''
+        ? []
+        : [[name, value.replace(/\s+/g, ' ').slice(0, maxTagLength)]],
     ),
   );
 }

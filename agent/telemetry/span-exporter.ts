@@ -3,7 +3,7 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import type { SpanExporter } from '@opentelemetry/sdk-trace';
-import type { FinishedSpan } from './spans.ts';
+import type { FinishedSpan } from './finished-span.ts';
 
 const maxQueued = 512;
 const batchSize = 64;
@@ -20,7 +20,7 @@ export interface SpanExportOptions {
   readonly resource: Readonly<Record<string, string>>;
   readonly version: string;
   /** After each attempt: how many spans, and why they were not taken. */
-  onExported(count: number, problem: string | undefined): void;
+  readonly onExported: (count: number, problem: string | undefined) => void;
 }
 
 /** The SDK's tracer of a provider that is nobody's default. Headers and compression are read from OTEL_EXPORTER_OTLP_*, as everywhere. */
@@ -29,8 +29,9 @@ export function createSpanExport({ url, resource, version, onExported }: SpanExp
   const told: SpanExporter = {
     export: (spans, done) =>
       exporter.export(spans, (result) => {
-        const problem = result.error === undefined ? 'refused' : result.error.message;
-        onExported(spans.length, result.code === 0 ? undefined : problem);
+        // 0 is ExportResultCode.SUCCESS of @opentelemetry/core, which is no dependency of ours.
+        const problem = Number(result.code) === 0 ? undefined : (result.error?.message ?? 'refused');
+        onExported(spans.length, problem);
         done(result);
       }),
     shutdown: () => exporter.shutdown(),

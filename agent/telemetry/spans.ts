@@ -4,17 +4,9 @@ import type { Feature } from '../../protocol/rest/info.ts';
 import { isEndedState } from '../../protocol/rest/operation.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
 import { version } from '../version.ts';
+import type { FinishedSpan } from './finished-span.ts';
 import type { Log } from './log.ts';
 import type { SpanExport } from './span-exporter.ts';
-
-export interface FinishedSpan {
-  readonly name: string;
-  readonly startMs: number;
-  readonly endMs: number;
-  readonly attributes: Readonly<Record<string, string | number | boolean | string[]>>;
-  /** Why it failed. */
-  readonly problem?: string | undefined;
-}
 
 interface Source<Name extends string, Value> {
   on(event: Name, listener: (value: Value) => void): unknown;

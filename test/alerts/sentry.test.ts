@@ -186,13 +186,6 @@ function globalFacts() {
     listeners: Object.fromEntries(
       process.eventNames().map((name) => [String(name), process.listenerCount(name)] as const),
     ),
-    functions: [
-      globalThis.fetch,
-      console.log,
-      console.error,
-      globalThis.setTimeout,
-      JSON.parse,
-      Promise.prototype.then,
-    ],
+    functions: [globalThis.fetch, console.log, console.error, globalThis.setTimeout, JSON.parse],
   };
 }
