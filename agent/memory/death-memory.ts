@@ -10,12 +10,17 @@ export function deathMemory(parts: {
   readonly points: readonly VitalsPoint[];
   readonly last: Vitals | undefined;
   readonly limit: MemoryLimit | null;
+  readonly cause: Death['cause'];
 }): Death['memory'] {
-  const { points, last, limit } = parts;
+  const { points, last, limit, cause } = parts;
   const grown = (['heap', 'external', 'native'] as const)
     .map((pool) => ({ pool, grownBytes: growthOf(points, last, pool) }))
     .filter((each): each is { pool: typeof each.pool; grownBytes: number } => each.grownBytes !== null)
     .toSorted((a, b) => b.grownBytes - a.grownBytes);
+  if (cause === 'v8-out-of-memory') {
+    const heap = grown.find(({ pool }) => pool === 'heap');
+    return { pool: 'heap', grownBytes: heap === undefined ? null : Math.round(heap.grownBytes), limit };
+  }
   const [most] = grown;
   const isGrowth = most !== undefined && most.grownBytes >= leastGrowthBytes;
   return { pool: isGrowth ? most.pool : null, grownBytes: isGrowth ? Math.round(most.grownBytes) : null, limit };

@@ -9,13 +9,15 @@ import { newId } from '../store/id.ts';
 import { judgeDeath } from './death-cause.ts';
 import { deathMemory } from './death-memory.ts';
 import type { ExitEvidence } from './exit-watch.ts';
-import { limitUses } from './nearer-limit.ts';
+import type { LimitUses } from './nearer-limit.ts';
 
 /** What other parts know of a target. They fail alone: a record without its vitals is better than none. */
 export interface DeathSources {
   points(targetId: string, times: { from: string; to: string; step: number }): readonly VitalsPoint[];
   limitOf(targetId: string): MemoryLimit | null;
-  sampling(targetId: string): GrowthReading | undefined;
+  usesOf(vitals: Vitals): LimitUses;
+  /** Waits for one that is being read. */
+  sampling(targetId: string): Promise<GrowthReading | undefined>;
   openAlerts(targetId: string): Death['alerts'];
 }
 
@@ -40,23 +42,23 @@ const stallEndMs = 3_000;
 /** The record of a run that ended while it was watched. */
 export function composeDeath(
   run: SeenRun,
-  parts: { exit: ExitEvidence; endedAtMs: number; sources: DeathSources },
+  parts: { exit: ExitEvidence; endedAtMs: number; sampling: GrowthReading | undefined; sources: DeathSources },
 ): Death {
   const { targetId, identity, last } = run;
-  const { exit, endedAtMs, sources } = parts;
+  const { exit, endedAtMs, sampling, sources } = parts;
   const from = new Date(endedAtMs - lastMinutesMs).toISOString();
   const to = new Date(endedAtMs + 1).toISOString();
   const vitals = [...sources.points(targetId, { from, to, step: stepMs })];
-  const sampling = sources.sampling(targetId);
+  const verdict = judgeDeath({
+    exit,
+    uses: last === undefined ? [] : sources.usesOf(last).uses,
+    lastReadingAgoMs: last === undefined ? null : Math.max(0, endedAtMs - Date.parse(last.at)),
+    heapShareAtEnd: heapShareAt(run, { endedAtMs, usesOf: (vitals) => sources.usesOf(vitals) }),
+  });
   return {
     ...aboutRun(run, endedAtMs),
-    ...judgeDeath({
-      exit,
-      uses: last === undefined ? [] : limitUses(last).uses,
-      lastReadingAgoMs: last === undefined ? null : Math.max(0, endedAtMs - Date.parse(last.at)),
-      heapShareAtEnd: heapShareAt(run, endedAtMs),
-    }),
-    memory: deathMemory({ points: vitals, last, limit: sources.limitOf(targetId) }),
+    ...verdict,
+    memory: deathMemory({ points: vitals, last, limit: sources.limitOf(targetId), cause: verdict.cause }),
     sampling: sampling?.instanceId === identity.instanceId ? sampling : null,
     stall: run.stall !== undefined && isOpen(run.stall, endedAtMs) ? run.stall : null,
     stacks: run.stacks !== undefined && endedAtMs - Date.parse(run.stacks.takenAt) <= lastMinutesMs ? run.stacks : null,
@@ -87,7 +89,7 @@ export function lostDeath(
     exitCode: null,
     signal: null,
     error: null,
-    memory: deathMemory({ points: vitals, last: undefined, limit: null }),
+    memory: deathMemory({ points: vitals, last: undefined, limit: null, cause: 'unknown' }),
     sampling: null,
     stall: null,
     stacks: null,
@@ -118,16 +120,16 @@ function aboutRun(
 }
 
 /** The line through the last two readings, at the end: a heap may fill up between two readings. */
-function heapShareAt({ last, before }: SeenRun, endedAtMs: number): number | null {
-  const now = last?.memory.heapUsedBytes ?? null;
-  const then = before?.memory.heapUsedBytes ?? null;
-  const limitBytes = last?.memory.heapLimitBytes ?? null;
-  if (now === null || then === null || limitBytes === null || limitBytes <= 0) return null;
-  const [lastMs, beforeMs] = [Date.parse(last?.at ?? ''), Date.parse(before?.at ?? '')];
-  if (!(lastMs > beforeMs) || now <= then) return null;
-  const bytesPerMs = (now - then) / (lastMs - beforeMs);
+function heapShareAt(
+  { last, before }: SeenRun,
+  { endedAtMs, usesOf }: { endedAtMs: number; usesOf: DeathSources['usesOf'] },
+): number | null {
+  if (last === undefined || before === undefined) return null;
+  const [now, then] = [last, before].map((vitals) => usesOf(vitals).uses.find(({ pool }) => pool === 'heap')?.share);
+  const [lastMs, beforeMs] = [Date.parse(last.at), Date.parse(before.at)];
   // Where the clock was set between them, the line is none.
-  return (now + bytesPerMs * Math.min(60_000, Math.max(0, endedAtMs - lastMs))) / limitBytes;
+  if (now === undefined || then === undefined || lastMs <= beforeMs || now <= then) return null;
+  return now + ((now - then) / (lastMs - beforeMs)) * Math.min(60_000, Math.max(0, endedAtMs - lastMs));
 }
 
 function isOpen({ state, endedAt }: Stall, endedAtMs: number): boolean {

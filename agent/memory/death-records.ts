@@ -10,6 +10,7 @@ import type { Attachment } from '../attach/attachment.ts';
 import { RecordTable, type RecordIndex, type RecordQuery } from '../store/record-table.ts';
 import { deathCondition } from './death-alert.ts';
 import { composeDeath, lostDeath, type DeathSources, type SeenRun } from './death-record.ts';
+import type { GrowthReading } from '../../protocol/rest/leaks.ts';
 import { ExitWatch, type ExitEvidence } from './exit-watch.ts';
 
 /** With 60 points and a stall one is about 60 kB. */
@@ -26,7 +27,10 @@ interface Source<Name extends string, Values extends unknown[]> {
 
 export interface DeathRecordsOptions {
   readonly targets: Source<'attached', [Target]> &
-    Source<'detached', [Target, SidescopeError]> & { watcher(id: string): { readonly attachment: Attachment } };
+    Source<'detached', [Target, SidescopeError]> & {
+      list(): readonly Target[];
+      watcher(id: string): { readonly attachment: Attachment };
+    };
   readonly monitor: Source<'vitals', [Vitals]> & Source<'stall', [Stall]>;
   readonly sources: DeathSources;
   readonly alerts: AlertDesk | undefined;
@@ -94,6 +98,7 @@ export class DeathRecords extends EventEmitter<{ death: [Death] }> implements As
     targets.on('detached', onDetached);
     monitor.on('vitals', onVitals);
     monitor.on('stall', onStall);
+    for (const target of targets.list()) if (target.state.state === 'attached') this.#begin(target);
     this.#resources.defer(() => {
       targets.off('attached', onAttached);
       targets.off('detached', onDetached);
@@ -200,7 +205,8 @@ export class DeathRecords extends EventEmitter<{ death: [Death] }> implements As
     const { targetId } = run;
     const exit = await run.watch.evidence({ oomKills: run.last?.cgroup?.oomKills ?? null });
     const isGone = exit.sign.kind !== 'cut' || exit.end.state === 'gone';
-    const record = (): void => this.#record(run, { exit, endedAtMs });
+    const sampling = await this.#options.sources.sampling(targetId);
+    const record = (): void => this.#record(run, { exit, endedAtMs, sampling });
     if (isGone) {
       record();
     } else if (exit.end.state === 'alive') {
@@ -225,12 +231,12 @@ export class DeathRecords extends EventEmitter<{ death: [Death] }> implements As
     this.#unsure.set(targetId, { run, timer, decide });
   }
 
-  #record(run: Run, { exit, endedAtMs }: { exit: ExitEvidence; endedAtMs: number }): void {
+  #record(run: Run, seen: { exit: ExitEvidence; endedAtMs: number; sampling: GrowthReading | undefined }): void {
     const { targetId, targetName, identity } = run;
     const { sources } = this.#options;
-    const seen = { ...run, stacks: this.#stacks.get(targetId) };
+    const stacks = this.#stacks.get(targetId);
     this.#stacks.delete(targetId);
-    const death = composeDeath(seen, { exit, endedAtMs, sources });
+    const death = composeDeath({ ...run, stacks }, { ...seen, sources });
     this.#tell(death);
     const next = this.#runs.get(targetId)?.identity;
     // It was back before its end was understood.

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
 import { decodeExit, decodeLastError, type LastError } from '../../protocol/inspector/exit-readings.ts';
 import { exitExpression, exitWatchExpression, exitWatchFunctions } from '../../protocol/inspector/expressions.ts';
@@ -64,6 +65,8 @@ export class ExitWatch implements AsyncDisposable {
   /** Before the target is left: takes our listener out of it. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#resources.dispose();
+    // One that is being made in the target is waited for: nobody else could take it out again.
+    await Promise.race([this.#started, delay(leaveTimeoutMs, undefined, { ref: false })]);
     this.#stopped.abort(new SidescopeError('shutting-down', 'the agent leaves the target'));
     await Promise.all([this.#started, this.#kernel]);
     const { ended, isExiting, main } = this.#attachment;

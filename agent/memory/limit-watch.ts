@@ -1,7 +1,6 @@
 import type { MemoryLimit } from '../../protocol/rest/memory-limit.ts';
-import type { Vitals } from '../../protocol/rest/vitals.ts';
 import { forecastLimit, maxWindows, type LimitForecast, type UsedPoint } from './limit-forecast.ts';
-import { limitUses, type LimitUse } from './nearer-limit.ts';
+import type { LimitUse, LimitUses } from './nearer-limit.ts';
 
 /** Of the nearer limit: heap sampling begins, is read once, and ends when it is far again. */
 const samplingShares = { begin: 0.7, read: 0.85, end: 0.6 };
@@ -48,15 +47,11 @@ export class LimitWatch {
   }
 
   /** `atMs` is monotonic. */
-  read(vitals: Pick<Vitals, 'memory' | 'cgroup' | 'error'>, atMs: number): LimitStep[] {
-    const { uses, notes } = limitUses(vitals);
+  read({ uses, notes }: LimitUses, atMs: number): LimitStep[] {
     const [nearer] = uses;
     // A reading that failed tells nothing, also not that all is well.
-    if (nearer === undefined) {
-      if (vitals.error === null) this.#notes = notes;
-      return [];
-    }
     this.#notes = notes;
+    if (nearer === undefined) return [];
     for (const { pool, usedBytes } of uses) this.#keep(pool, { atMs, usedBytes });
     this.#recent = [...this.#recent, nearer].slice(-decidingReadings);
     return [...this.#sampling(nearer), ...this.#decide(atMs)];

@@ -63,7 +63,11 @@ export class MemoryWatch implements AsyncDisposable {
       sources: {
         points,
         limitOf: (targetId) => this.limits.limitOf(targetId).nearerLimit,
-        sampling: (targetId) => search?.latest(targetId),
+        usesOf: (vitals) => this.limits.usesOf(vitals),
+        sampling: async (targetId) => {
+          await this.limits.idle(targetId);
+          return search?.latest(targetId);
+        },
         openAlerts: (targetId) =>
           alerts
             .openAlerts()

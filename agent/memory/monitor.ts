@@ -3,9 +3,12 @@ import type { GrowthReading } from '../../protocol/rest/leaks.ts';
 import type { MemoryLimit } from '../../protocol/rest/memory-limit.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import type { Vitals, VitalsPoint } from '../../protocol/rest/vitals.ts';
+import { oldSpaceExpression } from '../../protocol/inspector/expressions.ts';
 import type { AlertDesk } from '../alerts/condition.ts';
+import type { Attachment } from '../attach/attachment.ts';
 import { limitCondition } from './limit-alert.ts';
 import { LimitWatch, type LimitStep } from './limit-watch.ts';
+import { limitUses, type HeapSettings, type LimitUses } from './nearer-limit.ts';
 
 /** What the near-limit decision asks of the heap sampler; `SamplingSearch` does it. */
 export interface NearLimitSampling {
@@ -22,7 +25,11 @@ interface Source<Name extends string, Values extends unknown[]> {
 }
 
 export interface MemoryMonitorOptions {
-  readonly targets: Source<'attached', [Target]> & Source<'detached', [Target, SidescopeError]>;
+  readonly targets: Source<'attached', [Target]> &
+    Source<'detached', [Target, SidescopeError]> & {
+      list(): readonly Target[];
+      watcher(id: string): { readonly attachment: Attachment };
+    };
   readonly monitor: Source<'vitals', [Vitals]>;
   /** Without one, sites are missing from the alerts and death records. */
   readonly sampling: NearLimitSampling | undefined;
@@ -38,12 +45,15 @@ export interface MemoryMonitorOptions {
 }
 
 const readTimeoutMs = 10_000;
+const settingsTimeoutMs = 10_000;
+const unknownSettings: HeapSettings = { nodeVersion: 'v24', oldSpaceMiB: null };
 
 /** Watches how near each target is to its memory limits, collects evidence on the way there, and raises `memory-limit`. Takes no snapshot. */
 export class MemoryMonitor implements AsyncDisposable {
   readonly #options: MemoryMonitorOptions;
   readonly #now: () => number;
   readonly #watches = new Map<string, LimitWatch>();
+  readonly #settings = new Map<string, HeapSettings>();
   readonly #stopped = new AbortController();
   readonly #resources = new DisposableStack();
   /** Per target: steps of sampling, one after the other. */
@@ -55,11 +65,12 @@ export class MemoryMonitor implements AsyncDisposable {
     const { targets, monitor } = options;
     const onVitals = (vitals: Vitals): void => this.#onVitals(vitals);
     // What is known of a run outlasts it: its death record asks for it.
-    const onAttached = ({ id }: Target): void => void this.#watches.delete(id);
+    const onAttached = (target: Target): void => this.#begin(target);
     const onDetached = ({ id }: Target): void => this.#settle(id);
     monitor.on('vitals', onVitals);
     targets.on('attached', onAttached);
     targets.on('detached', onDetached);
+    for (const target of targets.list()) if (target.state.state === 'attached') this.#begin(target);
     this.#resources.defer(() => {
       monitor.off('vitals', onVitals);
       targets.off('attached', onAttached);
@@ -74,10 +85,36 @@ export class MemoryMonitor implements AsyncDisposable {
     return { nearerLimit: watch.view(Date.now()), limitNotes: [...watch.notes] };
   }
 
+  /** How near a reading is to the limits that are known of its target. */
+  usesOf(vitals: Vitals): LimitUses {
+    return limitUses(vitals, this.#settings.get(vitals.targetId) ?? unknownSettings);
+  }
+
+  /** When the sampler's answers that are under way have been read. Never rejects. */
+  async idle(targetId: string): Promise<void> {
+    await this.#steps.get(targetId);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#resources.dispose();
     this.#stopped.abort(new SidescopeError('shutting-down', 'the agent is stopping'));
     await Promise.all(this.#steps.values());
+  }
+
+  #begin({ id, identity }: Target): void {
+    this.#watches.delete(id);
+    const nodeVersion = identity?.nodeVersion ?? unknownSettings.nodeVersion;
+    const settings = { nodeVersion, oldSpaceMiB: null };
+    this.#settings.set(id, settings);
+    const signal = this.#stopped.signal;
+    const read = async (): Promise<void> => {
+      const { main } = this.#options.targets.watcher(id).attachment;
+      const value = await main.evaluate(oldSpaceExpression, { timeoutMs: settingsTimeoutMs, signal });
+      if (this.#settings.get(id) === settings)
+        this.#settings.set(id, { nodeVersion, oldSpaceMiB: typeof value === 'number' && value > 0 ? value : null });
+    };
+    // Without an answer the limit is taken from what V8 tells alone.
+    read().catch(() => undefined);
   }
 
   #onVitals(vitals: Vitals): void {
@@ -85,7 +122,7 @@ export class MemoryMonitor implements AsyncDisposable {
     let watch = this.#watches.get(targetId);
     if (this.#options.intervalMs === 0) return;
     if (watch === undefined) this.#watches.set(targetId, (watch = new LimitWatch(this.#options)));
-    for (const step of watch.read(vitals, this.#now())) this.#take(step, vitals);
+    for (const step of watch.read(this.usesOf(vitals), this.#now())) this.#take(step, vitals);
   }
 
   #take(step: LimitStep, vitals: Vitals): void {

@@ -369,8 +369,7 @@ export const probeFunctions = {
 export const exitWatchExpression = expression(
   'exit-watch',
   `(() => {
-  ${builtin}
-  const { setImmediate } = builtin('timers');
+  const { setImmediate } = globalThis;
   let last = null;
   const forget = () => { last = null; };
   const listener = (error, origin) => {
@@ -405,6 +404,16 @@ export const exitWatchFunctions = {
 /** The code that the process ends with, and whether it called `process.exit`. Fails in a natural exit: nothing can be evaluated there any more (18-26). */
 export const exitExpression = expression('exit', `[process.exitCode ?? null, process._exiting === true]`);
 
+/** What `--max-old-space-size` was set to, in MiB, else null. Node's own environment variable comes before its command line, and the last one holds. */
+export const oldSpaceExpression = expression(
+  'old-space',
+  `(() => {
+  const flags = (String(process.env.NODE_OPTIONS ?? '').slice(0, 10000) + ' ' + process.execArgv.join(' ').slice(0, 10000));
+  const found = [...flags.matchAll(/--max[-_]old[-_]space[-_]size[= ]["']?([0-9]{1,9})/g)].pop();
+  return found ? Number(found[1]) : null;
+})()`,
+);
+
 /** Name to text: for the test that compares a recorded run with the closed list. */
 export const expressions: Readonly<Record<string, ExpressionText>> = {
   identity: identityExpression,
@@ -419,6 +428,7 @@ export const expressions: Readonly<Record<string, ExpressionText>> = {
   'close-inspector': closeInspectorExpression,
   'exit-watch': exitWatchExpression,
   exit: exitExpression,
+  'old-space': oldSpaceExpression,
 };
 
 /** Longest time one evaluation may take inside the target. Measured: V8 ends it after 201-205 ms, also inside a spin. */

@@ -54,7 +54,9 @@ export const deathSchema = z.object({
       pool: z
         .enum(['heap', 'external', 'native'])
         .nullable()
-        .describe('What grew most in these minutes; null when none grew by more than a few MB'),
+        .describe(
+          'What it ran out of, else what grew most in these minutes; null when none grew by more than a few MB',
+        ),
       grownBytes: z.number().nullable(),
       limit: memoryLimitSchema.nullable().describe('At the last reading'),
     })

@@ -2,10 +2,16 @@ import { z } from 'zod';
 
 /** The limit that the memory of a target is nearest to, and when it will be there if it goes on like this. */
 export const memoryLimitSchema = z.object({
-  pool: z.enum(['heap', 'container']).describe("heap: V8's limit of the main thread's heap; container: the cgroup's"),
+  pool: z
+    .enum(['heap', 'container'])
+    .describe(
+      "heap: V8's limit of the old generation in the main thread, which is lower than `heapLimitBytes`; container: the cgroup's",
+    ),
   usedBytes: z
     .number()
-    .describe("heap: the heap used; container: what the kubelet judges by, or the target's RSS where that is unknown"),
+    .describe(
+      "heap: all but the young generation; container: what the kubelet judges by, or the target's RSS where that is unknown",
+    ),
   limitBytes: z.number(),
   usedPercent: z.number(),
   forecast: z

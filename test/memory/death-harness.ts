@@ -1,0 +1,99 @@
+import type { Condition } from '../../agent/alerts/condition.ts';
+import { DeathRecords } from '../../agent/memory/death-records.ts';
+import { MemoryMonitor } from '../../agent/memory/monitor.ts';
+import { SamplingSearch } from '../../agent/memory/sampling-search.ts';
+import { ProfileWorker } from '../../agent/capture/profile-worker.ts';
+import { deathSchema, type Death } from '../../protocol/rest/deaths.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { openMonitored, type MonitoredHarness } from '../vitals/harness.ts';
+
+export interface DeathHarness extends AsyncDisposable {
+  readonly monitored: MonitoredHarness;
+  readonly deaths: DeathRecords;
+  readonly limits: MemoryMonitor;
+  readonly raised: readonly Condition[];
+  readonly settled: readonly { problem: string; key?: string | undefined; why: string }[];
+  /** Every record as it was told; each fits the contract. */
+  readonly told: readonly Death[];
+  readonly complaints: readonly string[];
+  death(message: string): Promise<Death>;
+}
+
+/** Death records, memory limits and heap sampling over attached targets, with a reading every 100 ms. */
+export async function openDeaths(
+  addresses: readonly string[],
+  { unsureMs, directory, intervalMs = 1_000 }: { unsureMs?: number; directory?: string; intervalMs?: number } = {},
+): Promise<DeathHarness> {
+  await using stack = new AsyncDisposableStack();
+  const monitored = stack.use(
+    await openMonitored(addresses, { vitalsIntervalMs: 100, ...(directory !== undefined && { directory }) }),
+  );
+  const { monitor, harness } = monitored;
+  const { targets, store } = harness;
+  const raised: Condition[] = [];
+  const settled: { problem: string; key?: string | undefined; why: string }[] = [];
+  const complaints: string[] = [];
+  const alerts = {
+    raise: (condition: Condition) => void raised.push(condition),
+    settle: ({ problem, key }: Pick<Condition, 'problem' | 'key'>, why: string) =>
+      void settled.push({ problem, key, why }),
+  };
+  const log = {
+    info: () => undefined,
+    warn: () => undefined,
+    error: (_facts: object, message: string) => void complaints.push(message),
+  };
+  const worker = stack.use(new ProfileWorker());
+  const search = stack.use(new SamplingSearch({ targets, worker, sourceMapPaths: [], log }));
+  const limits = stack.use(
+    new MemoryMonitor({
+      targets,
+      monitor,
+      sampling: search,
+      alerts,
+      history: (targetId) => monitor.vitals({ targetId }).points,
+      intervalMs,
+      threshold: 0.9,
+      log,
+    }),
+  );
+  const deaths = stack.use(
+    new DeathRecords({
+      targets,
+      monitor,
+      alerts,
+      index: store,
+      budgetBytes: 2e9,
+      ...(unsureMs !== undefined && { unsureMs }),
+      log,
+      sources: {
+        points: (targetId, times) => monitor.vitals({ targetId, ...times }).points,
+        limitOf: (targetId) => limits.limitOf(targetId).nearerLimit,
+        usesOf: (vitals) => limits.usesOf(vitals),
+        sampling: async (targetId) => {
+          await limits.idle(targetId);
+          return search.latest(targetId);
+        },
+        openAlerts: () => [],
+      },
+    }),
+  );
+  const told: Death[] = [];
+  deaths.on('death', (death) => told.push(deathSchema.parse(death)));
+  const moved = stack.move();
+  return {
+    monitored,
+    deaths,
+    limits,
+    raised,
+    settled,
+    told,
+    complaints,
+    death: (message) =>
+      waitFor(() => told.at(-1), {
+        deadlineMs: 20_000,
+        message: () => `${message}; complaints: ${complaints.join('; ')}`,
+      }),
+    [Symbol.asyncDispose]: () => moved.disposeAsync(),
+  };
+}

@@ -1,0 +1,53 @@
+// Ends itself in the way that a message names; without one it lives as long as its parent.
+require('./lifeline.cjs');
+
+const forever = setInterval(() => {}, 60_000);
+const all = [];
+
+/** The line that the memory goes to. */
+function hoard() {
+  for (let i = 0; i < 2_000; i++) all.push({ i, text: `kept ${i}`, more: [i, i, i] });
+}
+
+const ways = {
+  exit: () => process.exit(3),
+  natural() {
+    clearInterval(forever);
+    process.channel.unref();
+  },
+  uncaught: () =>
+    setTimeout(function boom() {
+      throw new RangeError('too far');
+    }, 1),
+  async rejection() {
+    await null;
+    throw new TypeError('nobody waits');
+  },
+  object: () =>
+    setTimeout(() => {
+      throw { code: 'E_PLAIN' };
+    }, 1),
+  handled() {
+    process.on('uncaughtException', () => process.exit(9));
+    setTimeout(function boom() {
+      throw new Error('handled');
+    }, 1);
+  },
+  survived() {
+    process.once('uncaughtException', () => setTimeout(() => console.log('survived'), 5));
+    setTimeout(function boom() {
+      throw new Error('survived');
+    }, 1);
+  },
+  abort: () => process.abort(),
+  closeInspector: () => setTimeout(() => require('node:inspector').close(), 1),
+  memory: () => setInterval(hoard, 8),
+  listeners: () => console.log(`listeners ${process.listenerCount('uncaughtExceptionMonitor')}`),
+  collect() {
+    globalThis.gc();
+    setImmediate(ways.listeners);
+  },
+};
+
+process.on('message', (way) => ways[way]());
+console.log('ready');
