@@ -131,21 +131,29 @@ async function explainPid(pid: number, run: Run): Promise<void> {
     if (!reached.isSilent) return lookThrough(reached, { run, time });
     const print = async (inspector: ClosingResult): Promise<void> =>
       run.print(await reportWithout(pid, { what: 'answers nothing: it is in a native call', inspector, before }));
-    await printThen(reached.closing, { print, run, time });
+    await printThen(reached, { print, run, time });
     if (!run.isWatching) return;
   }
 }
 
 /** Prints what leaving has come to, in time; a target in a native call is left when that returns. */
 async function printThen(
-  leaving: Promise<ClosingResult>,
+  { closing, isOurs }: Pick<Silent, 'closing' | 'isOurs'>,
   { print, run, time }: { print: (result: ClosingResult) => unknown; run: Run; time: AnswerTime },
 ): Promise<void> {
-  const seen = await within(leaving, 'no-answer', (await time.schedule()).printedByMs);
+  const { printedByMs } = await time.schedule();
+  const seen = await within(
+    closing,
+    isOurs ? 'no-answer' : 'not-ours',
+    Math.max(printedByMs, performance.now() + shortestLeaveMs),
+  );
   await print(seen);
-  if ((await leaving) === 'foreign-client' && seen !== 'foreign-client')
+  if ((await closing) === 'foreign-client' && seen !== 'foreign-client')
     run.say('sidescope: its inspector was left open, as another client is connected to it by now\n');
 }
+
+/** Idle, it takes 15 ms. */
+const shortestLeaveMs = 250;
 
 async function explainPod(request: PodRequest, { print, signal, isWatching, mappings }: Run): Promise<void> {
   if (mappings.length > 0)
@@ -205,7 +213,7 @@ async function lookThrough(reached: Reached, { run, time }: { run: Run; time: An
     throw error;
   }
   const print = (inspector: ClosingResult): void => run.print({ ...report, inspector });
-  await printThen(reached.leave(), { print, run, time });
+  await printThen({ closing: reached.leave(), isOurs: reached.isOurs }, { print, run, time });
 }
 
 interface Look {
@@ -272,11 +280,13 @@ async function reportWithout(pid: number, { what, inspector, before }: Without):
   const after = await readUsage(pid);
   const state = await readMainThread(pid);
   const child = state.kind === 'native' ? state.child : null;
+  // In a call that lasts it is by now, and this reading knows more of it than that nothing was answered.
+  const doing = state.kind === 'native' ? state.what : what;
   return {
     target: { pid, command: commandOf(facts), nodeVersion: null, uptimeMs: null },
     verdict: 'no-inspector',
     code: 'native-call',
-    text: `blocked: the main thread ${what}`,
+    text: `blocked: the main thread ${doing}`,
     thread: 'main',
     hotspot: null,
     isNearby: false,

@@ -66,20 +66,22 @@ export function usageRates(before: ProcessUsage, after: ProcessUsage): UsageRate
   const elapsedMs = Math.max(1, after.atMs - before.atMs);
   // A thread that ended took its time with it.
   const cores = (group: ThreadGroup): number => Math.max(0, (after.cpuMs[group] - before.cpuMs[group]) / elapsedMs);
-  const { runDelayMs: delayFrom } = before;
-  const { runDelayMs: delayTo } = after;
-  const throttled = [before, after].map(({ cgroup }) => cgroup?.throttledMs ?? null);
-  const [from, to] = throttled;
+  const delayedRatio = ratioOf(before.runDelayMs, after.runDelayMs, elapsedMs);
+  const throttledRatio = ratioOf(before.cgroup?.throttledMs, after.cgroup?.throttledMs, elapsedMs);
   return {
     rssBytes: after.rssBytes,
     cores: { main: cores('main'), v8: cores('v8'), pool: cores('pool'), other: cores('other') },
-    delayedRatio:
-      delayFrom === undefined || delayTo === undefined ? null : Math.min(1, (delayTo - delayFrom) / elapsedMs),
-    throttledRatio: typeof from !== 'number' || typeof to !== 'number' ? null : Math.min(1, (to - from) / elapsedMs),
+    delayedRatio,
+    // The kernel adds up what each processor was kept from: of two threads it may be more than the time that went by.
+    throttledRatio: throttledRatio && Math.min(throttledRatio, delayedRatio ?? 1),
     cpuLimitCores: after.cgroup?.cpuLimitCores ?? null,
     memoryLimitBytes: after.cgroup?.memoryMaxBytes ?? null,
     cgroupMemoryBytes: after.cgroup?.memoryCurrentBytes ?? null,
   };
+}
+
+function ratioOf(fromMs: number | null | undefined, toMs: number | null | undefined, elapsedMs: number): number | null {
+  return typeof fromMs !== 'number' || typeof toMs !== 'number' ? null : Math.min(1, (toMs - fromMs) / elapsedMs);
 }
 
 function groupOf(threadName: string): ThreadGroup {

@@ -22,6 +22,8 @@ export interface Reached {
   readonly facts: ProcessFacts | undefined;
   readonly address: string;
   readonly isExposed: boolean;
+  /** Whether the inspector was opened by us. */
+  readonly isOurs: boolean;
   /** Leaves, and closes an inspector that we opened. May be called once. */
   leave(): Promise<ClosingResult>;
 }
@@ -29,6 +31,7 @@ export interface Reached {
 /** It took the connection and answered nothing: what is known of it then comes from /proc. */
 export interface Silent {
   readonly isSilent: true;
+  readonly isOurs: boolean;
   /** Of the inspector, if we opened it. Never rejects. */
   readonly closing: Promise<ClosingResult>;
 }
@@ -49,7 +52,7 @@ export async function reachPid(
     attached = await attach(opened.address, options);
   } catch (error) {
     const closing = closeUnattended(opened);
-    if (isSidescopeError(error, 'inspector-timeout')) return { isSilent: true, closing };
+    if (isSidescopeError(error, 'inspector-timeout')) return { isSilent: true, isOurs: opened.isOurs, closing };
     await closing;
     throw error;
   }
@@ -68,6 +71,7 @@ export async function reachPid(
     facts,
     address: formatAddress(opened.address),
     isExposed: opened.isExposed,
+    isOurs: opened.isOurs,
     leave: () => leaveAndClose(attachment, opened),
   };
 }
@@ -82,6 +86,7 @@ export async function reachAddress(text: string, options: ReachOptions): Promise
     facts: await localProcess(address, attachment.identity.pid),
     address: formatAddress(address),
     isExposed: false,
+    isOurs: false,
     async leave() {
       await attachment[Symbol.asyncDispose]();
       return 'not-ours';
