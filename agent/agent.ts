@@ -20,6 +20,7 @@ import { openOtlpServer } from './http/otlp-server.ts';
 import type { OtlpServer } from './http/otlp-server.ts';
 import { Tokens } from './http/tokens.ts';
 import { MemoryWatch } from './memory/memory-watch.ts';
+import { Leaks } from './memory/leaks.ts';
 import { SamplingSearch } from './memory/sampling-search.ts';
 import { describeOptions, type ResolvedOptions } from './options.ts';
 import { FrameOriginals } from './source-maps/frame-originals.ts';
@@ -154,6 +155,9 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       log,
     }),
   );
+  const leaks = opening.use(
+    new Leaks({ captures, monitor, search, alerts, index: recordIndex, vitalsIntervalMs: options.vitalsIntervalMs, log }),
+  );
   const listeners: { admin?: LastingListener; ops?: LastingListener; otlp?: OtlpServer; control?: ControlSocket } = {};
   const features = (): Feature[] => [
     ...failures,
@@ -168,6 +172,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     ownSpans.feature(),
     ...monitor.features(),
     ...memory.features(),
+    leaks.feature(),
   ];
   opening.use(observe(metrics, { targets, captures, monitor, store: storage.store, features }));
   observeInspectors(metrics, targets);
@@ -209,6 +214,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     monitor,
     alerts,
     deaths: memory.deaths,
+    leaks,
     timelines,
     limits: memory.limits,
     store: storage.store,

@@ -34,8 +34,10 @@ export function selectThreads(watcher: TargetWatcher, threadId: string): Attache
 /** The metadata that is known before a capture begins. */
 export function draftOf(job: CaptureJob, thread: Thread): ProfileDraft {
   const { record, watcher } = job;
+  const { kind } = record.view;
+  if (kind === 'leak-search') throw new Error('a leak search has no artifact');
   return {
-    kind: record.view.kind,
+    kind,
     operationId: record.id,
     targetId: watcher.id,
     targetName: watcher.view.name,

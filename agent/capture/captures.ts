@@ -169,17 +169,38 @@ export class Captures extends EventEmitter<CapturesEvents> {
       if (mode === 'churn')
         refuseChurn({ durationMs, intervalBytes, nodeVersion: watcher.attachedIdentity.nodeVersion });
       this.#refuseTwin({ watcher, kind: 'heap-sampling', threadId });
-      const foreign = await foreignHeapProfiler(thread);
-      // Before what V8 said: it may have seen the sampler of a request that came at the same time as this one.
-      this.#refuseTwin({ watcher, kind: 'heap-sampling', threadId });
-      if (foreign !== undefined) throw foreign;
-      return this.#begin({
-        kind: 'heap-sampling',
-        request,
-        hold,
-        parameters: { durationMs, mode, intervalBytes },
-        run: (job) => runHeapSamplingOperation(job, { durationMs, mode, intervalBytes, ...this.#reading }),
-      });
+      const sampler = threadId === 'main' ? await this.#options.search?.yieldSampler(watcher.id) : undefined;
+      let finished: Promise<void> | undefined;
+      try {
+        const foreign = await foreignHeapProfiler(thread);
+        // Before what V8 said: it may have seen the sampler of a request that came at the same time as this one.
+        this.#refuseTwin({ watcher, kind: 'heap-sampling', threadId });
+        if (foreign !== undefined) throw foreign;
+        const operation = this.#begin({
+          kind: 'heap-sampling',
+          request,
+          hold,
+          parameters: { durationMs, mode, intervalBytes },
+          run: (job) => runHeapSamplingOperation(job, { durationMs, mode, intervalBytes, ...this.#reading }),
+        });
+        finished = this.#active.get(operation.id)?.finished;
+        return operation;
+      } finally {
+        void (finished ?? Promise.resolve()).finally(() => sampler?.[Symbol.dispose]());
+      }
+    });
+  }
+
+  /** An operation that samples in the background and has its own result. `capture-conflict` when one runs on the target. */
+  async startLeakSearch(search: {
+    request: CaptureRequest;
+    parameters: Operation['parameters'];
+    run: (job: CaptureJob) => Promise<OperationEnding>;
+  }): Promise<Operation> {
+    return this.#held(search.request, (hold) => {
+      const watcher = this.#options.targets.watcher(search.request.targetId);
+      this.#refuseTwin({ watcher, kind: 'leak-search', threadId: 'main' });
+      return this.#begin({ kind: 'leak-search', hold, ...search });
     });
   }
 
@@ -348,7 +369,7 @@ export class Captures extends EventEmitter<CapturesEvents> {
     // Throws when the target is not attached or has no such thread.
     selectThreads(watcher, threadId);
     const turn =
-      kind === 'heap-sampling'
+      kind === 'heap-sampling' || kind === 'leak-search'
         ? backgroundTurn
         : this.#limiter.enter(watcher.id, { retryAfterSeconds: this.#secondsUntilFree(watcher) });
     const record = new OperationRecord(

@@ -13,6 +13,7 @@ import { EventHub } from './event-hub.ts';
 import { setSecurityHeaders } from './headers.ts';
 import { heapHandlers } from './heap.ts';
 import { infoHandlers } from './info.ts';
+import { leakHandlers } from './leaks.ts';
 import { operationHandlers } from './operations.ts';
 import { pageHandlers } from './page.ts';
 import { asSidescopeError, problemResponse } from './problem.ts';
@@ -45,6 +46,7 @@ export function createAdminApp(services: AdminServices): AdminApp {
     ...heapHandlers(services),
     ...stackHandlers(services),
     ...vitalsHandlers(services),
+    ...leakHandlers(services),
     ...deathHandlers(services),
     ...alertHandlers(services),
     ...timelineHandlers(services),

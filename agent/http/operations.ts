@@ -37,7 +37,7 @@ const longestWaitMs = 60_000;
 /** What a route that began or ended a capture answers: at once, or with `wait=true` when it has ended. */
 export async function operationAnswer(started: {
   captures: CaptureService;
-  request: RouteRequest<'startCpu' | 'stopCpu' | 'startHeapSnapshot' | 'startHeapSampling'>;
+  request: RouteRequest<'startCpu' | 'stopCpu' | 'startHeapSnapshot' | 'startHeapSampling' | 'investigateLeaks'>;
   operation: Operation;
 }): Promise<Response> {
   const { captures, request } = started;

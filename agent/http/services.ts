@@ -5,6 +5,7 @@ import type { ProfileStore } from '../store/store.ts';
 import type { Targets } from '../attach/targets.ts';
 import type { Monitor } from '../vitals/monitor.ts';
 import type { DeathRecords } from '../memory/death-records.ts';
+import type { Leaks } from '../memory/leaks.ts';
 import type { MemoryMonitor } from '../memory/monitor.ts';
 import type { Death } from '../../protocol/rest/deaths.ts';
 import type { Info } from '../../protocol/rest/info.ts';
@@ -65,12 +66,15 @@ export type TimelineService = Pick<Timelines, 'list' | 'get' | 'routes' | 'hotFu
 
 export type DeathService = Pick<DeathRecords, 'list' | 'noteStacks'> & Source<'death', Death>;
 
+export type LeakService = Pick<Leaks, 'list' | 'investigate'>;
+
 /** What the admin listener stands on. */
 export interface AdminServices {
   readonly targets: TargetService;
   readonly captures: CaptureService;
   readonly monitor: MonitorService;
   readonly alerts: AlertService;
+  readonly leaks: LeakService;
   readonly deaths: DeathService;
   readonly timelines: TimelineService;
   readonly limits: Pick<MemoryMonitor, 'limitOf'>;

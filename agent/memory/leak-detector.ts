@@ -83,7 +83,11 @@ export class LeakDetector extends EventEmitter<LeakEvents> implements AsyncDispo
   }
 
   /** Of one target, or of all. Verdicts are of the present runs, `earlier` of all that were called leaks. Throws `storage-failed`. */
-  list(query: { targetId?: string | undefined; limit?: number | undefined; cursor?: string | undefined }): LeakList {
+  list(query: {
+    targetId?: string | undefined;
+    limit?: number | undefined;
+    cursor?: string | undefined;
+  }): Omit<LeakList, 'investigations'> {
     const { targetId, limit = 50, cursor } = query;
     const watched = [...this.#watched.values()].filter((each) => targetId === undefined || each.targetId === targetId);
     const { records, nextCursor } = this.#table.list({ targetId, limit, cursor });
@@ -268,5 +272,5 @@ function newsOf(verdict: LeakVerdict): string {
 }
 
 function isSoon({ limit, at }: LeakVerdict): boolean {
-  return limit?.reachedAt != null && Date.parse(limit.reachedAt) - Date.parse(at) < 3_600_000;
+  return limit !== null && limit.reachedAt !== null && Date.parse(limit.reachedAt) - Date.parse(at) < 3_600_000;
 }

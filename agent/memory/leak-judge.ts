@@ -194,7 +194,7 @@ export class LeakJudge {
     const grew = `grew by ${mb(trend.grown)} in ${duration(trend)} at no higher load`;
     const suspect = (why: string): Look => ({ state: 'suspect', reason: `${grew}; ${why}`, trend });
     const pace = this.#nearestLimit(pool, { slopePerMs: trend.slopePerMs, levelBytes: trend.level });
-    const isUrgent = pace?.inMs != null && pace.inMs < urgentWindows * windowMs;
+    const isUrgent = pace !== null && pace.inMs !== null && pace.inMs < urgentWindows * windowMs;
     if (!isTrusted && !isUrgent && windows.length < garbageWindows)
       return settled('garbage may be in it: too few collections of the whole heap so far');
     if (!isTrusted) return suspect('no collection of the whole heap was seen yet, so it may be garbage');

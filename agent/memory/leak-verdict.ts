@@ -19,7 +19,7 @@ export function verdictOf(
   const { pool, state, reason, trend, levelBytes, sinceMs, limit } = judgement;
   const { targetId, instanceId, nowMs, sites, unavailable } = about;
   const isGrowing = state !== 'settled';
-  const reached = limit?.inMs != null && limit.inMs < yearMs ? iso(nowMs + limit.inMs) : null;
+  const reached = limit !== null && limit.inMs !== null && limit.inMs < yearMs ? iso(nowMs + limit.inMs) : null;
   return {
     targetId,
     instanceId,

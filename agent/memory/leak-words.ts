@@ -37,7 +37,10 @@ export function leakTitle(verdict: LeakVerdict): string {
   const { pool, slopeMbPerHour, levelBytes, limit, sites } = verdict;
   const level = levelBytes === null ? '' : ` (${(levelBytes / 1e6).toFixed(0)} MB now)`;
   const pace = slopeMbPerHour === null ? '' : ` by ${slopeMbPerHour.toPrecision(3)} MB/h`;
-  const inHours = limit?.reachedAt == null ? null : (Date.parse(limit.reachedAt) - Date.parse(verdict.at)) / 3_600_000;
+  const inHours =
+    limit === null || limit.reachedAt === null
+      ? null
+      : (Date.parse(limit.reachedAt) - Date.parse(verdict.at)) / 3_600_000;
   const forecast = inHours === null ? '' : `; ${limit?.kind} limit in ${inHours.toPrecision(2)} h`;
   const [top] = sites;
   const most = top === undefined || pool === 'native' ? '' : `; most from ${placeText(top.original ?? top)}`;

@@ -66,6 +66,8 @@ interface SamplerRun {
   readonly sampler: HeapSampler;
   readonly startedAtMs: number;
   readonly readings: { readonly atMs: number; readonly sites: readonly LocatedSite[] }[];
+  /** Of the investigation under way: its growth is told from there. */
+  investigated: { readonly atMs: number; readonly sites: readonly LocatedSite[] } | undefined;
 }
 
 /**
@@ -126,12 +128,12 @@ export class SamplingSearch extends EventEmitter<SearchEvents> implements AsyncD
 
   /**
    * What is alive of what was allocated since sampling began, and what of it grew. Undefined when no search runs, when a person's capture has the sampler,
-   * when the last readings took over 0.5 % of the target's time (never `near-limit`), and when the target is lost meanwhile. Rejects with the signal's reason.
+   * when the last readings took over 0.5 % of the target's time (`suspicion` only), and when the target is lost meanwhile. Rejects with the signal's reason.
    */
   async read(targetId: string, cause: SearchCause, signal: AbortSignal): Promise<GrowthReading | undefined> {
     const search = this.#searches.get(targetId);
     if (search === undefined) return undefined;
-    if (cause !== 'near-limit' && performance.now() < search.nextReadMs) {
+    if (cause === 'suspicion' && performance.now() < search.nextReadMs) {
       this.emit('reading-skipped', { targetId, cause });
       return undefined;
     }
@@ -158,6 +160,7 @@ export class SamplingSearch extends EventEmitter<SearchEvents> implements AsyncD
       const search = this.#searches.get(targetId);
       if (search === undefined) return;
       if (cause !== undefined) search.causes.delete(cause);
+      if (cause === 'investigation' && search.run !== undefined) search.run.investigated = undefined;
       if (cause !== undefined && search.causes.size > 0) return;
       this.#searches.delete(targetId);
       if (search.run === undefined) return;
@@ -204,7 +207,7 @@ export class SamplingSearch extends EventEmitter<SearchEvents> implements AsyncD
       mode: 'live',
       intervalBytes: samplingIntervalBytes.default,
     });
-    search.run = { sampler, startedAtMs: performance.now(), readings: [] };
+    search.run = { sampler, startedAtMs: performance.now(), readings: [], investigated: undefined };
   }
 
   async #pause(targetId: string): Promise<void> {
@@ -256,7 +259,7 @@ export class SamplingSearch extends EventEmitter<SearchEvents> implements AsyncD
         sitesMax,
         signal,
       });
-      const [earlier] = run.readings;
+      const earlier = cause === 'investigation' ? run.investigated : run.readings[0];
       const forMs = atMs - (earlier?.atMs ?? run.startedAtMs);
       const reading: GrowthReading = {
         instanceId,
@@ -267,6 +270,7 @@ export class SamplingSearch extends EventEmitter<SearchEvents> implements AsyncD
         costMs: pauseMs,
       };
       run.readings.push({ atMs, sites });
+      if (cause === 'investigation') run.investigated ??= { atMs, sites };
       if (run.readings.length > readingsMax) run.readings.shift();
       this.#latest.set(targetId, reading);
       this.emit('reading', { targetId, cause, reading });

@@ -14,7 +14,9 @@ export class ImposedPauses {
 
   /** To be called with every change of an operation. */
   follow(operation: Operation): void {
-    const { id, targetId, thread, state } = operation;
+    const { id, targetId, thread, state, kind } = operation;
+    // Its readings tell themselves when they pause.
+    if (kind === 'leak-search') return;
     if (thread !== 'main' && thread !== 'all') return;
     const wasPausing = this.isPausing(targetId);
     if (isEndedState(state)) {

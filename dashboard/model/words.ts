@@ -1,5 +1,5 @@
-import type { Operation } from '../../protocol/rest/operation.ts';
-import type { Profile, ProfileKind } from '../../protocol/rest/profile.ts';
+import type { Operation, OperationKind } from '../../protocol/rest/operation.ts';
+import type { Profile } from '../../protocol/rest/profile.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import { formatAgo, formatElapsed, plural } from '../format.ts';
 import type { PageState } from './page-state.ts';
@@ -15,10 +15,11 @@ export interface Status {
   readonly code: string | null;
 }
 
-export const kindWords: Readonly<Record<ProfileKind, string>> = {
+export const kindWords: Readonly<Record<OperationKind, string>> = {
   cpu: 'CPU profile',
   'heap-snapshot': 'Heap snapshot',
   'heap-sampling': 'Heap sampling',
+  'leak-search': 'Leak search',
 };
 
 export function targetStatus(target: Target, nowMs: number): Status {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { flag, integer, targetId } from './requests.ts';
 
 const placeShape = {
   functionName: z.string().describe('Empty for anonymous functions'),
@@ -88,10 +89,66 @@ export const leakSearchSchema = z.object({
 });
 export type LeakSearch = z.infer<typeof leakSearchSchema>;
 
+/** What became of the growth under load, once the load was over: at most a tenth of it held, at most half, more. */
+export const growthOutcomeSchema = z.enum(['no-growth', 'drained', 'mostly-drained', 'held']);
+
+export const leakInvestigationSchema = z.object({
+  id: z.string().describe('Of the operation'),
+  targetId: z.string(),
+  instanceId: z.string(),
+  startedAt: z.iso.datetime(),
+  endedAt: z.iso.datetime(),
+  loadMs: z.number().describe('Between the first reading and the one under load'),
+  settleMs: z.number().describe('Between that one and the last; 0 without'),
+  pools: z.array(
+    z.object({
+      pool: leakPoolSchema,
+      baselineBytes: z.number().nullable(),
+      busyBytes: z.number().nullable(),
+      settledBytes: z.number().nullable(),
+      heldShare: z.number().nullable().describe('Of the growth under load, what is still there at the end'),
+      outcome: growthOutcomeSchema,
+    }),
+  ),
+  sites: z
+    .array(growthSiteSchema)
+    .describe('What was allocated since the first reading, and is still there at the last'),
+  readings: z.int(),
+  costMs: z.number(),
+  nextStep: z.string(),
+});
+export type LeakInvestigation = z.infer<typeof leakInvestigationSchema>;
+export type GrowthOutcome = z.infer<typeof growthOutcomeSchema>;
+
 export const leakListSchema = z.object({
   verdicts: z.array(leakVerdictSchema).describe('One per pool of each target, as it runs now'),
   searches: z.array(leakSearchSchema).describe('The allocation sampling that suspicions started'),
   earlier: z.array(leakRecordSchema).describe('All that were called leaks, also of earlier runs, newest first'),
+  investigations: z.array(leakInvestigationSchema).describe('The guided searches, newest first, at most 20'),
   nextCursor: z.string().nullable().describe('`cursor` of the next page of `earlier`; null on the last one'),
 });
 export type LeakList = z.infer<typeof leakListSchema>;
+
+export const investigateLoadMs = { default: 60_000, min: 1_000, max: 3_600_000 } as const;
+export const investigateSettleMs = { default: 15_000, min: 0, max: 600_000 } as const;
+
+export const leaksQuery = z
+  .object({
+    target: targetId.optional(),
+    limit: integer(1, 200, 'leaks').optional().describe('Of `earlier`; default 50'),
+    cursor: z.string().max(100).optional().describe('Of `earlier`'),
+  })
+  .strict();
+
+export const leakInvestigateQuery = z
+  .object({
+    target: targetId.optional(),
+    duration: integer(investigateLoadMs.min, investigateLoadMs.max, 'milliseconds')
+      .optional()
+      .describe(`Under load, default ${investigateLoadMs.default}`),
+    settle: integer(investigateSettleMs.min, investigateSettleMs.max, 'milliseconds')
+      .optional()
+      .describe(`Afterwards without load, before the last reading; default ${investigateSettleMs.default}, 0: none`),
+    wait: flag.optional(),
+  })
+  .strict();

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { samplingModeSchema } from './profile.ts';
 
-export const operationKindSchema = z.enum(['cpu', 'heap-snapshot', 'heap-sampling']);
+export const operationKindSchema = z.enum(['cpu', 'heap-snapshot', 'heap-sampling', 'leak-search']);
 export type OperationKind = z.infer<typeof operationKindSchema>;
 
 export const operationStateSchema = z.enum(['queued', 'running', 'succeeded', 'partial', 'failed', 'cancelled']);
@@ -25,6 +25,7 @@ export const operationSchema = z.object({
     force: z.boolean().optional(),
     mode: samplingModeSchema.optional(),
     intervalBytes: z.number().optional(),
+    settleMs: z.number().optional(),
   }),
   progress: z.object({
     /** What it does now, for people: "sampling", "target is paused: V8 builds the snapshot", "receiving", "checking". */

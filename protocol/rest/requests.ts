@@ -12,7 +12,7 @@ export function integer(min: number, max: number, unit: string) {
     .refine((value) => value >= min && value <= max, `must be between ${min} and ${max} ${unit}`);
 }
 
-const flag = z
+export const flag = z
   .enum(['true', 'false', '1', '0'], 'must be true or false')
   .describe('`true` or `false`')
   .transform((value) => value === 'true' || value === '1');

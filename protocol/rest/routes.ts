@@ -4,6 +4,7 @@ import { eventSchema } from './event.ts';
 import { snapshotForecastSchema } from './forecast.ts';
 import { infoSchema } from './info.ts';
 import { deletedProfilesSchema, operationListSchema, profileListSchema, targetListSchema } from './lists.ts';
+import { leakRoutes } from './leaks-routes.ts';
 import { operationSchema } from './operation.ts';
 import type { ProblemCode } from './problem.ts';
 import { profilePatchSchema, profileSchema } from './profile.ts';
@@ -208,6 +209,7 @@ export const routes = {
     errors: ['unknown-target', 'storage-failed'],
   },
   ...alertRoutes,
+  ...leakRoutes,
   ...deathRoutes,
   ...timelineRoutes,
   listOperations: {

@@ -29,7 +29,7 @@ export type TargetIdentity = z.infer<typeof targetIdentitySchema>;
 
 export const captureRefSchema = z.object({
   operationId: z.string(),
-  kind: z.enum(['cpu', 'heap-snapshot', 'heap-sampling']),
+  kind: z.enum(['cpu', 'heap-snapshot', 'heap-sampling', 'leak-search']),
   thread: z.string(),
 });
 export type CaptureRef = z.infer<typeof captureRefSchema>;

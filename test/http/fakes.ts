@@ -10,6 +10,7 @@ import type {
   AlertService,
   CaptureService,
   DeathService,
+  LeakService,
   MonitorService,
   ConvertedForm,
   StoreService,
@@ -178,6 +179,19 @@ export class FakeDeaths extends EventEmitter<{ death: [Death] }> implements Deat
   noteStacks(): void {}
 }
 
+/** Nothing ever grew. */
+export class FakeLeaks implements LeakService {
+  readonly asked: unknown[] = [];
+  list: LeakService['list'] = (query) => {
+    this.asked.push(query);
+    return { verdicts: [], searches: [], earlier: [], investigations: [], nextCursor: null };
+  };
+  investigate: LeakService['investigate'] = async (request) => {
+    this.asked.push(request);
+    return fakeOperation('search-1', { kind: 'leak-search' });
+  };
+}
+
 /** Nothing was ever read. */
 export class FakeMonitor
   extends EventEmitter<{ vitals: [Vitals]; stall: [Stall]; 'stall-ended': [Stall] }>
@@ -339,6 +353,7 @@ export interface FakeServices extends AdminServices {
   readonly captures: FakeCaptures;
   readonly monitor: FakeMonitor;
   readonly alerts: FakeAlerts;
+  readonly leaks: FakeLeaks;
   readonly timelines: FakeTimelines;
   readonly store: FakeStore;
   readonly audited: AuditRecord[];
@@ -358,6 +373,7 @@ export async function fakeServices(overrides: Partial<AdminServices> = {}): Prom
     captures: new FakeCaptures(),
     monitor: new FakeMonitor(),
     alerts: new FakeAlerts(),
+    leaks: new FakeLeaks(),
     timelines: new FakeTimelines(),
     deaths: new FakeDeaths(),
     limits: { limitOf: () => ({ nearerLimit: null, limitNotes: ['there is no reading yet'] }) },
