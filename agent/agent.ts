@@ -125,20 +125,26 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       budgetBytes: options.diskBudgetBytes,
       originals: frameOriginals,
       worker,
+      requests: { routeOf: (traceId) => timelines.routeOf(traceId) },
       vitalsIntervalMs: options.vitalsIntervalMs,
       stallThresholdMs: options.stallThresholdMs,
       stallIntervalMs: options.stallIntervalMs,
       log,
     }),
   );
-  const timelines = opening.use(
+  const timelines: Timelines = opening.use(
     new Timelines({
       targets,
       monitor,
       store: storage.store,
       readHotFunctions: (path, reading) => worker.hotFunctions(path, reading),
+      obstacle: () => {
+        const { state, reason } = listeners.otlp?.feature() ?? notYet('otlp');
+        return state === 'on' ? undefined : `no spans can come: ${reason}`;
+      },
     }),
   );
+  timelines.sink.on('settled', ({ traceId, summary }) => summary && monitor.noteRoute(traceId, summary.name));
   const requests = new Requests({ ...requestOptions(options), sink: timelines.sink, log });
   const memoryEvidence = opening.use(new MemoryEvidence(monitor));
   const memory = opening.use(

@@ -64,6 +64,8 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
   readonly #history: History;
   readonly #stalls: StallTable;
   readonly #ledger: StallLedger;
+  /** Ended, with a trace of which no span came yet. */
+  readonly #unrouted = new Map<string, Stall>();
   readonly #pauses = new ImposedPauses();
   readonly #watched = new Map<string, TargetVitals>();
   readonly #latest = new Map<string, Vitals>();
@@ -167,6 +169,12 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
     ];
   }
 
+  /** The request of a trace has ended and its spans came: stalls in it get its name. */
+  noteRoute(traceId: string, route: string): void {
+    for (const stall of this.#unrouted.values())
+      if (stall.span?.traceId === traceId) this.#deliver({ ...stall, span: { ...stall.span, route } }, false);
+  }
+
   /** To be disposed before the targets: it leaves nothing of its own in them. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#watched.values()].map((watched) => watched[Symbol.asyncDispose]()));
@@ -236,6 +244,14 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
   }
 
   #deliver(stall: Stall, isFinal: boolean): void {
+    this.#unrouted.delete(stall.id);
+    if (stall.state !== 'ongoing' && stall.span?.route === null) {
+      this.#unrouted.set(stall.id, stall);
+      for (const oldest of this.#unrouted.keys()) {
+        if (this.#unrouted.size <= maxUnrouted) break;
+        this.#unrouted.delete(oldest);
+      }
+    }
     this.#write('a stall', () => this.#stalls.save(stall));
     this.emit('stall', stall);
     if (!isFinal) return;
@@ -265,6 +281,9 @@ function notWatched({ id, isOnDemand }: TargetWatcher): SidescopeError {
     ? new SidescopeError('target-not-attached', `target ${id} is attached for captures only (--inspector-lifetime)`)
     : new SidescopeError('target-gone', `target ${id} is leaving`);
 }
+
+/** A span comes some seconds after its stall, or never. */
+const maxUnrouted = 50;
 
 /** Of what `History` takes a twentieth: 3.2 MB, one target's seven days. */
 const memoryBudgetBytes = 64 * 2 ** 20;

@@ -13,6 +13,8 @@ export interface RunningAgent extends AsyncDisposable {
   /** `http://127.0.0.1:PORT` of the admin listener. */
   readonly url: string;
   readonly opsUrl: string;
+  /** Where spans go; undefined when `--otlp-address` is off. */
+  readonly otlpUrl: string | undefined;
   readonly token: string;
   readonly dataDirectory: string;
   /** Lines of its log, as JSON. */
@@ -33,6 +35,7 @@ export async function openAgent(options: {
     argv: [
       ...options.targets.flatMap((target) => ['--target', target]),
       ...['--data-dir', dataDirectory, '--admin-address', '127.0.0.1:0', '--ops-address', '127.0.0.1:0'],
+      ...(options.args?.includes('--otlp-address') === true ? [] : ['--otlp-address', '127.0.0.1:0']),
       ...(options.args ?? []),
     ],
     environment: {},
@@ -51,6 +54,7 @@ export async function openAgent(options: {
     agent,
     url: agent.admin.url,
     opsUrl: agent.ops.url,
+    otlpUrl: agent.otlp?.url,
     token: agent.takeToken() ?? '',
     dataDirectory,
     logged,
