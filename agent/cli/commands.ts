@@ -14,6 +14,15 @@ export const commands = {
     summary: 'Open the page of an agent in a pod: port-forward, token, browser; run where kubectl reaches the cluster.',
     load: async (): Promise<Command> => (await import('./open.ts')).openPod,
   },
+  heap: {
+    summary:
+      'Read heap snapshots from files: what holds the memory, what grew, who holds a class; take the secrets out.',
+    load: async (): Promise<Command> => (await import('./heap.ts')).analyseHeapFiles,
+  },
+  cpu: {
+    summary: 'Read CPU profiles from files: the hottest functions, and what changed between two.',
+    load: async (): Promise<Command> => (await import('./cpu.ts')).analyseCpuFiles,
+  },
 } as const satisfies Readonly<Record<string, { summary: string; load: () => Promise<Command> }>>;
 
 export function isCommand(word: string): word is keyof typeof commands {

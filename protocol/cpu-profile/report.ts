@@ -42,18 +42,31 @@ function hottestStacks(
   profile: CpuProfile,
   { selfUs, activeUs, limit }: { selfUs: Float64Array; activeUs: number; limit: number },
 ): CpuSummary['stacks'] {
-  return [...selfUs.keys()]
+  const byText = new Map<string, { us: number; frames: readonly string[] }>();
+  const hottest = [...selfUs.keys()]
     .filter((node) => selfUs[node]! > 0 && !profile.frames[profile.nodeFrames[node]!]!.functionName.startsWith('('))
     .sort((a, b) => selfUs[b]! - selfUs[a]! || a - b)
+    .slice(0, STACKS_ASKED);
+  for (const node of hottest) {
+    const frames: string[] = [];
+    for (let at = node; at > 0; at = profile.parents[at]!) {
+      const text = shortFrameText(profile.frames[profile.nodeFrames[at]!]!);
+      // Recursion once.
+      if (frames.at(-1) !== text) frames.push(text);
+    }
+    const key = frames.join('\n');
+    const known = byText.get(key);
+    if (known === undefined) byText.set(key, { us: selfUs[node]!, frames: frames.reverse() });
+    else known.us += selfUs[node]!;
+  }
+  return [...byText.values()]
+    .sort((a, b) => b.us - a.us)
     .slice(0, limit)
-    .map((node) => {
-      const frames: string[] = [];
-      for (let at = node; at > 0; at = profile.parents[at]!) {
-        frames.push(shortFrameText(profile.frames[profile.nodeFrames[at]!]!));
-      }
-      return { share: activeUs > 0 ? selfUs[node]! / activeUs : 0, frames: frames.reverse() };
-    });
+    .map(({ us, frames }) => ({ share: activeUs > 0 ? us / activeUs : 0, frames }));
 }
+
+/** Of a tree of any size: stacks that differ only in their recursion are one. */
+const STACKS_ASKED = 500;
 
 /** Fewer than 200 lines of at most 160 characters, the same for the same profile. */
 export function cpuSummaryText({

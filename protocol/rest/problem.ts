@@ -277,6 +277,11 @@ export const problemKinds = {
     cause: 'A source map of the target is not one, or broken. It only costs the original names.',
     remedy: 'The message says at which byte and why; build the target again.',
   },
+  'unusable-file': {
+    status: 422,
+    cause: 'A file that a command names cannot be read or written.',
+    remedy: 'The message says which and why.',
+  },
   'analysis-limit': {
     status: 422,
     cause: 'Reading or converting the profile needs more memory or time than the agent gives it.',
