@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { AlertList } from '../../protocol/rest/alerts.ts';
+import type { LeakList } from '../../protocol/rest/leaks.ts';
+import type { DeathList } from '../../protocol/rest/deaths.ts';
 import { eventSchema } from '../../protocol/rest/event.ts';
 import type { DeletedProfiles, OperationList, ProfileList, TargetList } from '../../protocol/rest/lists.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
@@ -10,6 +12,8 @@ import { apiPath, routes } from '../../protocol/rest/routes.ts';
 import type { Route } from '../../protocol/rest/route.ts';
 import type { Stacks } from '../../protocol/rest/stacks.ts';
 import type { StallList } from '../../protocol/rest/stalls.ts';
+import type { HotFunctions } from '../../protocol/rest/hot-functions.ts';
+import type { RouteList, TimelineDetail, TimelineList } from '../../protocol/rest/timelines.ts';
 import type { Ticket } from '../../protocol/rest/ticket.ts';
 import type { VitalsHistory } from '../../protocol/rest/vitals.ts';
 import { openAgent } from '../support/agent.ts';
@@ -129,12 +133,29 @@ test('every route answers what the contract says, asked as curl asks', { timeout
   expect(await json('GET /memory/history?step=60000')).toMatchObject({ targetId: view?.id, stepMs: 60_000 });
   expect(await json<StallList>('GET /stalls')).toMatchObject({ nextCursor: null });
   expect(await json<AlertList>('GET /alerts')).toMatchObject({ nextCursor: null });
+  expect(await json<DeathList>('GET /deaths?limit=5')).toEqual({ deaths: [], nextCursor: null });
+  const search = await json<Operation>('POST /memory/leaks/investigate?duration=1000&settle=0&wait=true');
+  expect(search).toMatchObject({ kind: 'leak-search', state: 'succeeded', error: null });
+  expect(await json<LeakList>('GET /memory/leaks')).toMatchObject({ earlier: [], investigations: [{ id: search.id }] });
 
+  await checkTimelines(client, agent);
   await waitFor(() => events.types.includes('profile-deleted'), { message: 'the events' });
+  await waitFor(() => events.types.includes('requests'), { message: 'the count of requests' });
   expect(events.types[0]).toBe('hello');
   // On a machine that is busy enough there may be a stall as well.
   expect(new Set([...events.types, 'stall', 'alert'])).toEqual(
-    new Set(['hello', 'target', 'operation', 'profile', 'profile-deleted', 'storage', 'vitals', 'stall', 'alert']),
+    new Set([
+      'hello',
+      'target',
+      'operation',
+      'profile',
+      'profile-deleted',
+      'storage',
+      'vitals',
+      'stall',
+      'alert',
+      'requests',
+    ]),
   );
   await events.stop();
   expect(agent.audited.filter(({ result }) => result !== 'ok')).toEqual([]);
@@ -146,6 +167,34 @@ test('every route answers what the contract says, asked as curl asks', { timeout
   client.asked.add('events');
   expect(rows.map(([name]) => name).filter((name) => !client.asked.has(name))).toEqual([]);
 });
+
+async function checkTimelines({ json }: ReturnType<typeof clientOf>, { otlpUrl }: RunningAgent) {
+  const traceId = '5b8efff798038103d269b633813fc60c';
+  const span = {
+    traceId,
+    spanId: 'eee19b7ec3c1b174',
+    name: 'GET',
+    kind: 2,
+    startTimeUnixNano: `${BigInt(Date.now() - 100) * 1_000_000n}`,
+    endTimeUnixNano: `${BigInt(Date.now()) * 1_000_000n}`,
+    attributes: [
+      { key: 'http.request.method', value: { stringValue: 'GET' } },
+      { key: 'http.route', value: { stringValue: '/users/:id' } },
+    ],
+  };
+  const body = JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] });
+  const headers = { 'Content-Type': 'application/json' };
+  expect((await curl(`${otlpUrl}/v1/traces`, { method: 'POST', headers, body })).status).toBe(200);
+  await waitFor(async () => (await json<TimelineList>('GET /timelines?order=slowest')).total > 0, {
+    message: 'the request in the list',
+  });
+  const detail = await json<TimelineDetail>(`GET /timelines/${traceId}`);
+  expect(detail).toMatchObject({ name: 'GET /users/:id', isWhole: true, summary: 'server 100 %', cpu: null });
+  expect((await json<RouteList>('GET /routes')).routes).toMatchObject([{ name: 'GET /users/:id', count: 1 }]);
+  const hot = await json<HotFunctions>('GET /hot-functions?limit=5');
+  expect(hot.spans?.items).toMatchObject([{ kind: 'server', name: 'GET /users/:id', count: 1 }]);
+  expect(hot.cpu?.items[0]?.selfMs).toBeGreaterThan(0);
+}
 
 async function checkHeapSampling({ call, json }: ReturnType<typeof clientOf>) {
   const started = await call('POST /heap/sampling/start?duration=60000');

@@ -29,6 +29,7 @@ describe('without anything given', () => {
     const { options, sources, problems } = await resolve({});
     expect(options).toEqual({
       target: [{ host: '127.0.0.1', port: 9229 }],
+      inspectorLifetime: 'always',
       dataDir: './.sidescope',
       diskBudgetBytes: 2 * 2 ** 30,
       retentionCount: 200,
@@ -40,6 +41,8 @@ describe('without anything given', () => {
       vitalsIntervalMs: 5_000,
       stallThresholdMs: 1_000,
       stallIntervalMs: 500,
+      memoryIntervalMs: 60_000,
+      memoryThreshold: 0.9,
       livenessBudgetMs: 20_000,
       captureConcurrency: 1,
       captureQueue: 4,

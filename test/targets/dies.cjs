@@ -3,6 +3,7 @@ require('./lifeline.cjs');
 
 const forever = setInterval(() => {}, 60_000);
 const all = [];
+const { getHeapSpaceStatistics } = require('node:v8');
 
 /** The line that the memory goes to. */
 function hoard() {
@@ -42,6 +43,18 @@ const ways = {
   abort: () => process.abort(),
   closeInspector: () => setTimeout(() => require('node:inspector').close(), 1),
   memory: () => setInterval(hoard, 8),
+  /** To 92 % of `--max-old-space-size=256`, and no further. */
+  hold() {
+    const used = () => getHeapSpaceStatistics().find((space) => space.space_name === 'old_space').space_used_size;
+    const timer = setInterval(() => {
+      for (let i = 0; i < 10 && used() < 245e6; i++) hoard();
+      if (used() >= 245e6) clearInterval(timer);
+    }, 8);
+  },
+  release() {
+    all.length = 0;
+    globalThis.gc();
+  },
   listeners: () => console.log(`listeners ${process.listenerCount('uncaughtExceptionMonitor')}`),
   collect() {
     globalThis.gc();
