@@ -59,7 +59,7 @@ export function openListener(options: ListenerOptions): Promise<Listener> {
       // The agent's own fetch and tests keep the platform's Request and Response.
       overrideGlobalObjects: false,
       errorHandler: (error) => malformedAnswer(error, options),
-    }) as (...request: Parameters<ReturnType<typeof getRequestListener>>) => void,
+    }),
   );
 }
 

@@ -1,4 +1,8 @@
+import { createFileRegistry, fromBinary } from '@bufbuild/protobuf';
+import type { DescMessage, Message } from '@bufbuild/protobuf';
+import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import protobuf from 'protobufjs';
+import descriptor from 'protobufjs/ext/descriptor.js';
 
 /** The parts of opentelemetry-proto 1.11 that a trace request has, as protobufjs reads them. */
 const source = `
@@ -40,4 +44,29 @@ export const BadRequest = root.lookupType('BadRequest');
 /** Encodes an object with proto field names in lowerCamelCase; 64-bit values as strings. */
 export function encodeRequest(request: object): Buffer {
   return Buffer.from(TraceRequest.encode(TraceRequest.fromObject(request)).finish());
+}
+
+/** The same messages for the other library. */
+export const bufTraceRequest: DescMessage = bufMessage('ExportTraceServiceRequest');
+
+export function decodeWithBuf(bytes: Uint8Array): Message {
+  return fromBinary(bufTraceRequest, bytes);
+}
+
+function bufMessage(name: string): DescMessage {
+  interface Field {
+    typeName?: string;
+  }
+  const set = (
+    root as unknown as { toDescriptor(edition: string): { file: { messageType: { field: Field[] }[] }[] } }
+  ).toDescriptor('proto3');
+  for (const message of set.file.flatMap(({ messageType }) => messageType)) {
+    // Left relative by protobufjs, and wanted absolute by the other; there is no package here.
+    for (const field of message.field) if (field.typeName) field.typeName = `.${field.typeName}`;
+  }
+  const { FileDescriptorSet } = descriptor as unknown as { FileDescriptorSet: protobuf.Type };
+  const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, FileDescriptorSet.encode(set).finish()));
+  const found = registry.getMessage(name);
+  if (found === undefined) throw new Error(`no message ${name}`);
+  return found;
 }
