@@ -25,6 +25,7 @@ import { SamplingSearch } from './memory/sampling-search.ts';
 import { describeOptions, type ResolvedOptions } from './options.ts';
 import { FrameOriginals } from './source-maps/frame-originals.ts';
 import { isOwnAddress } from './requests/own-address.ts';
+import { learnServices } from './requests/learn-services.ts';
 import { Requests } from './requests/requests.ts';
 import type { RequestsOptions } from './requests/requests.ts';
 import { Timelines } from './requests/timelines.ts';
@@ -103,7 +104,12 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     log,
   });
   const { serviceName, serviceVersion } = options;
-  const identities = new ServiceIdentity({ environment, serviceName, serviceVersion });
+  const identities = new ServiceIdentity({
+    environment,
+    serviceName,
+    serviceVersion,
+    mappings: options.sourceMapPath,
+  });
   const alertSinks = await openSinks(options, { log, environment });
   const recordIndex = storage.store ?? opening.use(indexInMemory());
   const alerts = opening.use(
@@ -145,7 +151,11 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     }),
   );
   timelines.sink.on('settled', ({ traceId, summary }) => summary && monitor.noteRoute(traceId, summary.name));
-  const requests = new Requests({ ...requestOptions(options), sink: timelines.sink, log });
+  const requests = new Requests({
+    ...requestOptions(options),
+    sink: learnServices(timelines.sink, { targets, identities }),
+    log,
+  });
   const memoryEvidence = opening.use(new MemoryEvidence(monitor));
   const memory = opening.use(
     new MemoryWatch({
@@ -162,7 +172,15 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     }),
   );
   const leaks = opening.use(
-    new Leaks({ captures, monitor, search, alerts, index: recordIndex, vitalsIntervalMs: options.vitalsIntervalMs, log }),
+    new Leaks({
+      captures,
+      monitor,
+      search,
+      alerts,
+      index: recordIndex,
+      vitalsIntervalMs: options.vitalsIntervalMs,
+      log,
+    }),
   );
   const listeners: { admin?: LastingListener; ops?: LastingListener; otlp?: OtlpServer; control?: ControlSocket } = {};
   const features = (): Feature[] => [
@@ -184,7 +202,14 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   observeInspectors(metrics, targets);
   opening.use(logTargets(targets, log));
   const ownSpans = opening.use(
-    new OwnSpans({ endpoint: options.telemetryEndpoint, captures, alerts, environment, log }),
+    new OwnSpans({
+      endpoint: options.telemetryEndpoint,
+      isLoop: isOwnAddress(options.telemetryEndpoint, options.otlpAddress),
+      captures,
+      alerts,
+      environment,
+      log,
+    }),
   );
   observeOtlp(metrics, requests);
   observeTraces(metrics, timelines.sink);
@@ -287,7 +312,9 @@ function requestOptions(options: ResolvedOptions['options']): Omit<RequestsOptio
       tracesUrl,
       headers: options.otlpForwardHeaders ?? {},
       queueBytesMax: options.otlpForwardQueueBytes,
-      obstacle: isLoop ? 'the upstream is this agent itself (--otlp-forward, or OTEL_EXPORTER_OTLP_ENDPOINT)' : undefined,
+      obstacle: isLoop
+        ? 'the upstream is this agent itself (--otlp-forward, or OTEL_EXPORTER_OTLP_ENDPOINT)'
+        : undefined,
     },
   };
 }

@@ -43,32 +43,35 @@ export function reportStalls(monitor: StallSource, desk: AlertDesk): Disposable 
 
 function keyOf({ dominant, verdict }: Stall): string {
   if (dominant === null) return verdict;
-  const { functionName, url, lineNumber } = dominant;
+  const { functionName, url, lineNumber } = dominant.original ?? dominant;
   // The line of a function's sample moves about; one without a name has nothing else.
   return functionName === '' ? `${url}:${lineNumber}` : `${functionName} ${url}`;
 }
 
 function conditionOf(stall: Stall, key: string): Condition {
-  const { kind, targetId, summary, durationMs, verdict, dominant, samples, span, gcMs, throttledMs } = stall;
+  const { kind, targetId, thread, summary, durationMs, verdict, dominant, samples, span, gcMs, throttledMs } = stall;
+  const place = dominant?.original ?? dominant;
   return {
     problem: kind === 'blocked' ? 'stall' : 'saturation',
     targetId,
     key,
-    severity: kind === 'blocked' && durationMs >= criticalMs ? 'critical' : 'warning',
+    severity: kind === 'blocked' && thread === 'main' && durationMs >= criticalMs ? 'critical' : 'warning',
     title: summary,
     facts: {
       stallId: stall.id,
       instanceId: stall.instanceId,
+      thread,
       startedAt: stall.startedAt,
       ongoing: stall.state === 'ongoing',
       durationMs,
       verdict,
-      function: dominant?.functionName ?? null,
-      url: dominant?.url ?? null,
-      line: dominant?.lineNumber ?? null,
+      function: place?.functionName ?? null,
+      url: place?.url ?? null,
+      line: place?.lineNumber ?? null,
       share: dominant?.share ?? null,
       samples: samples.running,
       span: span?.name ?? null,
+      route: span?.route ?? null,
       gcMs,
       throttledMs,
       cpuOperationId: stall.cpuOperationId,
@@ -83,11 +86,12 @@ const criticalMs = 30_000;
 
 function stackEvidence({ tree, summary, samples }: Stall): Evidence {
   const depths: number[] = [];
-  const lines = tree.slice(0, maxLines).map(({ parent, functionName, url, lineNumber, columnNumber, ...counts }) => {
+  const lines = tree.slice(0, maxLines).map(({ parent, original, ...frame }) => {
+    const { functionName, url, lineNumber, columnNumber } = original ?? frame;
     const depth = parent < 0 ? 0 : (depths[parent] ?? 0) + 1;
     depths.push(depth);
-    const count = String(counts.samples).padStart(4);
-    const self = counts.self === 0 ? '    ' : String(counts.self).padStart(4);
+    const count = String(frame.samples).padStart(4);
+    const self = frame.self === 0 ? '    ' : String(frame.self).padStart(4);
     return `${count} ${self}  ${'  '.repeat(depth)}${functionName || '(anonymous)'} ${url}:${lineNumber}:${columnNumber}`;
   });
   const head = `${summary}\n\nSampled stacks, merged; ${samples.running} samples. Columns: samples in it, samples it ran itself.\n\n`;

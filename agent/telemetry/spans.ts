@@ -16,6 +16,8 @@ interface Source<Name extends string, Value> {
 export interface OwnSpansOptions {
   /** Of OTLP over HTTP; `/v1/traces` is added where it is missing. Undefined: off. */
   readonly endpoint: URL | undefined;
+  /** The endpoint is the agent's own receiver: off, its spans are not the application's. */
+  readonly isLoop?: boolean;
   readonly captures: Source<'change', Operation>;
   readonly alerts: Source<'change', AlertNotice>;
   /** Pod, namespace, node, container. */
@@ -42,8 +44,8 @@ export class OwnSpans implements AsyncDisposable {
 
   constructor(options: OwnSpansOptions) {
     this.#options = options;
-    const { endpoint, captures, alerts } = options;
-    if (endpoint === undefined) return;
+    const { endpoint, isLoop = false, captures, alerts } = options;
+    if (endpoint === undefined || isLoop) return;
     const ended = endedOnce();
     this.#listen(captures, (operation) => ended(operation) && this.#add(spanOfCapture(operation)));
     this.#listen(alerts, (notice) => {
@@ -56,6 +58,10 @@ export class OwnSpans implements AsyncDisposable {
     if (this.#options.endpoint === undefined) {
       const remedy = 'Set --telemetry-endpoint to send captures and alerts as spans.';
       return { name, state: 'off', reason: 'it is not configured', remedy };
+    }
+    if (this.#options.isLoop === true) {
+      const remedy = 'Set --telemetry-endpoint to a collector.';
+      return { name, state: 'off', reason: "the endpoint is this agent's own receiver", remedy };
     }
     const reason = this.#problem === undefined ? null : `the last spans were not taken: ${this.#problem}`;
     return { name, state: 'on', reason, remedy: null };
