@@ -10,7 +10,7 @@ const leastMs = 1_000;
 /** A worker is made for work that blocks: one record a minute is enough of each, and costs little. */
 const workerTempo: Tempo = { sampleEveryMs: 250, quickSamples: 20, maxSamples: 40, restMs: 60_000 };
 /** Those that end before they were seen twice are never asked anything. */
-const lookEveryMs = 2_000;
+const lookEveryMs = 1_000;
 const neverSaturated = { afterMs: Infinity, sampleMs: 0, relaxedMs: 0 };
 
 export interface WorkerWatchesOptions {

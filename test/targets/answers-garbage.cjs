@@ -1,5 +1,6 @@
-// Answers a question about itself wrongly: `text`, `throws`, `hangs`, `later-hangs` (from the third time on), `clock` (a broken one), `frozen`, or
-// `measures` (20,000 of performance.measure at once, and five a second named `again`). Prints `alive` on any message.
+// Answers a question about itself wrongly: `text`, `throws`, `hangs`, `later-hangs` (from the third time on), `clock` (a broken one), `frozen`,
+// `console` (prints `console used` whenever anybody looks at it), or `measures` (20,000 of performance.measure at once, and five a second named `again`). Prints `alive` on any message.
+const { writeSync } = require('node:fs');
 require('./lifeline.cjs');
 
 const kind = process.argv[2];
@@ -33,6 +34,10 @@ if (kind === 'measures') {
   for (let i = 0; i < 20_000; i++) performance.measure(`${i} ${huge.slice(0, 200)}`);
   setInterval(() => performance.measure('again', { start: 0 }), 200);
 }
-process.on('message', () => console.log('alive'));
+if (kind === 'console') {
+  const get = () => writeSync(1, 'console used\n') && (() => {});
+  globalThis.console = new Proxy({}, { get });
+}
+process.on('message', () => writeSync(1, 'alive\n'));
 setInterval(() => {}, 1000);
-console.log('ready');
+writeSync(1, 'ready\n');

@@ -1,5 +1,5 @@
 // On {hash} (rounds): prints `stuck`, is in one native call for that long, then prints `turned`. On {loop} (milliseconds): the same in JavaScript.
-// On {worker} (`spin`, `park`): starts a worker that spins, or waits in Atomics.wait as those of a pool do, for ever.
+// On {exit} (a code): ends. On {worker} (`spin`, `park`): starts a worker that spins, or waits in Atomics.wait as those of a pool do, for ever.
 const { pbkdf2Sync } = require('node:crypto');
 const { writeSync } = require('node:fs');
 const { Worker, isMainThread, workerData } = require('node:worker_threads');
@@ -25,7 +25,8 @@ function park() {
 
 if (isMainThread) {
   require('./lifeline.cjs');
-  process.on('message', ({ hash, loop, worker }) => {
+  process.on('message', ({ hash, loop, worker, exit }) => {
+    if (exit) process.exit(exit);
     if (worker) return new Worker(__filename, { workerData: worker });
     writeSync(1, 'stuck\n');
     if (hash) hashOnce(hash);

@@ -90,6 +90,9 @@ describe.concurrent.each([18, 24])('the record of a stall on Node %i', (node) =>
       /^running spinForEver \(computes\.cjs:\d+\), its event loop in one turn for/,
     );
     expect(new Set(monitored.stalls.map(({ thread }) => thread))).toEqual(new Set(['worker-2']));
+    await target.send({ exit: 3 });
+    expect(await target.exited).toMatchObject({ code: 3, signal: null });
+    await monitored.stall(({ id, state }) => id === seen.id && state === 'cut', 'the end of the record');
   });
 });
 

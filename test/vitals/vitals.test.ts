@@ -52,24 +52,31 @@ describe.each([18, 20, 22, 24, 26])('vitals on Node %i', (node) => {
 });
 
 describe.each([18, 24])('a target on Node %i that answers wrongly', (node) => {
-  it.each(['text', 'throws', 'hangs', 'later-hangs', 'clock', 'frozen'])('harms nothing: %s', async (kind) => {
-    await using target = await startTarget('answers-garbage', { node, args: [kind] });
-    await using monitored = await openMonitored([target.inspectorAddress], { stallIntervalMs: 100 });
-    const { problems, error } = await monitored.reading(
-      (vitals) => vitals.problems.length > 0 || vitals.error !== null || kind === 'clock' || kind === 'frozen',
-      'a marked reading',
-    );
-    if (kind === 'hangs' || kind === 'later-hangs') expect(error?.code).toBe('inspector-refused');
-    else expect(error).toBeNull();
-    if (kind === 'text') expect(problems).toEqual(['memoryUsage: its answer is not numbers']);
-    if (kind === 'throws') expect(problems[0]).toMatch(/^memoryUsage: x{100}$/);
-    const { length } = monitored.readings;
-    await waitFor(() => monitored.readings.length > length + 2, { message: 'readings to go on' });
-    await target.send('?');
-    await target.waitForOutput(/^alive$/m);
-    expect(monitored.stalls).toEqual([]);
-    expect(JSON.stringify(monitored.readings.at(-1)).length).toBeLessThan(10_000);
-  });
+  it.each(['text', 'throws', 'hangs', 'later-hangs', 'clock', 'frozen', 'console'])(
+    'harms nothing: %s',
+    async (kind) => {
+      await using target = await startTarget('answers-garbage', { node, args: [kind] });
+      await using monitored = await openMonitored([target.inspectorAddress], { stallIntervalMs: 100 });
+      const { problems, error } = await monitored.reading(
+        (vitals) =>
+          vitals.problems.length > 0 || vitals.error !== null || ['clock', 'frozen', 'console'].includes(kind),
+        'a marked reading',
+      );
+      if (kind === 'hangs' || kind === 'later-hangs') expect(error?.code).toBe('inspector-refused');
+      else expect(error).toBeNull();
+      if (kind === 'text') expect(problems).toEqual(['memoryUsage: its answer is not numbers']);
+      if (kind === 'throws') expect(problems[0]).toMatch(/^memoryUsage: x{100}$/);
+      const { length } = monitored.readings;
+      await waitFor(() => monitored.readings.length > length + 2, { message: 'readings to go on' });
+      await target.send('?');
+      await target.waitForOutput(/^alive$/m);
+      const { threads } = await monitored.harness.captures.readStacks({});
+      expect(threads).toMatchObject([{ state: 'idle', summary: 'idle, waiting for events', error: null }]);
+      expect(target.stdout).not.toContain('console used');
+      expect(monitored.stalls).toEqual([]);
+      expect(JSON.stringify(monitored.readings.at(-1)).length).toBeLessThan(10_000);
+    },
+  );
 });
 
 it('a target that hangs in its answer is asked again only after a while', async () => {
