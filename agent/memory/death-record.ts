@@ -70,9 +70,10 @@ export function composeDeath(
 /** The record of a run that ended while no agent watched, seen when another one is there in its place. */
 export function lostDeath(
   run: Pick<SeenRun, 'targetId' | 'targetName' | 'identity'>,
-  { seenAt, nextStartedAt, sources }: { seenAt: string; nextStartedAt: string; sources: DeathSources },
+  { seenAt, next, sources }: { seenAt: string; next: NonNullable<Death['next']>; sources: DeathSources },
 ): Death {
   const { targetId } = run;
+  const { startedAt: nextStartedAt } = next;
   // The history outlives the agent. Of what is longer ago than this nobody asks for the minutes.
   const oldestMs = Date.parse(nextStartedAt) - historyMs;
   const from = new Date(Math.max(Date.parse(seenAt), oldestMs)).toISOString();
@@ -94,6 +95,7 @@ export function lostDeath(
     stall: null,
     stacks: null,
     alerts: [],
+    next,
     vitals,
   };
 }

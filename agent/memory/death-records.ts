@@ -173,7 +173,7 @@ export class DeathRecords extends EventEmitter<{ death: [Death] }> implements As
     // A directory that came along from another pod: nobody died there that we would know of.
     if (earlier.identity.hostname !== hostname || this.#last.has(targetId)) return;
     const { seenAt } = earlier;
-    this.#tell(lostDeath(earlier, { seenAt, nextStartedAt: startedAt, sources: this.#options.sources }));
+    this.#tell(lostDeath(earlier, { seenAt, next: { instanceId, startedAt }, sources: this.#options.sources }));
   }
 
   #onVitals(vitals: Vitals): void {

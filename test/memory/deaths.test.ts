@@ -7,7 +7,7 @@ import { ExitWatch } from '../../agent/memory/exit-watch.ts';
 import { openDeaths } from './death-harness.ts';
 
 /** The kernel's word of a zombie is read where its parent, which is this process here, has not read it before us. */
-const seenOrNot = <T>(value: T) => expect.toSatisfy((seen: unknown) => seen === value || seen === null);
+const seenOrNot = (value: string | number): unknown => expect.toSatisfy((seen) => seen === value || seen === null);
 
 describe.concurrent.each([18, 20, 22, 24, 26])('a target on Node %i', (node) => {
   it.each([

@@ -170,7 +170,8 @@ describe('limits', () => {
     ['v20.20.2', 262, null, 250],
     // Set to more than there is: V8 did not take it.
     ['v22.23.3', 304, 9_999, 290],
-  ])("the old generation's limit: Node %s tells %i MiB with %s set", (nodeVersion, told, oldSpaceMiB, expected) => {
+  ])("the old generation's limit: Node %s tells %i MiB with %s set", (...row) => {
+    const [nodeVersion, told, oldSpaceMiB, expected] = row;
     const bytes = oldGenerationLimitBytes(told * 2 ** 20, { nodeVersion, oldSpaceMiB });
     expect(Math.round(bytes / 2 ** 20)).toBe(expected);
   });

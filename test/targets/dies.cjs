@@ -1,6 +1,9 @@
 // Ends itself in the way that a message names; without one it lives as long as its parent.
 require('./lifeline.cjs');
 
+// With `elsewhere` it says that it runs on another machine, so that nobody looks for it in /proc.
+if (process.argv[2] === 'elsewhere') require('node:os').hostname = () => 'elsewhere';
+
 const forever = setInterval(() => {}, 60_000);
 const all = [];
 const { getHeapSpaceStatistics } = require('node:v8');
@@ -42,6 +45,13 @@ const ways = {
   },
   abort: () => process.abort(),
   closeInspector: () => setTimeout(() => require('node:inspector').close(), 1),
+  reopenInspector: () =>
+    setTimeout(() => {
+      const inspector = require('node:inspector');
+      const { port } = new URL(inspector.url());
+      inspector.close();
+      inspector.open(Number(port), '127.0.0.1');
+    }, 1),
   memory: () => setInterval(hoard, 8),
   /** To 92 % of `--max-old-space-size=256`, and no further. */
   hold() {
