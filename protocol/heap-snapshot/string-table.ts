@@ -3,7 +3,7 @@ const KEPT_BYTES_MAX = 256;
 /** Beyond this much text only the beginnings are kept: millions of long distinct strings. */
 const AMPLE_BYTES = 256 * 1024 * 1024;
 const KEPT_BYTES_SCARCE = 32;
-const CHUNK_BYTES = 1024 * 1024;
+const CHUNK_BYTES = 128 * 1024;
 
 /** The strings of a snapshot as bytes: decoded only when shown. */
 export class StringTable {
