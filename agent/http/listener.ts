@@ -53,14 +53,12 @@ const usualTimeouts: Timeouts = { headersMs: 10_000, requestMs: 30_000, checkMs:
 
 /** Rejects with `address-in-use`, or `invalid-option` when the address is not this machine's or not allowed. */
 export function openListener(options: ListenerOptions): Promise<Listener> {
-  return openServer(
-    options,
-    getRequestListener((request, bindings) => options.fetch(request, bindings as HttpBindings), {
-      // The agent's own fetch and tests keep the platform's Request and Response.
-      overrideGlobalObjects: false,
-      errorHandler: (error) => malformedAnswer(error, options),
-    }),
-  );
+  const respond = getRequestListener((request, bindings) => options.fetch(request, bindings as HttpBindings), {
+    // The agent's own fetch and tests keep the platform's Request and Response.
+    overrideGlobalObjects: false,
+    errorHandler: (error) => malformedAnswer(error, options),
+  });
+  return openServer(options, (request, response) => void respond(request, response));
 }
 
 /** The same without Hono, for a handler that takes bodies as they come. */

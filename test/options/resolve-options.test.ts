@@ -28,6 +28,13 @@ describe('without anything given', () => {
   test('every option has its default and nothing is reported', async () => {
     const { options, sources, problems } = await resolve({});
     expect(options).toEqual({
+      otlpAddress: { host: '127.0.0.1', port: 4318 },
+      otlpPath: '',
+      otlpBodyLimitBytes: 64 * 2 ** 20,
+      otlpForward: undefined,
+      otlpForwardTraces: undefined,
+      otlpForwardHeaders: undefined,
+      otlpForwardQueueBytes: 32 * 2 ** 20,
       target: [{ host: '127.0.0.1', port: 9229 }],
       inspectorLifetime: 'always',
       dataDir: './.sidescope',

@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Operation } from '../../protocol/rest/operation.ts';
+import { otlpAddress } from './agent.ts';
 import { waitFor } from './wait-for.ts';
 
 const bundle = join(import.meta.dirname, '../../dist/agent/main.mjs');
@@ -54,6 +55,7 @@ export async function startAgentProcess(options: AgentProcessOptions): Promise<A
     ...options.targets.flatMap((target) => ['--target', target]),
     ...['--data-dir', dataDirectory, '--token-file', tokenFile],
     ...['--admin-address', '127.0.0.1:0', '--ops-address', '127.0.0.1:0'],
+    ...otlpAddress(options.args),
     ...(options.args ?? []),
   ];
   const { mount } = options;

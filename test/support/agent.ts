@@ -35,6 +35,7 @@ export async function openAgent(options: {
     argv: [
       ...options.targets.flatMap((target) => ['--target', target]),
       ...['--data-dir', dataDirectory, '--admin-address', '127.0.0.1:0', '--ops-address', '127.0.0.1:0'],
+      ...otlpAddress(options.args),
       ...(options.args?.includes('--otlp-address') === true ? [] : ['--otlp-address', '127.0.0.1:0']),
       ...(options.args ?? []),
     ],
@@ -61,4 +62,9 @@ export async function openAgent(options: {
     audited,
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
+}
+
+/** Off unless the test names one: two agents at once cannot both have the default port. */
+export function otlpAddress(args: readonly string[] = []): string[] {
+  return args.includes('--otlp-address') ? [] : ['--otlp-address', 'off'];
 }
