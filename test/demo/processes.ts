@@ -35,7 +35,7 @@ export function startDemoProcess(options: DemoProcessOptions): DemoProcess {
     stdio,
     detached: true,
     // Not for them: an inspector or a preload that somebody put into the environment of every Node.
-    env: { ...process.env, ...env, NODE_OPTIONS: '' },
+    env: { ...process.env, NODE_OPTIONS: '', ...env },
   });
   const ended = endOf(child, name);
   const ready = readyMessage(child);

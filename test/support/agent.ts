@@ -35,7 +35,6 @@ export async function openAgent(options: {
     argv: [
       ...options.targets.flatMap((target) => ['--target', target]),
       ...['--data-dir', dataDirectory, '--admin-address', '127.0.0.1:0', '--ops-address', '127.0.0.1:0'],
-      ...otlpAddress(options.args),
       ...(options.args?.includes('--otlp-address') === true ? [] : ['--otlp-address', '127.0.0.1:0']),
       ...(options.args ?? []),
     ],
