@@ -95,6 +95,12 @@ export function createMetrics(build: {
       labelNames: ['target'],
       registers,
     }),
+    targetWorkersOmitted: new Gauge({
+      name: 'sidescope_target_workers_omitted',
+      help: 'Workers beyond those whose vitals are read and whose event loops are watched.',
+      labelNames: ['target'],
+      registers,
+    }),
     targetLoopDelaySeconds: new Gauge({
       name: 'sidescope_target_event_loop_delay_p99_seconds',
       help: 'Of the main thread over the last interval of readings.',

@@ -49,7 +49,7 @@ const memoryKinds = {
   container_limit: 'containerLimitBytes',
 } as const satisfies Record<string, keyof Vitals['memory']>;
 
-function setVitals(metrics: Metrics, { targetId: target, error, memory, cpu, loop, gc }: Vitals): void {
+function setVitals(metrics: Metrics, { targetId: target, error, memory, cpu, loop, gc, omittedThreads }: Vitals): void {
   if (error !== null) metrics.vitalsFailedTotal.inc({ target });
   for (const [kind, name] of Object.entries(memoryKinds)) {
     const bytes = memory[name];
@@ -61,6 +61,7 @@ function setVitals(metrics: Metrics, { targetId: target, error, memory, cpu, loo
   const gauges = [
     [metrics.targetCpuCores, cores],
     [metrics.targetLoopUtilization, loop.utilization],
+    [metrics.targetWorkersOmitted, omittedThreads],
     [metrics.targetLoopDelaySeconds, loop.delayP99Ms === null ? null : loop.delayP99Ms / 1000],
   ] as const;
   for (const [gauge, value] of gauges) {
@@ -72,6 +73,7 @@ function setVitals(metrics: Metrics, { targetId: target, error, memory, cpu, loo
 
 function removeVitals(metrics: Metrics, target: string): void {
   for (const kind of Object.keys(memoryKinds)) metrics.targetMemoryBytes.remove({ target, kind });
-  for (const gauge of [metrics.targetCpuCores, metrics.targetLoopUtilization, metrics.targetLoopDelaySeconds])
+  const { targetCpuCores, targetLoopUtilization, targetLoopDelaySeconds, targetWorkersOmitted } = metrics;
+  for (const gauge of [targetCpuCores, targetLoopUtilization, targetLoopDelaySeconds, targetWorkersOmitted])
     gauge.remove({ target });
 }

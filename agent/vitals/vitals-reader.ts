@@ -62,7 +62,8 @@ export class VitalsReader {
     const [mainThread, ...others] = this.#attachment.threads();
     if (mainThread === undefined) throw new Error('an attachment has a main thread');
     // Those that are new, and may be gone in a moment, are not asked: 200 short workers cost nothing.
-    const workers = others.filter((worker) => this.#knownWorkers.has(worker)).slice(0, maxWorkers);
+    const known = others.filter((worker) => this.#knownWorkers.has(worker));
+    const workers = known.slice(0, maxWorkers);
     this.#knownWorkers = new Set(others);
     const { process: files, cgroup: group } = (this.#files ??= await this.#findFiles());
     const at = new Date().toISOString();
@@ -110,11 +111,14 @@ export class VitalsReader {
           title: thread.title,
           heapUsedBytes: now?.memory?.heapUsedBytes ?? null,
           heapTotalBytes: now?.memory?.heapTotalBytes ?? null,
+          externalBytes: now?.memory?.externalBytes ?? null,
+          arrayBuffersBytes: now?.memory?.arrayBuffersBytes ?? null,
           utilization: utilizationOf(then, now),
           cpuCores: rate(then?.threadCpuUs, now?.threadCpuUs, elapsedMs * 1000),
           error: failureOf(answers[index]?.error),
         };
       }),
+      omittedThreads: known.length - workers.length,
       cgroup:
         cgroup === undefined ? null : { ...cgroup, throttledRatio: throttledOf(before.cgroup, cgroup, elapsedMs) },
     };

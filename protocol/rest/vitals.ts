@@ -11,6 +11,8 @@ export const threadVitalsSchema = z.object({
   title: z.string(),
   heapUsedBytes: bytes,
   heapTotalBytes: bytes,
+  externalBytes: bytes,
+  arrayBuffersBytes: bytes,
   utilization: ratio.describe('Share of the time that its event loop was busy'),
   cpuCores: ratio.describe('null before Node 22.19 and 24'),
   error: failureSchema.nullable(),
@@ -83,6 +85,7 @@ export const vitalsSchema = z.object({
     .nullable()
     .describe("The application's own `performance.measure` entries since the last reading"),
   threads: z.array(threadVitalsSchema).describe('Workers older than one interval, at most 16'),
+  omittedThreads: z.int().describe('Workers that are older than one interval, and beyond those 16'),
   cgroup: cgroupSchema.nullable().describe('null where the agent cannot read it'),
 });
 export type Vitals = z.infer<typeof vitalsSchema>;

@@ -103,6 +103,7 @@ export class SimulatedProcess {
       uptimeMs: atMs,
       measures: null,
       threads: [],
+    omittedThreads: 0,
       cgroup: null,
     };
   }

@@ -305,6 +305,7 @@ export function sampleVitals(over: Partial<Vitals> = {}): Vitals {
     uptimeMs: 7_500_000,
     measures: null,
     threads: [],
+    omittedThreads: 0,
     cgroup: {
       version: 2,
       memoryCurrentBytes: 256 * MiB,

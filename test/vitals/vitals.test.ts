@@ -79,6 +79,27 @@ describe.each([18, 24])('a target on Node %i that answers wrongly', (node) => {
   );
 });
 
+describe.each([18, 24])('of 20 workers on Node %i', (node) => {
+  it('16 are read and the others counted, and all end as if they were alone', async () => {
+    await using target = await startTarget('many-workers', { node });
+    await using monitored = await openMonitored([target.inspectorAddress]);
+    const { threads, omittedThreads } = await monitored.reading(
+      ({ threads: read }) => read.length === 16 && read.every(({ utilization }) => utilization !== null),
+      'a second reading of 16 workers',
+    );
+    expect(omittedThreads).toBe(4);
+    expect(threads.map(({ thread }) => thread)).toEqual(Array.from({ length: 16 }, (_, i) => `worker-${i + 1}`));
+    for (const { heapUsedBytes, externalBytes, error } of threads) {
+      expect(error).toBeNull();
+      expect(heapUsedBytes).toBeGreaterThan(1e6);
+      expect(externalBytes).toBeGreaterThan(0);
+    }
+    await target.send('end');
+    expect(await target.exited).toMatchObject({ code: 5, signal: null });
+    expect(monitored.stalls).toEqual([]);
+  });
+});
+
 it('a target that hangs in its answer is asked again only after a while', async () => {
   await using target = await startTarget('answers-garbage', { args: ['hangs'] });
   await using proxy = await startRecordingProxy(target.inspectorPort);
@@ -129,6 +150,9 @@ it('sends only the closed list, constant texts, each bounded', async () => {
   {
     await using monitored = await openMonitored([proxy.address], { stallThresholdMs: 300, stallIntervalMs: 100 });
     await monitored.reading(({ threads, gc }) => threads.length === 3 && gc !== null, 'a reading of everything');
+    await waitFor(() => proxy.sent.some((text) => text.includes('sidescope:worker-probe')), {
+      message: 'a worker watched',
+    });
   }
   const sent = proxy.sent.flatMap((text) => {
     const message = JSON.parse(text) as { method: string; params: Record<string, unknown> };
@@ -152,5 +176,7 @@ it('sends only the closed list, constant texts, each bounded', async () => {
     expect(Object.keys(params).sort()).toEqual(['functionDeclaration', 'objectId', 'returnByValue', 'silent']);
   // The command-line API ends a target of 18 that is about to end: once for each text that needs a module, and never again.
   expect(evaluated.filter((params) => params['includeCommandLineAPI'] === true)).toHaveLength(2);
-  expect(evaluated.filter((params) => params['returnByValue'] !== true)).toHaveLength(2);
+  const kept = evaluated.filter((params) => params['returnByValue'] !== true).map((params) => params['expression']);
+  expect(new Set(kept)).toEqual(new Set([expressions['probe'], expressions['worker-probe']]));
+  expect(kept.filter((text) => text === expressions['probe'])).toHaveLength(2);
 });
