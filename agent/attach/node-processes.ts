@@ -21,10 +21,10 @@ export async function findNodeProcesses(): Promise<ProcessFacts[]> {
   return found;
 }
 
-/** As the launcher, the image and `npm start` start it. */
+/** As the launcher, the image and `npm start` start it, and as its commands are called in a container or by npm. */
 function isAgent(facts: ProcessFacts): boolean {
-  return (
-    facts.argv.some((word) => /(?:^|\/)agent\/main\.(?:mjs|ts)$/.test(word)) &&
-    nodeFlags(facts).includes('--disable-sigusr1')
-  );
+  const { argv } = facts;
+  if (argv.slice(0, 4).some((word) => /\/bin\/sidescope$|\/agent\/launcher\.cjs$/.test(word))) return true;
+  const isMain = argv.some((word) => /(?:^|\/)agent\/main\.(?:mjs|ts)$/.test(word));
+  return isMain && nodeFlags(facts).includes('--disable-sigusr1');
 }

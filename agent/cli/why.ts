@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
 import type { ClosingResult } from '../attach/close-inspector.ts';
+import { containerOf } from '../attach/container.ts';
 import { readMainThread } from '../attach/main-thread.ts';
 import { findNodeProcesses } from '../attach/node-processes.ts';
 import { commandOf, readProcess } from '../attach/process.ts';
@@ -239,6 +240,7 @@ async function look(reached: Reached, { time, run, first }: Look): Promise<WhyRe
     target: {
       pid: facts?.pid ?? identity.pid,
       command: facts === undefined ? (identity.mainScript ?? identity.title) : commandOf(facts),
+      container: facts === undefined ? null : await containerOf(facts.pid),
       nodeVersion: identity.nodeVersion,
       uptimeMs: Math.max(0, Date.now() - identity.timeOriginMs),
     },
@@ -283,7 +285,7 @@ async function reportWithout(pid: number, { what, inspector, before }: Without):
   // In a call that lasts it is by now, and this reading knows more of it than that nothing was answered.
   const doing = state.kind === 'native' ? state.what : what;
   return {
-    target: { pid, command: commandOf(facts), nodeVersion: null, uptimeMs: null },
+    target: { pid, command: commandOf(facts), container: await containerOf(pid), nodeVersion: null, uptimeMs: null },
     verdict: 'no-inspector',
     code: 'native-call',
     text: `blocked: the main thread ${doing}`,
@@ -333,7 +335,13 @@ async function onlyProcess(): Promise<number> {
   if (only !== undefined && found.length === 1) return only.pid;
   if (only === undefined)
     throw new SidescopeError('no-such-process', 'no Node.js application runs here that this user may look at');
-  const lines = found.slice(0, 20).map((facts) => `  sidescope why ${facts.pid}   ${commandOf(facts)}`);
+  const lines = await Promise.all(
+    found.slice(0, 20).map(async (facts) => {
+      const container = await containerOf(facts.pid);
+      const where = container === null ? '' : `   container ${container}`;
+      return `  sidescope why ${facts.pid}   ${commandOf(facts)}${where}`;
+    }),
+  );
   throw new SidescopeError(
     'invalid-option',
     [`${found.length} Node.js processes run here; name one:`, ...lines].join('\n'),

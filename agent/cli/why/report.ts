@@ -30,6 +30,8 @@ export interface WhyReport {
 export interface TargetLine {
   readonly pid: number | null;
   readonly command: string;
+  /** Null in the container of the one who asks. */
+  readonly container: string | null;
   readonly nodeVersion: string | null;
   readonly uptimeMs: number | null;
 }
@@ -109,8 +111,9 @@ const inspectorText: Readonly<Record<WhyReport['inspector'], string>> = {
   kept: '',
 };
 
-function targetText({ pid, command, nodeVersion, uptimeMs }: TargetLine): string {
+function targetText({ pid, command, container, nodeVersion, uptimeMs }: TargetLine): string {
   const facts = [
+    container === null ? [] : [`container ${container}`],
     nodeVersion === null ? [] : [`Node ${nodeVersion}`],
     uptimeMs === null ? [] : [`up ${uptimeText(uptimeMs)}`],
   ].flat();

@@ -9,6 +9,10 @@ export function lastingContainers(deployment: JsonObject): readonly JsonObject[]
   return [...sidecars, ...list(at(spec, 'containers'))];
 }
 
+export function sharesProcesses(deployment: JsonObject): boolean {
+  return at(podTemplate(deployment), 'spec', 'shareProcessNamespace') === true;
+}
+
 /** A container's variables, with what the kubelet would put for the downward API. */
 export function environmentOf(
   container: JsonObject,

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { at, list, podTemplate, text } from '../render.ts';
 import type { Json, JsonObject } from '../render.ts';
-import { environmentOf, lastingContainers } from './pod-spec.ts';
+import { environmentOf, lastingContainers, sharesProcesses } from './pod-spec.ts';
 import type { PodOptions } from './pod.ts';
 
 export interface PodmanOptions extends PodOptions {
@@ -26,7 +26,12 @@ export function podForPodman(options: PodmanOptions & { directory: string }): {
   const containers = lastingContainers(deployment).map((container) => containerForPodman(container, options));
   const volumes = list(at(spec, 'volumes')).map((volume) => volumeForPodman(volume, options));
   return {
-    manifest: { apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec: { containers, volumes } },
+    manifest: {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name },
+      spec: { containers, volumes, shareProcessNamespace: sharesProcesses(deployment) },
+    },
     volumes: volumes.filter(({ emptyDir }) => emptyDir !== undefined).map((volume) => text(volume['name'])),
   };
 }

@@ -26,7 +26,11 @@ export function podmanProblem(): string | undefined {
 }
 
 /** Tags in the storage of this tree. */
-const images = { sidescope: `localhost/sidescope:${hostArchitecture()}`, shop: 'localhost/shop:test' };
+const images = {
+  sidescope: `localhost/sidescope:${hostArchitecture()}`,
+  shop: 'localhost/shop:test',
+  second: 'localhost/shop:test',
+};
 
 export const podman: PodRuntime = {
   name: 'podman',

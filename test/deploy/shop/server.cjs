@@ -31,6 +31,6 @@ const server = createServer((request, response) => {
   if (pathname === '/exit') response.once('close', () => process.exit(0));
 });
 
-server.listen(3000, () => console.log('ready'));
+server.listen(Number(process.env.PORT ?? 3000), () => console.log('ready'));
 setInterval(spin, 50, 5);
 process.on('SIGTERM', () => server.close(() => process.exit(0)));
