@@ -291,14 +291,15 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
         await captures.close(grace);
         // The application in the same pod sends its last spans meanwhile; only then no more are taken.
         await listeners.otlp?.close();
-        await requests.close({ ...grace, graceMs: Math.min(grace.graceMs, forwardGraceMs) });
+        const flush = { ...grace, graceMs: Math.min(grace.graceMs, flushGraceMs) };
+        await Promise.all([requests.close(flush), alerts.close(flush), ownSpans.close(flush)]);
         await parts.disposeAsync();
       })()),
   };
 }
 
-/** For what waits for the OTLP upstream, at the end. */
-const forwardGraceMs = 5_000;
+/** For what waits for the OTLP upstream, Sentry, the webhook and the collector, at the end. */
+const flushGraceMs = 5_000;
 
 function requestOptions(options: ResolvedOptions['options']): Omit<RequestsOptions, 'sink' | 'log'> {
   const { otlpAddress, otlpForward: url, otlpForwardTraces: tracesUrl } = options;

@@ -154,16 +154,17 @@ export class Alerts extends EventEmitter<{ change: [AlertNotice] }> implements A
     if (this.#open.size < maxOpen) this.#isFlooded = false;
   }
 
-  /** What is open stays so, for the next agent. Sinks have until `deadlineMs` for what is queued. */
-  async close({ deadlineMs }: { deadlineMs: number }): Promise<void> {
+  /** What is open stays so, for the next agent. Sinks have `graceMs`, and until `signal`, for what is queued. */
+  async close({ graceMs, signal }: { graceMs: number; signal?: AbortSignal | undefined }): Promise<void> {
     clearInterval(this.#ticker);
     this.#writeAll();
-    const signal = AbortSignal.timeout(deadlineMs);
-    await Promise.all(this.#options.sinks.map((sink) => sink.close(signal)));
+    const deadline = AbortSignal.timeout(graceMs);
+    const until = signal === undefined ? deadline : AbortSignal.any([deadline, signal]);
+    await Promise.all(this.#options.sinks.map((sink) => sink.close(until)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.close({ deadlineMs: 5_000 });
+    await this.close({ graceMs: 0 });
   }
 
   #withMemory(condition: Condition): Condition {

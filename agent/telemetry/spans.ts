@@ -25,7 +25,6 @@ export interface OwnSpansOptions {
   readonly log: Pick<Log, 'warn' | 'info'>;
 }
 
-const closeTimeoutMs = 3_000;
 /** Spans that wait until the SDK is loaded; it is quick. */
 const maxWaiting = 100;
 
@@ -67,17 +66,22 @@ export class OwnSpans implements AsyncDisposable {
     return { name, state: 'on', reason, remedy: null };
   }
 
-  /** What is queued has a few seconds to leave. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** What is queued has `graceMs`, and until `signal`, to leave. */
+  async close({ graceMs, signal }: { graceMs: number; signal?: AbortSignal | undefined }): Promise<void> {
     this.#resources.dispose();
     this.#isClosed = true;
     const over = new AbortController();
-    // `ref: false` would let the process end before.
-    const deadline = delay(closeTimeoutMs, undefined, { signal: over.signal }).catch(() => undefined);
-    const closing = this.#export?.then((spans) => spans?.close());
+    const until = signal === undefined ? over.signal : AbortSignal.any([over.signal, signal]);
+    // `ref: false` would let the process end before. Cut short by either signal: both mean that nobody waits any more.
+    const deadline = delay(graceMs, undefined, { signal: until }).catch(() => undefined);
     // Why they were not taken has been told and counted.
-    await Promise.race([closing?.catch(() => undefined), deadline]);
+    const closing = this.#export?.then((spans) => spans?.close()).catch(() => undefined);
+    await Promise.race([closing, deadline]);
     over.abort();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close({ graceMs: 0 });
   }
 
   #listen<Value>(source: Source<'change', Value>, listener: (value: Value) => unknown): void {

@@ -54,7 +54,7 @@ function attributesOf(list: SentSpan['attributes'] = []): Record<string, unknown
 test('captures and alerts arrive as spans by OTLP over HTTP, flushed at the end', async () => {
   await using receiver = await openReceiver();
   {
-    await using opened = { ...open(`${receiver.url}/otlp`), [Symbol.asyncDispose]: async () => undefined };
+    const opened = open(`${receiver.url}/otlp`);
     opened.capture('op-1', { profileIds: ['p1'] });
     const error = { code: 'target-gone', message: 'the target ended' };
     opened.capture('op-2', { kind: 'heap-snapshot', state: 'failed', error });
@@ -63,7 +63,7 @@ test('captures and alerts arrive as spans by OTLP over HTTP, flushed at the end'
     opened.alerts.emit('change', notice({ evidence: [{ name: 'a.txt', mediaType: 'text/plain', text: 'evidence!' }] }));
     opened.alerts.emit('change', notice({}, 'updated'));
     opened.alerts.emit('change', notice({ state: 'closed', closedAt: '2026-01-31T13:00:00.000Z' }, 'closed'));
-    await opened.spans[Symbol.asyncDispose]();
+    await opened.spans.close({ graceMs: 5_000 });
     expect(opened.spans.counts).toEqual({ exported: 4, failed: 0, dropped: 0 });
   }
   expect(receiver.received.map(({ path }) => path)).toEqual(['/otlp/v1/traces']);
@@ -103,7 +103,7 @@ test('a collector that refuses is told once and counted; the agent ends in time 
   expect(opened.spans.feature()).toMatchObject({ state: 'on', reason: expect.stringContaining('not taken') as string });
   expect(opened.logged).toHaveLength(1);
   opened.capture('op-2');
-  await opened.spans[Symbol.asyncDispose]();
+  await opened.spans.close({ graceMs: 100 });
   opened.capture('op-3');
   expect(receiver.received.length).toBeLessThanOrEqual(2);
 });
