@@ -23,7 +23,7 @@ import { at, list, podTemplate, text } from '../render.ts';
 import type { JsonObject } from '../render.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { applicationLayerDirectory } from './application.ts';
-import { environmentOf, lastingContainers } from './pod-spec.ts';
+import { environmentOf, lastingContainers, sharesProcesses } from './pod-spec.ts';
 import type { Pod, PodOptions, PodRuntime } from './pod.ts';
 
 const run = promisify(execFile);
@@ -41,6 +41,12 @@ export const namespaces: PodRuntime = {
     });
     if (status !== 0) throw new Error('the bundle could not be built');
     const { directory: base } = await prepareBase(hostArchitecture());
+    const application: Image = {
+      layers: [applicationLayerDirectory(), base],
+      command: [],
+      directory: '/srv',
+      environment: { PATH: '/usr/local/bin' },
+    };
     images = {
       sidescope: {
         layers: [appLayerDirectory(), base],
@@ -48,12 +54,8 @@ export const namespaces: PodRuntime = {
         directory: '/',
         environment: agentEnvironment,
       },
-      shop: {
-        layers: [applicationLayerDirectory(), base],
-        command: [],
-        directory: '/srv',
-        environment: { PATH: '/usr/local/bin' },
-      },
+      shop: application,
+      second: application,
     };
   },
   openPod,
@@ -80,7 +82,9 @@ async function openPod(options: PodOptions): Promise<Pod> {
   stack.defer(() => rmSync(directory, { recursive: true }));
   const name = directory.slice(directory.lastIndexOf('/') + 1).toLowerCase();
   // What the pause process of a pod is for: it holds the network.
-  const pause = spawn('unshare', ['--net', 'sh', '-c', 'ip link set lo up; echo ready; exec cat'], {
+  const isShared = sharesProcesses(options.deployment);
+  const shared = isShared ? ['--pid', '--fork', '--kill-child=SIGKILL'] : [];
+  const pause = spawn('unshare', ['--net', ...shared, 'sh', '-c', 'ip link set lo up; echo ready; exec cat'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   stack.defer(async () => {
@@ -89,11 +93,15 @@ async function openPod(options: PodOptions): Promise<Pod> {
   });
   await once(pause.stdout, 'data');
   const networkPid = pause.pid ?? -1;
+  // With a namespace of processes, its first one is the child of `unshare`.
+  const firstPid = isShared
+    ? readFileSync(`/proc/${networkPid}/task/${networkPid}/children`, 'utf8').trim()
+    : undefined;
 
   const containers = new Map(
     lastingContainers(options.deployment).map((container) => [
       text(container['name']),
-      stack.use(new Container(container, { ...options, name, directory, networkPid })),
+      stack.use(new Container(container, { ...options, name, directory, networkPid, firstPid })),
     ]),
   );
   const container = (wanted: string): Container => {
@@ -118,6 +126,8 @@ interface ContainerOptions extends PodOptions {
   readonly name: string;
   readonly directory: string;
   readonly networkPid: number;
+  /** Of the namespace of processes that all containers share. */
+  readonly firstPid: string | undefined;
 }
 
 /** Between the end of a process and its next start: the kubelet's is longer. */
@@ -207,19 +217,17 @@ class Container implements AsyncDisposable {
   }
 
   #spawn(): void {
-    const { networkPid } = this.#options;
+    const { networkPid, firstPid } = this.#options;
     const joined = this.#cgroup === undefined ? '' : `echo $$ > ${this.#cgroup}/cgroup.procs; `;
     const child = spawn(
       nsenter,
       [
-        '-t',
-        String(networkPid),
-        '-n',
+        `--net=/proc/${networkPid}/ns/net`,
+        // Entering makes it fork: its child is then the container's program, as that of `unshare` is in the other case.
+        ...(firstPid === undefined ? [] : [`--pid=/proc/${firstPid}/ns/pid`]),
         unshare,
         '--mount',
-        '--pid',
-        '--fork',
-        '--kill-child=SIGKILL',
+        ...(firstPid === undefined ? ['--pid', '--fork', '--kill-child=SIGKILL'] : []),
         '/bin/sh',
         '-ec',
         joined + this.#script(),
