@@ -3,7 +3,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { AlertList } from '../../protocol/rest/alerts.ts';
+import { startAgent } from '../../agent/agent.ts';
+import { resolveOptions } from '../../agent/options.ts';
+import { createLog } from '../../agent/telemetry/log.ts';
+import type { Alert, AlertList } from '../../protocol/rest/alerts.ts';
 import { apiPath } from '../../protocol/rest/routes.ts';
 import type { Info } from '../../protocol/rest/info.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
@@ -16,7 +19,7 @@ import { openReceiver, parseEnvelope } from './receiver.ts';
 const key = 'a1b2c3d4e5f60718293a4b5c6d7e8f90';
 const secret = 'a webhook secret, long enough';
 
-async function json<T>({ url, token }: RunningAgent, path: string, method = 'GET'): Promise<T> {
+async function json<T>({ url, token }: Pick<RunningAgent, 'url' | 'token'>, path: string, method = 'GET'): Promise<T> {
   const answer = await fetch(`${url}${apiPath}${path}`, { method, headers: { authorization: `Bearer ${token}` } });
   if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
   return (await answer.json()) as T;
@@ -113,3 +116,46 @@ test('sinks that cannot work are a feature that is failed or off, and the agent 
   ]);
   expect(await json<AlertList>(agent, '/alerts')).toEqual({ alerts: [], nextCursor: null });
 });
+
+test(
+  'an agent whose webhook hangs ends in its grace, and the next one has the open episode',
+  { timeout: 20_000 },
+  async () => {
+    await using receiver = await openReceiver();
+    receiver.answerWith('hang');
+    const dataDirectory = await mkdtemp(join(tmpdir(), 'sidescope-alerts-'));
+    await using stack = new AsyncDisposableStack();
+    stack.defer(() => rm(dataDirectory, { recursive: true }));
+    await using target = await startTarget('blocks-the-loop');
+    const start = async () => {
+      const resolved = await resolveOptions({
+        argv: [
+          ...['--target', target.inspectorAddress, '--data-dir', dataDirectory, '--webhook-url', receiver.url],
+          ...['--admin-address', '127.0.0.1:0', '--ops-address', 'off', '--otlp-address', 'off'],
+          ...['--stall-threshold', '300ms', '--stall-interval', '100ms'],
+        ],
+        environment: {},
+        readFile: () => Promise.reject(new Error('there is none')),
+        isTerminal: false,
+      });
+      const logged: string[] = [];
+      const log = createLog({ level: 'info', destination: { write: (line) => logged.push(line) } });
+      const agent = await startAgent(resolved, { log, environment: {}, audit: { write: () => undefined } });
+      const running = { url: agent.admin?.url ?? '', token: agent.takeToken() ?? '' };
+      const alerts = async () => (await json<AlertList>(running, '/alerts?problem=stall')).alerts;
+      return { agent, logged, alerts, [Symbol.asyncDispose]: () => agent.close({ graceMs: 0 }) };
+    };
+    let before: Alert | undefined;
+    {
+      await using first = await start();
+      await waitFor(() => first.logged.some((line) => line.includes('attached to')), { message: 'the target' });
+      await target.send({ ms: 800 });
+      before = await waitFor(async () => (await first.alerts())[0], { message: 'the alert' });
+      await waitFor(() => receiver.received.length > 0, { message: 'the first attempt' });
+      await first.agent.close({ graceMs: 200 });
+      expect(first.logged.at(-1)).toContain('1 changes of alerts were not delivered');
+    }
+    await using second = await start();
+    expect(await second.alerts()).toEqual([before]);
+  },
+);
