@@ -14,20 +14,21 @@ export interface ChecklistItem {
 
 /** What Sidescope could know about a process, and whether it does: on, off or failed, and the line that changes it. */
 export function checklist(state: PageState): ChecklistItem[] {
-  return [inspector(state), spans, metrics(state), storage(state), alerts];
+  return [inspector(state), vitals(state), spans, metrics(state), storage(state), alerts];
 }
 
 function inspector({ targets }: PageState): ChecklistItem {
   const name = 'Inspector';
-  const attached = targets.filter((target) => target.state.state === 'attached');
-  const missing = targets.find((target) => target.state.state !== 'attached');
+  const attached = targets.filter(isReached);
+  const missing = targets.find((target) => !isReached(target));
   const [only] = targets;
   if (only === undefined) {
     return { name, tone: 'warn', label: 'Off', sentence: 'No target is named.', line: '--target 127.0.0.1:9229' };
   }
   const counted = `${attached.length} of ${plural(targets.length, 'target')} attached`;
   if (missing === undefined) {
-    const sentence = targets.length === 1 ? `${only.name} is attached.` : `${counted}.`;
+    const how = only.state.state === 'standby' ? 'stands by: its inspector opens for each capture' : 'is attached';
+    const sentence = targets.length === 1 ? `${only.name} ${how}.` : `${counted}.`;
     return { name, tone: 'good', label: 'On', sentence, line: null };
   }
   const sentence =
@@ -36,6 +37,29 @@ function inspector({ targets }: PageState): ChecklistItem {
   const port = /:(\d+)$/.exec(missing.address)?.[1] ?? '9229';
   const line = `node --inspect=127.0.0.1:${port} --inspect-publish-uid=http app.js`;
   return { name, tone: 'warn', label: attached.length === 0 ? 'Off' : 'Partly', sentence, line };
+}
+
+function isReached({ state }: PageState['targets'][number]): boolean {
+  return state.state === 'attached' || state.state === 'standby';
+}
+
+/** Readings and the stall watch together: what is off of them is named with its reason. */
+function vitals({ info }: PageState): ChecklistItem {
+  const name = 'Vitals and stalls';
+  const parts = [
+    { name: 'vitals', word: 'Vitals' },
+    { name: 'stall-watch', word: 'The stall watch' },
+  ].map(({ name: part, word }) => ({ word, feature: info?.features.find((other) => other.name === part) }));
+  const told = parts.filter(({ feature }) => typeof feature?.reason === 'string');
+  if (told.length === 0) {
+    const sentence = 'Memory, CPU and event loop are read, and a blocked loop is recorded with its stacks.';
+    return { name, tone: 'good', label: 'On', sentence, line: null };
+  }
+  const offs = parts.filter(({ feature }) => feature !== undefined && feature.state !== 'on');
+  const label = offs.length === 0 ? 'On' : offs.length === parts.length ? 'Off' : 'Partly';
+  const sentences = told.map(({ word, feature }) => `${word}: ${feature?.reason ?? ''}.`);
+  const remedies = told.flatMap(({ feature }) => /--[a-z-]+(?: [\w/.]+)?/.exec(feature?.remedy ?? '') ?? []);
+  return { name, tone: 'warn', label, sentence: sentences.join(' '), line: [...new Set(remedies)].join(' ') || null };
 }
 
 function metrics({ info }: PageState): ChecklistItem {

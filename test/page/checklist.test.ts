@@ -23,6 +23,7 @@ describe('the checklist', () => {
   it('says what is on, and what this version does not have', () => {
     expect(read()).toEqual([
       'Inspector: On. shop is attached.',
+      'Vitals and stalls: On. Memory, CPU and event loop are read, and a blocked loop is recorded with its stacks.',
       'Spans: Not yet. Requests as waterfalls, by OpenTelemetry: not in this version yet.',
       "Metrics: Not yet. Series of the target beside its profiles: not in this version yet. The agent's own are there for Prometheus. [curl http://127.0.0.1:7778/metrics]",
       'Storage: On. 2 profiles in /var/lib/sidescope; the budget is 2 GiB.',
@@ -41,6 +42,28 @@ describe('the checklist', () => {
       'one of several',
       { targets: [sampleTarget(), { ...connectingTarget, address: '127.0.0.1:9230', name: 'mailer' }] },
       'Inspector: Partly. 1 of 2 targets attached; start mailer with: [node --inspect=127.0.0.1:9230 --inspect-publish-uid=http app.js]',
+    ],
+    [
+      'a target whose inspector opens for captures only',
+      { targets: [sampleTarget({ state: { state: 'standby', since: '2026-01-01T00:00:00.000Z' } })] },
+      'Inspector: On. shop stands by: its inspector opens for each capture.',
+    ],
+    [
+      'stalls that are not watched for',
+      {
+        info: sampleInfo({
+          features: [
+            { name: 'vitals', state: 'on', reason: null, remedy: null },
+            {
+              name: 'stall-watch',
+              state: 'off',
+              reason: '--stall-threshold is 0',
+              remedy: 'Set --stall-threshold, such as 1s.',
+            },
+          ],
+        }),
+      },
+      'Vitals and stalls: Partly. The stall watch: --stall-threshold is 0. [--stall-threshold]',
     ],
     [
       'an ops listener that is off',
