@@ -72,8 +72,15 @@ export class Forwarder {
   /** Takes it or drops another one; never waits. A signal without an upstream, or a request without content, is passed over. */
   add(item: Forwarded): void {
     if (this.#options.upstream.urlOf(item.signal) === undefined || item.body.length === 0) return;
+    if (this.#abort.signal.aborted) {
+      this.#drop(item, 'shutdown');
+      return;
+    }
     const isBackedUp = this.#queue.bytes + this.#compressingBytes > backlogBytes;
-    if (isBackedUp && item.contentEncoding === undefined && item.body.length > compressibleBytes) {
+    // What is being compressed is held beside the queue's bound: a quarter of it at most.
+    const hasRoom = this.#compressingBytes + item.body.length < this.#options.bounds.bytesMax / 4;
+    const isPlain = item.contentEncoding === undefined && item.body.length > compressibleBytes;
+    if (isBackedUp && isPlain && hasRoom) {
       void this.#addCompressed(item);
       return;
     }
@@ -127,11 +134,6 @@ export class Forwarder {
 
   async #addCompressed(item: Forwarded): Promise<void> {
     const { length } = item.body;
-    const { bytesMax } = this.#options.bounds;
-    if (this.#compressingBytes + length > bytesMax / 2) {
-      this.#drop(item, 'queue-full');
-      return;
-    }
     this.#compressing++;
     this.#compressingBytes += length;
     try {

@@ -4,7 +4,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Operation } from '../../protocol/rest/operation.ts';
-import { otlpAddress } from './agent.ts';
 import { waitFor } from './wait-for.ts';
 
 const bundle = join(import.meta.dirname, '../../dist/agent/main.mjs');
@@ -129,4 +128,9 @@ export async function untilAttached(
     },
     { message: `target ${index} attached`, deadlineMs },
   );
+}
+
+/** Off unless the test names one: two agents at once cannot both have the default port. */
+export function otlpAddress(args: readonly string[] = []): string[] {
+  return args.includes('--otlp-address') ? [] : ['--otlp-address', 'off'];
 }

@@ -7,6 +7,7 @@ import { readSmallFile } from '../../agent/options/config-file.ts';
 import { resolveOptions } from '../../agent/options.ts';
 import type { AuditRecord } from '../../agent/telemetry/audit.ts';
 import { createLog } from '../../agent/telemetry/log.ts';
+import { otlpAddress } from './agent-process.ts';
 
 export interface RunningAgent extends AsyncDisposable {
   readonly agent: Agent;
@@ -61,9 +62,4 @@ export async function openAgent(options: {
     audited,
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
-}
-
-/** Off unless the test names one: two agents at once cannot both have the default port. */
-export function otlpAddress(args: readonly string[] = []): string[] {
-  return args.includes('--otlp-address') ? [] : ['--otlp-address', 'off'];
 }
