@@ -112,10 +112,11 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   });
   const alertSinks = await openSinks(options, { log, environment });
   const recordIndex = storage.store ?? opening.use(indexInMemory());
+  const recordBudgetBytes = storage.store === undefined ? recordsInMemoryBytes : options.diskBudgetBytes;
   const alerts = opening.use(
     new Alerts({
       index: recordIndex,
-      budgetBytes: options.diskBudgetBytes,
+      budgetBytes: recordBudgetBytes,
       sinks: alertSinks.sinks,
       memoryOf: (targetId) => memoryEvidence.of(targetId),
       serviceOf: (targetId) => identities.identityOf(targets.view(targetId)),
@@ -297,6 +298,9 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       })()),
   };
 }
+
+/** Of what each part with records takes a twentieth: without a data directory they are in memory. */
+const recordsInMemoryBytes = 64 * 2 ** 20;
 
 /** For what waits for the OTLP upstream, Sentry, the webhook and the collector, at the end. */
 const flushGraceMs = 5_000;

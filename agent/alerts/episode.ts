@@ -4,6 +4,7 @@ import { newId } from '../store/id.ts';
 import type { AlertClock } from './clock.ts';
 import type { Condition } from './condition.ts';
 import { boundEvidence } from './evidence.ts';
+import { memoryEvidenceName } from './memory-evidence.ts';
 
 /** Quiet for so long, and it is over: a problem that comes and goes within a minute is one. */
 export const quietMs = 60_000;
@@ -94,7 +95,8 @@ export class Episode {
       reopened: state === 'closed' ? reopened + 1 : reopened,
     };
     if (isWorse) return 'escalated';
-    return state === 'closed' ? 'reopened' : 'updated';
+    if (state === 'closed') return 'reopened';
+    return bringsNew(condition, evidence) ? 'extended' : 'updated';
   }
 
   settle(why: string): void {
@@ -110,6 +112,12 @@ export class Episode {
       closeReason: why.slice(0, maxTitle),
     };
   }
+}
+
+/** Allocation sites are known only some time after the leak: they must not stay behind because the alert is open already. */
+function bringsNew({ evidence = [] }: Condition, earlier: Alert['evidence']): boolean {
+  const known = new Set(earlier.flatMap(({ name }) => [name, name.replace(/\.cut\.txt$/, '')]));
+  return evidence.some(({ name }) => name !== memoryEvidenceName && !known.has(name));
 }
 
 type Content = Pick<Alert, 'title' | 'text' | 'facts' | 'evidence' | 'profileIds' | 'traceId'>;

@@ -36,7 +36,8 @@ function cut(piece: Evidence, shareBytes: number): Evidence {
   // `stream`: a character that the cut splits is left out, not replaced.
   const kept = new TextDecoder().decode(bytes.subarray(0, Math.max(0, shareBytes - noteBytes)), { stream: true });
   return {
-    name: `${piece.name}.cut.txt`,
+    // Cut again, because more came.
+    name: piece.name.endsWith('.cut.txt') ? piece.name : `${piece.name}.cut.txt`,
     mediaType: 'text/plain',
     text: `${kept}\n[cut here: ${Buffer.byteLength(kept)} of ${bytes.length} bytes]\n`,
   };

@@ -18,15 +18,16 @@ export interface SentryOptions {
 }
 
 /**
- * Alerts as events of Sentry: one issue per problem, service and key. An event is sent when an episode opens and when it gets worse; not when it ends or
- * comes back within minutes, as each event counts as one more occurrence, and whoever resolves the issue is a person. The SDK costs
+ * Alerts as events of Sentry: one issue per problem, service and key. An event is sent when an episode opens, gets worse, or gets evidence of a new kind;
+ * not when it ends or comes back within minutes, as each event counts as one more occurrence, and whoever resolves the issue is a person. The SDK costs
  * 30 MB, so it is loaded with the first event.
  */
 export function sentry(options: SentryOptions): Receiver {
   let client: Promise<SentryClient> | undefined;
   return {
     name: 'sentry',
-    isInterestedIn: ({ change }) => change === 'opened' || change === 'escalated',
+    isInterestedIn: ({ change, alert }) =>
+      alert.severity !== 'info' && (change === 'opened' || change === 'escalated' || change === 'extended'),
     async deliver(notice, signal) {
       client ??= loadClient(options).catch((error: unknown) => {
         client = undefined;
@@ -97,7 +98,7 @@ const maxTagLength = 200;
 
 /** 32 hex digits out of the episode's id and what happened to it. */
 function eventIdOf({ id, reports }: Alert, change: AlertNotice['change']): string {
-  const name = change === 'escalated' ? `${id} ${change} ${reports}` : `${id} ${change}`;
+  const name = change === 'opened' ? `${id} ${change}` : `${id} ${change} ${reports}`;
   return createHash('sha256').update(name).digest('hex').slice(0, 32);
 }
 

@@ -56,8 +56,8 @@ export const alertSchema = z.object({
 });
 export type Alert = z.infer<typeof alertSchema>;
 
-/** `updated`: reported again; `escalated`: worse than ever before; `reopened`: back within minutes after it was closed. */
-export const alertChangeSchema = z.enum(['opened', 'updated', 'escalated', 'reopened', 'closed']);
+/** `updated`: reported again; `escalated`: worse than ever before; `extended`: with evidence of a new kind; `reopened`: back within minutes after it was closed. */
+export const alertChangeSchema = z.enum(['opened', 'updated', 'escalated', 'extended', 'reopened', 'closed']);
 export type AlertChange = z.infer<typeof alertChangeSchema>;
 
 export const alertListSchema = z.object({

@@ -146,6 +146,19 @@ describe('evidence', () => {
     expect(alert?.evidence.map(({ name, text }) => `${name} ${text}`)).toEqual(['sites.txt c', 'stacks.txt b']);
   });
 
+  test('of a new kind is told to the sinks, of a known kind it is not', async () => {
+    await using harness = openAlerts({
+      memoryOf: () => ({ name: 'memory.json', mediaType: 'application/json', text: '{}' }),
+    });
+    const piece = (name: string, text: string) => ({ name, text, mediaType: 'text/plain' as const });
+    harness.alerts.raise(condition());
+    harness.alerts.raise(condition());
+    harness.alerts.raise(condition({ evidence: [piece('sites.txt', 'a'.repeat(200_000))] }));
+    harness.alerts.raise(condition({ evidence: [piece('sites.txt', 'b'.repeat(200_000))] }));
+    harness.alerts.raise(condition({ evidence: [piece('sites.txt', 'c'), piece('vitals.txt', 'd')] }));
+    expect(harness.told.map((line) => line.split(' ')[0])).toEqual(['opened', 'extended', 'extended']);
+  });
+
   test('is 100 kB at most in all; small pieces stay whole, and what is cut says so', async () => {
     await using harness = openAlerts();
     harness.alerts.raise(
@@ -168,6 +181,17 @@ describe('evidence', () => {
     const bytes = evidence.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
     expect(bytes).toBeLessThanOrEqual(100_000);
     expect(bytes).toBeGreaterThan(99_000);
+  });
+
+  test('that was cut and is cut again for a newer piece is still one piece, and replaced as one', async () => {
+    await using harness = openAlerts();
+    const piece = (name: string, size: number) => ({ name, text: 'x'.repeat(size), mediaType: 'text/plain' as const });
+    harness.alerts.raise(condition({ evidence: [piece('sites.txt', 200_000)] }));
+    harness.alerts.raise(condition({ evidence: [piece('vitals.txt', 60_000)] }));
+    const names = () => harness.alerts.list({}).alerts[0]?.evidence.map(({ name }) => name);
+    expect(names()).toEqual(['vitals.txt.cut.txt', 'sites.txt.cut.txt']);
+    harness.alerts.raise(condition({ evidence: [piece('sites.txt', 10)] }));
+    expect(names()).toEqual(['sites.txt', 'vitals.txt.cut.txt']);
   });
 
   test('of cut pieces does not pile up over a thousand reports', async () => {

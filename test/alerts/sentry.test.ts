@@ -122,6 +122,7 @@ test('getting worse is a second event of the same issue; two problems are two is
   await using sink = openSentry(receiver, { release: 'r7' });
   sink.queue.push(notice());
   sink.queue.push(notice({ severity: 'critical', reports: 4 }, 'escalated'));
+  sink.queue.push(notice({ severity: 'info' }));
   sink.queue.push(notice({ id: '01kgagqr00000000000000000b', problem: 'stall', key: 'parse file:///app/a.js' }));
   await waitFor(() => sink.queue.stats().delivered === 3, { message: 'three events' });
   const events = eventsOf(receiver).map(({ event }) => event);
