@@ -119,7 +119,12 @@ export function diffSnapshots(
     classes,
     grown: groupByPath(last, isNew).map((group) => ({
       ...group,
-      isSuspect: middle !== undefined && group.count >= SUSPECT_COUNT && steady.has(group.className),
+      isSuspect:
+        middle !== undefined &&
+        group.count >= SUSPECT_COUNT &&
+        steady.has(group.className) &&
+        // Held by V8 itself: its table of internalized strings.
+        group.path !== group.className,
     })),
   };
 }

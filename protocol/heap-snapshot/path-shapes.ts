@@ -1,5 +1,5 @@
 import type { HeapAnalysis } from './analyse.ts';
-import type { HeapGraph } from './graph.ts';
+import { globalObjects } from './globals.ts';
 import { edgeText, firstOwnStep, nodeLabel, pathTo } from './paths.ts';
 
 /** An object with more properties than this is a table of data: its keys are not told apart. */
@@ -13,14 +13,14 @@ export class PathShapes {
   readonly #analysis: HeapAnalysis;
   /** Per node: its shape plus one. */
   readonly #shapeOfNode: Uint32Array;
-  readonly #globalObject: number;
+  readonly #globals: ReadonlySet<number>;
   readonly #shapes: { readonly parent: number; readonly text: string; readonly classIndex: number }[] = [];
   readonly #byKey = new Map<string, number>();
 
   constructor(analysis: HeapAnalysis) {
     this.#analysis = analysis;
     this.#shapeOfNode = new Uint32Array(analysis.graph.nodeCount);
-    this.#globalObject = globalObjectOf(analysis.graph);
+    this.#globals = new Set(globalObjects(analysis.graph).map(({ node }) => node));
   }
 
   of(node: number): number {
@@ -75,18 +75,10 @@ export class PathShapes {
     const type = graph.edgeTypeNames[graph.edgeTypes[edge]!];
     const isTable =
       type === 'property' && graph.firstEdges[holder + 1]! - graph.firstEdges[holder]! > PROPERTIES_OF_RECORD_MAX;
-    return isTable && graph.nodeTypeNames[graph.types[holder]!] === 'object' && holder !== this.#globalObject
+    return isTable && graph.nodeTypeNames[graph.types[holder]!] === 'object' && !this.#globals.has(holder)
       ? '[key]'
       : text;
   }
-}
-
-function globalObjectOf({ firstEdges, edgeTypes, edgeTargets, edgeTypeNames }: HeapGraph): number {
-  const shortcut = edgeTypeNames.indexOf('shortcut');
-  for (let edge = 0; edge < firstEdges[1]!; edge++) {
-    if (edgeTypes[edge] === shortcut) return edgeTargets[edge]!;
-  }
-  return -1;
 }
 
 /** Longer ones are linked lists: their end tells the same. */

@@ -1,5 +1,6 @@
 import { essentialEdges, nodeNameOf } from './graph.ts';
 import type { HeapGraph } from './graph.ts';
+import { globalObjects, isNativeContext } from './globals.ts';
 
 export interface PathStep {
   readonly node: number;
@@ -32,10 +33,23 @@ export function findShortestPaths(graph: HeapGraph): ShortestPaths {
   const nodeRound = Uint8Array.from(graph.nodeTypeNames, (type) => (bookkeepingTypes.has(type) ? 2 : 1));
   const isTemporary = temporaryRoots(graph);
   let length = 1;
+  // First of all, so that what a program hangs on them is reached through them.
+  for (const { edges } of globalObjects(graph)) {
+    let above = 0;
+    for (const edge of edges) {
+      const target = edgeTargets[edge]!;
+      if (edgeTo[target] === 0 && target !== 0) {
+        before[target] = above;
+        edgeTo[target] = edge + 1;
+        order[length++] = target;
+      }
+      above = target;
+    }
+  }
   for (let round = 1; round <= 3; round++) {
     for (let at = 0; at < length; at++) {
       const node = order[at]!;
-      if (round < 3 && isTemporary(node)) continue;
+      if ((round < 3 && isTemporary(node)) || nodeRound[types[node]!]! > round) continue;
       const end = firstEdges[node + 1]!;
       for (let edge = firstEdges[node]!; edge < end; edge++) {
         const target = edgeTargets[edge]!;
@@ -144,11 +158,17 @@ function foldRepeats(parts: readonly string[]): string[] {
   return marked.length <= 24 ? marked : [...marked.slice(0, 12), '…', ...marked.slice(-11)];
 }
 
-/** Past `(GC roots)` and its kind; the global object and Node's environment are a program's own. */
+/** Past `(GC roots)` and its kind, and past the context of a global object. */
 export function firstOwnStep(graph: HeapGraph, steps: readonly PathStep[]): number {
   const synthetic = graph.nodeTypeNames.indexOf('synthetic');
   const found = steps.findIndex(({ node }) => graph.types[node] !== synthetic);
-  return found === -1 ? steps.length - 1 : found;
+  if (found === -1) return steps.length - 1;
+  const [first, second] = [steps[found]!, steps[found + 1]];
+  const isContext =
+    second?.edge !== undefined &&
+    isNativeContext(graph, first.node) &&
+    edgeText(graph, second.edge) === '.global_object';
+  return isContext ? found + 1 : found;
 }
 
 /** A node in one or two words; contents of strings are not shown. */
@@ -157,5 +177,6 @@ export function nodeLabel(graph: HeapGraph, node: number): string {
   if (type.endsWith('string')) return '(string)';
   const name = nodeNameOf(graph, node);
   if (type === 'closure') return `${name === '' ? '(anonymous)' : name}()`;
-  return name === '' ? `(${type})` : name;
+  // Node 26: `global (global*)`.
+  return name === '' ? `(${type})` : name.replace(/ \(global\*?\)$/, '');
 }

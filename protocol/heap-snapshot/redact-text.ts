@@ -27,6 +27,8 @@ export function isDataKey(text: string): boolean {
   if (/\d{3}/.test(rest) || rest.replace(/\D/g, '').length >= 4) return true;
   // Hexadecimal and base 36: letters and digits that change places more than a name does.
   if ((rest.match(/[a-z](?=\d)|\d(?=[a-z])/gi) ?? []).length >= 4) return true;
+  // Base 62: capitals within words, and a digit.
+  if (/\d/.test(rest) && rest.length >= 14 && (rest.match(/[a-z][A-Z]/g) ?? []).length >= 3) return true;
   // `node:fs`, `Symbol.iterator`, `content-type`, `[nodejs.util.inspect.custom]`, `#private`, `<anonymous>`, `./a.js` are names.
   return !/^[\p{L}\p{N}_$#.<>[\]:/-]*$/u.test(rest) || /-\p{L}*\d/u.test(rest);
 }

@@ -27,6 +27,10 @@ export class RedactionUses {
   #flags = new Uint8Array(1024);
   /** Per string: the node, plus one, with a property of that name. */
   #owners = new Uint32Array(1024);
+  /** What the root's shortcuts lead to: global objects; from Node 26 on contexts, which lead to them. */
+  readonly #roots = new Set<number>();
+  /** Global objects, and the prototypes beside them: their properties are no data, though no other object has them. */
+  readonly #globals = new Set<number>();
   #nodes = 0;
   #edges = 0;
 
@@ -76,6 +80,7 @@ export class RedactionUses {
       throw notSnapshot(`its header claims ${this.#layout.nodeCount} nodes, there are ${this.#nodes}`);
     }
     const [property, internal] = [edgeTypes.indexOf('property'), edgeTypes.indexOf('internal')];
+    const shortcut = edgeTypes.indexOf('shortcut');
     const isIndex = edgeTypes.map((type) => type === 'element' || type === 'hidden');
     const isContent = nodeTypes.map((type) => contentTypes.has(type));
     let owner = 0;
@@ -93,11 +98,13 @@ export class RedactionUses {
         const type = record[edge.type]!;
         if (isIndex[type] !== false) return;
         const name = record[edge.name_or_index]!;
+        const target = record[edge.to_node]! / node.count;
+        if (owner === 0 && type === shortcut) this.#roots.add(target);
+        if (this.#roots.has(target) || (type === internal && this.#roots.has(owner))) this.#globals.add(target);
         if (type === property) this.#markKey(name, owner);
         else if (type !== internal) this.#mark(name, LABEL);
         else {
-          const target = this.#types[record[edge.to_node]! / node.count] ?? 0;
-          this.#mark(name, isContent[target] === true ? INTERNAL | INTERNAL_TO_STRING : INTERNAL);
+          this.#mark(name, isContent[this.#types[target] ?? 0] === true ? INTERNAL | INTERNAL_TO_STRING : INTERNAL);
         }
       },
     };
@@ -105,7 +112,7 @@ export class RedactionUses {
 
   #markKey(name: number, owner: number): void {
     this.#mark(name, KEY);
-    const isRecord = this.#edgeCounts[owner]! <= PROPERTIES_OF_RECORD_MAX;
+    const isRecord = this.#edgeCounts[owner]! <= PROPERTIES_OF_RECORD_MAX || this.#globals.has(owner);
     if (isRecord || (this.#owners[name] !== 0 && this.#owners[name] !== owner + 1)) this.#flags[name]! |= COMMON;
     this.#owners[name] = owner + 1;
   }

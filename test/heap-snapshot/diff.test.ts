@@ -1,0 +1,145 @@
+import { describe, expect, test } from 'vitest';
+import { analyseHeap } from '../../protocol/heap-snapshot/analyse.ts';
+import { asDiffBase, diffSnapshots } from '../../protocol/heap-snapshot/diff.ts';
+import { heapDiffText } from '../../protocol/heap-snapshot/report.ts';
+import { IdSet } from '../../protocol/heap-snapshot/id-set.ts';
+import { graphOf, randomNumbers, readSnapshot } from './snapshots.ts';
+import type { SketchNode } from './snapshots.ts';
+import { takeSnapshots } from './take.ts';
+
+async function diffOf(program: string, node = 24) {
+  const [first, second, third] = (await takeSnapshots(program, { node, count: 3 })).map((bytes) =>
+    analyseHeap(readSnapshot(bytes)),
+  );
+  return {
+    ofThree: diffSnapshots([asDiffBase(first!), asDiffBase(second!)], third!),
+    ofTwo: diffSnapshots([asDiffBase(first!)], third!),
+  };
+}
+
+describe.each([18, 26])('three snapshots of a process on Node %i', (node) => {
+  test('nine leaks are found, each with its class and the way to it', async () => {
+    const { ofThree } = await diffOf('leaks', node);
+    const suspects = ofThree.grown
+      .filter(({ isSuspect, className }) => isSuspect && /^(In|By)[A-Z]/.test(className))
+      .map(({ className, path, count }) => `${className} ${count} ${path}`)
+      .sort();
+    expect(suspects).toEqual([
+      'InArray 500 global.state.array[]',
+      'InMap 500 global.state.map.table[]',
+      'InObject 500 global.state.object[key]',
+      'InSet 500 global.state.set.table[]',
+    ]);
+    // Those held by a function or in a list: the topmost new object is that function, and the class grows by as many.
+    const classes = new Map(ofThree.classes.map((entry) => [entry.name, entry]));
+    for (const name of ['ByListener', 'ByTimer', 'ByPromise', 'ByClosure', 'InList']) {
+      expect(classes.get(name)).toMatchObject({
+        counts: [500, 1_000, 1_500],
+        newCount: 1_000,
+        isGrowingSteadily: true,
+      });
+    }
+    const paths = ofThree.grown.filter(({ isSuspect }) => isSuspect).map(({ path }) => path);
+    for (const path of [
+      /^global\.state\.emitter\._events\.event\[\]$/,
+      /^global\.state\.closures\[\]$/,
+      /_idle(Next|Prev)$/,
+    ]) {
+      expect(paths).toContainEqual(expect.stringMatching(path));
+    }
+    expect(heapDiffText(ofThree).split('\n').length).toBeLessThan(200);
+    expect(heapDiffText(ofThree)).toMatch(/Suspects: .*\n(?:.*\n)*.* 500 InMap +global\.state\.map\.table\[\d+\] @\d+/);
+  });
+
+  test('a bounded cache, a burst, a cache that warms up and churn are no suspects', async () => {
+    const { ofThree, ofTwo } = await diffOf('no-leaks', node);
+    expect(ofThree.grown.filter(({ isSuspect }) => isSuspect)).toEqual([]);
+    // Two cannot tell: they show what grew, and accuse nobody.
+    expect(ofTwo.grown.filter(({ isSuspect }) => isSuspect)).toEqual([]);
+    expect(heapDiffText(ofTwo)).toContain('A third snapshot');
+  });
+});
+
+const root = (...edges: readonly (readonly [number, string])[]): SketchNode => ({
+  type: 'synthetic',
+  name: '',
+  id: 1,
+  edges,
+});
+
+test('new, freed and survived are told by id, and only the topmost new objects are listed', () => {
+  const before = analyseHeap(
+    graphOf([root([1, 'a']), { name: 'Holder', id: 3, edges: [[2, 'old']] }, { name: 'Gone', id: 5, size: 100 }]),
+  );
+  const after = analyseHeap(
+    graphOf([
+      root([1, 'a']),
+      { name: 'Holder', id: 3, edges: [[2, 'box']] },
+      { name: 'Box', id: 7, size: 10, edges: [[3, 'content']] },
+      { name: 'Content', id: 9, size: 1_000 },
+    ]),
+  );
+  const { totals, classes, grown } = diffSnapshots([asDiffBase(before)], after);
+  expect(totals).toEqual({
+    newCount: 2,
+    newBytes: 1_010,
+    freedCount: 1,
+    freedBytes: 100,
+    survivedCount: 2,
+    survivedBytes: 32,
+  });
+  expect(grown).toEqual([
+    {
+      className: 'Box',
+      path: 'Holder.box',
+      example: 'Holder.box',
+      exampleId: 7,
+      count: 1,
+      retainedBytes: 1_010,
+      isSuspect: false,
+    },
+  ]);
+  expect(classes.map(({ name, counts }) => [name, counts])).toEqual([
+    ['Box', [0, 1]],
+    ['Content', [0, 1]],
+    ['Gone', [1, 0]],
+  ]);
+});
+
+test('of three snapshots only what the second has too counts as grown', () => {
+  const [first, second, third] = [[], [7], [7, 9]].map((ids) =>
+    analyseHeap(
+      graphOf([
+        root([1, 'a']),
+        { name: 'List', id: 3, edges: ids.map((_, index) => [index + 2, index] as const) },
+        ...ids.map((id) => ({ name: 'Item', id })),
+      ]),
+    ),
+  );
+  const { grown, classes } = diffSnapshots([asDiffBase(first!), asDiffBase(second!)], third!);
+  expect(grown.map(({ path, count, exampleId }) => [path, count, exampleId])).toEqual([['List[]', 1, 7]]);
+  expect(classes[0]).toMatchObject({ name: 'Item', counts: [0, 1, 2], newCount: 2, isGrowingSteadily: true });
+});
+
+test('snapshots of two processes are told to be that', () => {
+  const other = (offset: number) =>
+    analyseHeap(
+      graphOf([
+        { ...root([1, 'a']), id: offset },
+        { name: 'A', id: offset + 1, edges: [[2]] },
+        { name: 'B', id: offset + 2 },
+      ]),
+    );
+  expect(heapDiffText(diffSnapshots([asDiffBase(other(1))], other(100)))).toContain('are they of one process');
+});
+
+test.each([1, 40, 1_000_000])('a set of ids, about every %i-th, has what it was given and nothing else', (distance) => {
+  const random = randomNumbers(distance);
+  const ids = new Set(Array.from({ length: 2_000 }, () => random(2_000 * distance)));
+  const set = new IdSet(Uint32Array.from(ids));
+  for (const id of ids) expect(set.has(id)).toBe(true);
+  for (let index = 0; index < 5_000; index++) {
+    const id = random(2_100 * distance);
+    expect(set.has(id)).toBe(ids.has(id));
+  }
+});
