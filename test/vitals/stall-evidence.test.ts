@@ -15,8 +15,8 @@ async function startProfile({ harness }: MonitoredHarness): Promise<string> {
   return id;
 }
 
-describe.concurrent.each([18, 24])('the record of a stall on Node %i', (node) => {
-  it('has the places of the source, while it lasts and when it is over', async () => {
+describe.each([18, 24])('the record of a stall on Node %i', (node) => {
+  it.concurrent('has the places of the source, while it lasts and when it is over', async () => {
     await using program = await compile('minified-esm');
     await using target = await startTarget(program.main, { node });
     await using monitored = await openMonitored([target.inspectorAddress]);
@@ -39,7 +39,7 @@ describe.concurrent.each([18, 24])('the record of a stall on Node %i', (node) =>
     expect(monitored.stalls.filter(({ state }) => state === 'ended')).toHaveLength(1);
   });
 
-  it('says whether a CPU profile that ran meanwhile agrees, once that has ended', async () => {
+  it.concurrent('says whether a CPU profile that ran meanwhile agrees, once that has ended', async () => {
     await using target = await startTarget('computes', { node });
     await using monitored = await openMonitored([target.inspectorAddress]);
     await monitored.reading(({ gc }) => gc !== null || node === 18, 'a reading with the probe');
@@ -58,7 +58,7 @@ describe.concurrent.each([18, 24])('the record of a stall on Node %i', (node) =>
     expect(monitored.monitor.listStalls({}).stalls).toEqual([stall]);
   });
 
-  it('has the function of the CPU profile where the work was native', async () => {
+  it.concurrent('has the function of the CPU profile where the work was native', async () => {
     await using target = await startTarget('computes', { node });
     await using monitored = await openMonitored([target.inspectorAddress]);
     await monitored.reading(({ gc }) => gc !== null || node === 18, 'a reading with the probe');
@@ -71,29 +71,32 @@ describe.concurrent.each([18, 24])('the record of a stall on Node %i', (node) =>
     expect(stall.summary).toMatch(/of native work, most of it in hashOnce \(computes\.cjs:\d+\)$/);
   });
 
-  it('of a worker has its thread; one that waits for work has none, and neither holds the exit', async () => {
-    await using target = await startTarget('computes', { node });
-    await using monitored = await openMonitored([target.inspectorAddress]);
-    await target.send({ worker: 'park' });
-    await target.send({ worker: 'spin' });
-    const seen = await monitored.stall(({ dominant }) => dominant !== null, 'a stall with a stack');
-    expect(seen).toMatchObject({
-      thread: 'worker-2',
-      state: 'ongoing',
-      dominant: { functionName: 'spinForEver' },
-      summary: expect.stringMatching(/^the event loop of worker-2 was blocked for/) as string,
-    });
-    const turns = stacksSchema.parse(await monitored.harness.captures.readStacks({}));
-    expect(turns.threads.map(({ thread }) => thread)).toEqual(['main', 'worker-1', 'worker-2']);
-    expect(turns.threads[2]?.turnMs).toBeGreaterThan(1_000);
-    expect(turns.threads[2]?.summary).toMatch(
-      /^running spinForEver \(computes\.cjs:\d+\), its event loop in one turn for/,
-    );
-    expect(new Set(monitored.stalls.map(({ thread }) => thread))).toEqual(new Set(['worker-2']));
-    await target.send({ exit: 3 });
-    expect(await target.exited).toMatchObject({ code: 3, signal: null });
-    await monitored.stall(({ id, state }) => id === seen.id && state === 'cut', 'the end of the record');
-  });
+  it.concurrent(
+    'of a worker has its thread; one that waits for work has none, and neither holds the exit',
+    async () => {
+      await using target = await startTarget('computes', { node });
+      await using monitored = await openMonitored([target.inspectorAddress]);
+      await target.send({ worker: 'park' });
+      await target.send({ worker: 'spin' });
+      const seen = await monitored.stall(({ dominant }) => dominant !== null, 'a stall with a stack');
+      expect(seen).toMatchObject({
+        thread: 'worker-2',
+        state: 'ongoing',
+        dominant: { functionName: 'spinForEver' },
+        summary: expect.stringMatching(/^the event loop of worker-2 was blocked for/) as string,
+      });
+      const turns = stacksSchema.parse(await monitored.harness.captures.readStacks({}));
+      expect(turns.threads.map(({ thread }) => thread)).toEqual(['main', 'worker-1', 'worker-2']);
+      expect(turns.threads[2]?.turnMs).toBeGreaterThan(1_000);
+      expect(turns.threads[2]?.summary).toMatch(
+        /^running spinForEver \(computes\.cjs:\d+\), its event loop in one turn for/,
+      );
+      expect(new Set(monitored.stalls.map(({ thread }) => thread))).toEqual(new Set(['worker-2']));
+      await target.send({ exit: 3 });
+      expect(await target.exited).toMatchObject({ code: 3, signal: null });
+      await monitored.stall(({ id, state }) => id === seen.id && state === 'cut', 'the end of the record');
+    },
+  );
 });
 
 describe.concurrent('what a stack says of the turn of its event loop', () => {
