@@ -5,3 +5,9 @@ import { apiPath } from '../../protocol/rest/routes.ts';
 export function profileLinks({ profileIds }: Pick<Alert, 'profileIds'>): string[] {
   return profileIds.map((id) => `${apiPath}/profiles/${id}`);
 }
+
+/** What brings a person to the page of the agent that saw it, from their own machine. Undefined outside Kubernetes. */
+export function openCommand({ pod, namespace }: Readonly<Record<string, string>>): string | undefined {
+  if (pod === undefined) return undefined;
+  return `sidescope open pod/${pod}${namespace === undefined ? '' : ` -n ${namespace}`}`;
+}

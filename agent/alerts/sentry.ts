@@ -3,7 +3,7 @@ import type { Alert } from '../../protocol/rest/alerts.ts';
 import type { AlertNotice } from './alert-sink.ts';
 import { DeliveryError } from './delivery-error.ts';
 import type { Receiver } from './delivery-queue.ts';
-import { profileLinks } from './links.ts';
+import { openCommand, profileLinks } from './links.ts';
 import { memoryEvidenceName } from './memory-evidence.ts';
 import type { SentryClient, SentryEvent } from './sentry-client.ts';
 
@@ -79,6 +79,7 @@ export function eventOf({ change, alert }: AlertNotice, options: SentryOptions):
         reopened: alert.reopened,
         details: text,
         links: profileLinks(alert),
+        open: openCommand(options.surroundings),
       },
       facts,
       ...memoryContext(evidence),

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { AlertNotice } from './alert-sink.ts';
 import { checkStatus, DeliveryError } from './delivery-error.ts';
 import type { Receiver } from './delivery-queue.ts';
-import { profileLinks } from './links.ts';
+import { openCommand, profileLinks } from './links.ts';
 
 export interface WebhookOptions {
   readonly url: URL;
@@ -13,7 +13,7 @@ export interface WebhookOptions {
 }
 
 /**
- * POST of `{ change, sentAt, agent, alert, links }` as JSON. `x-sidescope-signature: v1=<hex>` is the HMAC-SHA256 of `<x-sidescope-timestamp>.<body>`;
+ * POST of `{ change, sentAt, agent, alert, links, open }` as JSON. `x-sidescope-signature: v1=<hex>` is the HMAC-SHA256 of `<x-sidescope-timestamp>.<body>`;
  * a receiver checks it and refuses old timestamps. `x-sidescope-delivery` stays the same when a message is sent again.
  */
 export function webhook(options: WebhookOptions): Receiver {
@@ -34,6 +34,7 @@ export function webhook(options: WebhookOptions): Receiver {
         agent,
         alert: notice.alert,
         links,
+        open: openCommand(agent.environment),
       });
       const headers = {
         'content-type': 'application/json',

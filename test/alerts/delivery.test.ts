@@ -61,6 +61,7 @@ test('a webhook gets the alert as JSON, signed over timestamp and body', async (
     agent: { version: '0.1.0', environment: { pod: 'shop-1' } },
     alert: { problem: 'memory-leak', service: { name: 'shop', version: '1.2.3' }, evidence },
     links: ['/api/v1/profiling/profiles/p1'],
+    open: 'sidescope open pod/shop-1',
   });
 });
 

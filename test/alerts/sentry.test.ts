@@ -104,7 +104,7 @@ test('the SDK sends one event per episode, with tags, fingerprint, memory statis
     contexts: {
       memory,
       facts: { slopeBytesPerHour: 120_000_000, pool: 'heap' },
-      alert: { change: 'opened', links: ['/api/v1/profiling/profiles/p1'] },
+      alert: { change: 'opened', links: ['/api/v1/profiling/profiles/p1'], open: 'sidescope open pod/shop-1 -n shops' },
       'target trace': { trace_id: '0af7651916cd43dd8448eb211c80319c' },
     },
   });
