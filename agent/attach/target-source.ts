@@ -1,6 +1,7 @@
 import { SidescopeError } from '../../protocol/error.ts';
 import { formatAddress, targetId } from './address.ts';
 import type { InspectorAddress } from './address.ts';
+import { containerOf } from './container.ts';
 import { lookForInspector, openInspector } from './open-inspector.ts';
 import type { OpenInspector } from './open-inspector.ts';
 
@@ -12,6 +13,8 @@ export interface FoundTarget {
   /** Of a target named by its pid: whoever answers must be that process. */
   readonly opened: OpenInspector | undefined;
   readonly warnings: readonly string[];
+  /** As `containerOf` says it; null also where the process is not to be seen. */
+  readonly container: string | null;
 }
 
 /** Where a target is to be found, asked at each attempt to attach. */
@@ -35,7 +38,7 @@ function addressSource(address: InspectorAddress): TargetSource {
   return {
     id: targetId(address),
     label: formatAddress(address),
-    find: () => Promise.resolve({ address, opened: undefined, warnings: [] }),
+    find: () => Promise.resolve({ address, opened: undefined, warnings: [], container: null }),
     isOpen: undefined,
     onClosed: () => undefined,
   };
@@ -55,7 +58,7 @@ function processSource(pid: number): TargetSource {
       const warnings = opened.isExposed
         ? [`the inspector at ${address} listens beyond loopback: whoever reaches it can run code in the target`]
         : [];
-      return { address: opened.address, opened, warnings };
+      return { address: opened.address, opened, warnings, container: await containerOf(pid) };
     },
     async isOpen(signal) {
       const { facts, open } = await lookForInspector(pid, { startTicks, signal });

@@ -303,7 +303,7 @@ export class TargetWatcher implements AsyncDisposable {
       this.#attachment = undefined;
       throw error;
     }
-    const identity = toIdentity(reading);
+    const identity = toIdentity(reading, target.container);
     this.#identity = identity;
     // A connection that was cut while the process lived on: that was no earlier run.
     this.#previous = this.#previous.filter((run) => run.identity.instanceId !== identity.instanceId);
@@ -354,7 +354,7 @@ export class TargetWatcher implements AsyncDisposable {
 
 const now = (): string => new Date().toISOString();
 
-function toIdentity(reading: IdentityReading): TargetIdentity {
+function toIdentity(reading: IdentityReading, container: string | null): TargetIdentity {
   const { pid, ppid, nodeVersion, v8Version, arch, platform, hostname, title, mainScript, appName, appVersion } =
     reading;
   return {
@@ -367,6 +367,7 @@ function toIdentity(reading: IdentityReading): TargetIdentity {
     arch,
     platform,
     hostname,
+    ...(container !== null && { container }),
     title,
     mainScript,
     appName,

@@ -20,6 +20,12 @@ export const targetIdentitySchema = z.object({
   arch: z.string(),
   platform: z.string(),
   hostname: z.string(),
+  container: z
+    .string()
+    .optional()
+    .describe(
+      "Of a target named by its pid: its container's id, or `mnt:` and its mount namespace, where that is not the agent's",
+    ),
   title: z.string(),
   mainScript: z.string().nullable(),
   appName: z.string().nullable().describe('npm_package_name, where the target has it'),

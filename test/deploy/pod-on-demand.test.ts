@@ -35,7 +35,7 @@ function twoShops(): JsonObject {
 interface TargetView {
   readonly id: string;
   readonly state: { readonly state: string };
-  readonly identity: { readonly pid: number } | null;
+  readonly identity: { readonly pid: number; readonly container?: string } | null;
 }
 
 describe('the pod of examples/shop-on-demand, with two applications that were never prepared', () => {
@@ -77,6 +77,8 @@ describe('the pod of examples/shop-on-demand, with two applications that were ne
       { message: 'both to be attached', deadlineMs: 30_000 },
     );
     expect(new Set(targets.map(({ identity }) => identity?.pid)).size).toBe(2);
+    const containers = targets.flatMap(({ identity }) => identity?.container ?? []);
+    expect(new Set(containers).size).toBe(2);
     expect((await inspectors()).sort()).toEqual(['9229', '9230']);
     expect(await Promise.all(['shop', 'second'].map((name) => pod.pid(name)))).toEqual(before);
   });
