@@ -96,6 +96,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     worker,
     sourceMapPaths: options.sourceMapPath,
     frameOriginals,
+    turnOf: (targetId, threadId) => monitor.turnOf(targetId, threadId),
     search,
     concurrency: options.captureConcurrency,
     queueMax: options.captureQueue,

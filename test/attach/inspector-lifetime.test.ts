@@ -67,8 +67,8 @@ describe.concurrent.each([18, 24])('with --inspector-lifetime capture on Node %i
   });
 });
 
-describe.concurrent('with --inspector-lifetime capture', () => {
-  it('vitals and stall watch are off, and say why and what to set', async () => {
+describe.concurrent('with --inspector-lifetime', () => {
+  it('capture: vitals and stall watch are off, and say why and what to set', async () => {
     await using target = await startTarget('never-prepared', unprepared);
     await using agent = await openAgent({ targets: [`pid:${target.pid}`], args: capture });
     await untilState(agent, 'standby');
@@ -81,7 +81,24 @@ describe.concurrent('with --inspector-lifetime capture', () => {
     expect(await ask(agent, '/vitals')).toMatchObject({ points: [], latest: null });
   });
 
-  it('an inspector that was open before is used as always, and the end of the process is seen', async () => {
+  it('always, the default, has vitals and stall watch, and stacks say how long a turn lasts', async () => {
+    await using target = await startTarget('computes', unprepared);
+    await using agent = await openAgent({ targets: [`pid:${target.pid}`] });
+    await untilState(agent, 'attached');
+    await target.send({ loop: 60_000 });
+    const stuck = await waitFor(
+      async () => {
+        const [main] = (await ask<Stacks>(agent, '/stacks', 'POST')).threads;
+        return main !== undefined && (main.turnMs ?? 0) > 100 && main;
+      },
+      { message: 'a turn of 100 ms' },
+    );
+    expect(stuck.summary).toMatch(/loopUntil \(computes\.cjs:\d+\), its event loop in one turn for \d+\.\d s$/);
+    for (const name of ['vitals', 'stall-watch'])
+      expect(agent.agent.features()).toContainEqual({ name, state: 'on', reason: null, remedy: null });
+  });
+
+  it('capture: an inspector that was open before is used as always, and the end of the process is seen', async () => {
     await using target = await startTarget('never-prepared');
     await using agent = await openAgent({ targets: [`pid:${target.pid}`], args: capture });
     await untilState(agent, 'attached');
@@ -90,7 +107,7 @@ describe.concurrent('with --inspector-lifetime capture', () => {
     await waitFor(async () => (await onlyTarget(agent))?.state.state !== 'attached', { message: 'its end' });
   });
 
-  it('a capture that the process does not outlive is kept as far as it came', async () => {
+  it('capture: a capture that the process does not outlive is kept as far as it came', async () => {
     await using target = await startTarget('exits-while-profiled', unprepared);
     await using agent = await openAgent({ targets: [`pid:${target.pid}`], args: capture });
     await untilState(agent, 'standby');
@@ -104,7 +121,7 @@ describe.concurrent('with --inspector-lifetime capture', () => {
     expect((await onlyTarget(agent))?.state).toMatchObject({ lastFailure: { code: 'no-such-process' } });
   });
 
-  it('the agent that stops in a capture closes it', async () => {
+  it('capture: the agent that stops in a capture closes it', async () => {
     await using target = await startTarget('never-prepared', unprepared);
     {
       await using agent = await openAgent({ targets: [`pid:${target.pid}`], args: capture });
