@@ -71,7 +71,10 @@ export class EventHub {
       });
     const { version, startedAt } = this.#services.info();
     const stream = this.#add(request.subject);
+    const requests = this.#services.timelines.counts();
     stream.push(eventFrame({ type: 'hello', version, agentStartedAt: startedAt }, this.#lastId));
+    // No list of the page has it, and the next one may come in an hour.
+    if (requests.spans > 0) stream.push(eventFrame({ type: 'requests', requests }, this.#lastId));
     return new Response(stream.body, { headers });
   }
 

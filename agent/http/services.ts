@@ -61,7 +61,7 @@ export type MonitorService = Pick<Monitor, 'vitals' | 'memoryHistory' | 'memoryS
 
 export type AlertService = Pick<Alerts, 'list'> & Source<'change', AlertNotice>;
 
-export type TimelineService = Pick<Timelines, 'list' | 'get' | 'routes' | 'hotFunctions'> &
+export type TimelineService = Pick<Timelines, 'list' | 'get' | 'routes' | 'hotFunctions' | 'counts'> &
   Source<'requests', RequestCounts>;
 
 export type DeathService = Pick<DeathRecords, 'list' | 'noteStacks'> & Source<'death', Death>;

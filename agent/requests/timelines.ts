@@ -10,6 +10,7 @@ import type {
   TimelineList,
   TimelinesQuery,
 } from '../../protocol/rest/timelines.ts';
+import type { Vitals } from '../../protocol/rest/vitals.ts';
 import type { Targets } from '../attach/targets.ts';
 import type { ProfileStore } from '../store/store.ts';
 import type { Monitor } from '../vitals/monitor.ts';
@@ -27,7 +28,10 @@ const tickMs = 1_000;
 
 export interface TimelinesOptions {
   readonly targets: Pick<Targets, 'list' | 'view'>;
-  readonly monitor: Pick<Monitor, 'on' | 'off' | 'listStalls'>;
+  readonly monitor: Pick<Monitor, 'listStalls'> & {
+    on(event: 'vitals', listener: (vitals: Vitals) => void): unknown;
+    off(event: 'vitals', listener: (vitals: Vitals) => void): unknown;
+  };
   readonly store: (HotProfilesOptions['store'] & Pick<ProfileStore, 'list'>) | undefined;
   readonly readHotFunctions: HotProfilesOptions['read'];
   /** Why no spans can come, such as a listener that is off; undefined when they can. */
@@ -57,7 +61,7 @@ export class Timelines extends EventEmitter<{ requests: [RequestCounts] }> imple
     );
     this.sink.on('settled', () => this.#announce());
     const { monitor } = options;
-    const onVitals = (vitals: Parameters<Moments['add']>[0]): void => this.#moments.add(vitals);
+    const onVitals = (vitals: Vitals): void => this.#moments.add(vitals);
     monitor.on('vitals', onVitals);
     this.#resources.defer(() => {
       monitor.off('vitals', onVitals);

@@ -342,6 +342,7 @@ export class FakeTimelines extends EventEmitter<{ requests: [RequestCounts] }> i
     this.asked.push(query);
     return { from: time, to: time, quantileErrorShare: 0.05, sampling: null, routes: [] };
   };
+  counts: TimelineService['counts'] = () => ({ spans: 0, requests: 0, failed: 0, timelines: 0 });
   hotFunctions: TimelineService['hotFunctions'] = async (query) => {
     this.asked.push(query);
     return { spans: null, cpu: null };

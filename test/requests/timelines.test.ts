@@ -1,4 +1,3 @@
-import { EventEmitter } from 'node:events';
 import { expect, it } from 'vitest';
 import { Timelines } from '../../agent/requests/timelines.ts';
 import type { HotFunction } from '../../protocol/cpu-profile/hot-functions.ts';
