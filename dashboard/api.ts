@@ -5,6 +5,8 @@ import type { Operation } from '../protocol/rest/operation.ts';
 import type { Problem } from '../protocol/rest/problem.ts';
 import { problemKinds } from '../protocol/rest/problem.ts';
 import type { Profile, ProfileFormat, ProfileKind, ProfilePatch } from '../protocol/rest/profile.ts';
+import type { HotFunctions } from '../protocol/rest/hot-functions.ts';
+import type { RouteList, TimelineDetail, TimelineList } from '../protocol/rest/timelines.ts';
 import type { StallList } from '../protocol/rest/stalls.ts';
 import type { Ticket } from '../protocol/rest/ticket.ts';
 
@@ -66,6 +68,24 @@ export class Api {
       query: { ...query, limit: 50 },
       signal,
     });
+
+  timelines = (
+    query: {
+      order: 'newest' | 'slowest';
+      status?: string | undefined;
+      route?: string | undefined;
+      minDuration?: string | undefined;
+      limit: number;
+    },
+    signal?: AbortSignal,
+  ) => this.#json<TimelineList>('/timelines', { query, signal });
+
+  timeline = (traceId: string, signal?: AbortSignal) =>
+    this.#json<TimelineDetail>(`/timelines/${encodeURIComponent(traceId)}`, { signal });
+
+  routes = (signal?: AbortSignal) => this.#json<RouteList>('/routes', { signal });
+
+  hotFunctions = (signal?: AbortSignal) => this.#json<HotFunctions>('/hot-functions', { signal });
 
   startCpu = (query: { target: string; thread: string; duration: number; interval?: number | undefined }) =>
     this.#json<Operation>('/cpu/start', { method: 'POST', query });

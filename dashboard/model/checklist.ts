@@ -1,5 +1,6 @@
 import type { Feature } from '../../protocol/rest/info.ts';
 import { formatBytes, plural } from '../format.ts';
+import { spanLine } from './request-words.ts';
 import type { PageState } from './page-state.ts';
 import type { Tone } from './words.ts';
 
@@ -14,7 +15,7 @@ export interface ChecklistItem {
 
 /** What Sidescope could know about a process, and whether it does: on, off or failed, and the line that changes it. */
 export function checklist(state: PageState): ChecklistItem[] {
-  return [inspector(state), vitals(state), spans, metrics(state), storage(state), alerts];
+  return [inspector(state), vitals(state), spans(state), metrics(state), storage(state), alerts];
 }
 
 function inspector({ targets }: PageState): ChecklistItem {
@@ -62,6 +63,21 @@ function vitals({ info }: PageState): ChecklistItem {
   return { name, tone: 'warn', label, sentence: sentences.join(' '), line: [...new Set(remedies)].join(' ') || null };
 }
 
+function spans({ info, requests }: PageState): ChecklistItem {
+  const name = 'Spans';
+  const feature = info?.features.find((other) => other.name === 'otlp');
+  if (feature?.state !== 'on') {
+    const tone = feature?.state === 'failed' ? 'bad' : 'warn';
+    const sentence = `Requests as waterfalls, by OpenTelemetry: ${feature?.reason ?? 'not received'}.`;
+    return { name, tone, label: labelOf(feature), sentence, line: '--otlp-address 127.0.0.1:4318' };
+  }
+  if (requests === null) {
+    const sentence = 'They are received, and none came yet; start the application with:';
+    return { name, tone: 'warn', label: 'None yet', sentence, line: spanLine };
+  }
+  return { name, tone: 'good', label: 'On', sentence: `${plural(requests.spans, 'span')} came.`, line: null };
+}
+
 function metrics({ info }: PageState): ChecklistItem {
   const ops = info?.listeners.ops ?? null;
   const own =
@@ -85,7 +101,6 @@ function storage({ info, storage: usage }: PageState): ChecklistItem {
   return { name, tone: 'warn', label: 'Temporary', sentence: `${kept} They are lost with the agent.`, line };
 }
 
-const spans = notYet('Spans', 'Requests as waterfalls, by OpenTelemetry');
 const alerts = notYet('Alerts', 'Regressions and leaks to Sentry or a webhook');
 
 /** Nothing to set: a switch that does nothing would be a lie. */

@@ -12,6 +12,7 @@ import { Footer, Header } from './frame.tsx';
 import { Login } from './login.tsx';
 import { PageContext, usePageState } from './page-context.ts';
 import { ProfilesSection } from './profiles-section.tsx';
+import { RequestsSection } from './requests-section.tsx';
 import { StartSection } from './start-section.tsx';
 import { TargetsSection } from './targets-section.tsx';
 
@@ -79,6 +80,7 @@ export function App({ tokens }: { tokens: TokenKeeper }) {
           </p>
           <TargetsSection state={state} selectedId={shownId} onSelect={setTargetId} />
           <StartSection state={state} target={target} onTarget={setTargetId} />
+          <RequestsSection state={state} />
           <ProfilesSection state={state} />
           <Checklist state={state} />
           <AgentSection state={state} />

@@ -26,6 +26,7 @@ export function Header({ state }: { state: PageState }) {
           <>
             <a href="#targets">Targets</a>
             <a href="#start">Capture</a>
+            <a href="#requests">Requests</a>
             <a href="#profiles">Profiles</a>
             <a href="#agent">Agent</a>
           </>

@@ -24,7 +24,7 @@ describe('the checklist', () => {
     expect(read()).toEqual([
       'Inspector: On. shop is attached.',
       'Vitals and stalls: On. Memory, CPU and event loop are read, and a blocked loop is recorded with its stacks.',
-      'Spans: Not yet. Requests as waterfalls, by OpenTelemetry: not in this version yet.',
+      'Spans: Off. Requests as waterfalls, by OpenTelemetry: not asked for. [--otlp-address 127.0.0.1:4318]',
       "Metrics: Not yet. Series of the target beside its profiles: not in this version yet. The agent's own are there for Prometheus. [curl http://127.0.0.1:7778/metrics]",
       'Storage: On. 2 profiles in /var/lib/sidescope; the budget is 2 GiB.',
       'Alerts: Not yet. Regressions and leaks to Sentry or a webhook: not in this version yet.',
@@ -32,6 +32,19 @@ describe('the checklist', () => {
   });
 
   it.each<[string, Partial<PageState>, string]>([
+    [
+      'spans that nobody sent yet',
+      { info: sampleInfo({ features: [{ name: 'otlp', state: 'on', reason: null, remedy: null }] }) },
+      'Spans: None yet. They are received, and none came yet; start the application with: [OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318]',
+    ],
+    [
+      'spans',
+      {
+        info: sampleInfo({ features: [{ name: 'otlp', state: 'on', reason: null, remedy: null }] }),
+        requests: { spans: 1200, requests: 50, failed: 0, timelines: 50 },
+      },
+      'Spans: On. 1,200 spans came.',
+    ],
     ['no target at all', { targets: [] }, 'Inspector: Off. No target is named. [--target 127.0.0.1:9229]'],
     [
       'a target without an inspector, on loopback whatever its address is',

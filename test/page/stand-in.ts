@@ -18,7 +18,12 @@ import { problemKinds } from '../../protocol/rest/problem.ts';
 import type { Profile, ProfilePatch } from '../../protocol/rest/profile.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
 import { stallListSchema } from '../../protocol/rest/stalls.ts';
+import type { HotFunctions } from '../../protocol/rest/hot-functions.ts';
+import { hotFunctionsSchema } from '../../protocol/rest/hot-functions.ts';
 import type { Target } from '../../protocol/rest/target.ts';
+import type { RouteList, TimelineDetail } from '../../protocol/rest/timelines.ts';
+import { routeListSchema, timelineDetailSchema, timelineListSchema } from '../../protocol/rest/timelines.ts';
+import { noHotFunctions } from './request-samples.ts';
 import { pageDirectory } from './browser.ts';
 import {
   sampleCpuProfile,
@@ -35,6 +40,9 @@ export interface World {
   info: Info;
   targets: Target[];
   stalls: Stall[];
+  timelines: TimelineDetail[];
+  routes: RouteList['routes'];
+  hot: HotFunctions;
   operations: Operation[];
   profiles: Profile[];
   forecast: SnapshotForecast;
@@ -84,6 +92,9 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
     info: sampleInfo(),
     targets: [sampleTarget()],
     stalls: [],
+    timelines: [],
+    routes: [],
+    hot: noHotFunctions,
     operations: [],
     profiles: [sampleProfile()],
     forecast: sampleForecast(),
@@ -133,6 +144,19 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
         return sendJson(response, operationListSchema.parse({ operations: world.operations }));
       case 'GET /stalls':
         return sendJson(response, stallListSchema.parse({ stalls: world.stalls, nextCursor: null }));
+      case 'GET /timelines': {
+        if (id === undefined) return sendJson(response, timelinePage(url));
+        const found = world.timelines.find(({ traceId }) => traceId === id);
+        if (found === undefined) return sendProblem(response, 'unknown-trace', `no timeline has the trace id ${id}`);
+        return sendJson(response, timelineDetailSchema.parse(found));
+      }
+      case 'GET /routes': {
+        const now = new Date().toISOString();
+        const list = { from: now, to: now, quantileErrorShare: 0.05, sampling: null, routes: world.routes };
+        return sendJson(response, routeListSchema.parse(list));
+      }
+      case 'GET /hot-functions':
+        return sendJson(response, hotFunctionsSchema.parse(world.hot));
       case 'GET /heap':
         return sendJson(response, snapshotForecastSchema.parse(world.forecast));
       case 'GET /profiles':
@@ -169,6 +193,16 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
       }
     }
     sendProblem(response, 'not-found', `there is no ${path}`);
+  }
+
+  function timelinePage({ searchParams }: URL) {
+    const route = searchParams.get('route');
+    const timelines = world.timelines
+      .filter(
+        ({ name, failed }) => (route === null || name === route) && (searchParams.get('status') === null || failed),
+      )
+      .toSorted((a, b) => (searchParams.get('order') === 'slowest' ? b.durationMs - a.durationMs : 0));
+    return timelineListSchema.parse({ timelines, nextCursor: null, total: timelines.length });
   }
 
   function profilePage(url: URL) {

@@ -1,0 +1,108 @@
+import type { TimelineDetail, TimelineSpan } from '../../protocol/rest/timelines.ts';
+
+export interface WaterfallBar {
+  readonly span: TimelineSpan;
+  /** Of the axis: 0 to 1, clipped to it. */
+  readonly left: number;
+  readonly width: number;
+  /** Began before the axis does, or ends behind it. */
+  readonly isClipped: boolean;
+}
+
+export interface WaterfallLayout {
+  /** From the start of the request. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly bars: readonly WaterfallBar[];
+  /** Behind these the page shows no more. */
+  readonly omitted: number;
+  readonly ticks: readonly { readonly atMs: number; readonly left: number }[];
+  readonly bands: readonly Band[];
+}
+
+/** What else happened, on the same axis. */
+export interface Band {
+  readonly kind: 'stall' | 'profile' | 'gc' | 'measure';
+  readonly text: string;
+  readonly left: number;
+  readonly width: number;
+}
+
+const maxBars = 500;
+/** So that a span of microseconds can still be seen and hit. */
+const leastWidth = 0.002;
+/** Work that goes on after the answer is shown up to this much of the request's time. */
+const longestTail = 1;
+
+/** Rows to places on an axis that begins with the request. Pure; the drawing is somebody else's. */
+export function layoutWaterfall(detail: TimelineDetail): WaterfallLayout {
+  const { rows, durationMs } = detail;
+  const shown = rows.slice(0, maxBars);
+  const fromMs = Math.min(0, ...shown.map(({ offsetMs }) => offsetMs));
+  const latestMs = Math.max(durationMs, ...shown.map((span) => span.offsetMs + span.durationMs));
+  const toMs = Math.max(Math.min(latestMs, durationMs * (1 + longestTail)), fromMs + 0.001);
+  const place = (startMs: number, endMs: number): { left: number; width: number; isClipped: boolean } => {
+    const left = clip((startMs - fromMs) / (toMs - fromMs), 0, 1 - leastWidth);
+    const right = clip((endMs - fromMs) / (toMs - fromMs), 0, 1);
+    return { left, width: Math.max(leastWidth, right - left), isClipped: endMs > toMs || startMs < fromMs };
+  };
+  return {
+    fromMs,
+    toMs,
+    bars: shown.map((span) => ({ span, ...place(span.offsetMs, span.offsetMs + span.durationMs) })),
+    omitted: rows.length - shown.length,
+    ticks: ticksOf(fromMs, toMs).map((atMs) => ({ atMs, left: (atMs - fromMs) / (toMs - fromMs) })),
+    bands: bandsOf(detail).map(({ startMs, endMs, ...band }) => ({ ...band, ...place(startMs, endMs) })),
+  };
+}
+
+/** Four to ten, at 1, 2 or 5 of a power of ten. */
+export function ticksOf(fromMs: number, toMs: number): number[] {
+  const rough = (toMs - fromMs) / 5;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough) ?? rough;
+  const first = Math.ceil(fromMs / step);
+  const count = Math.floor(toMs / step + 1e-9) - first + 1;
+  return Array.from({ length: Math.max(0, count) }, (_, index) => (first + index) * step);
+}
+
+type Wide = Pick<Band, 'kind' | 'text'> & { startMs: number; endMs: number };
+
+function bandsOf({ stalls, profiles, moments }: TimelineDetail): Wide[] {
+  return [
+    ...stalls.map(({ summary, offsetMs, durationMs }): Wide => ({
+      kind: 'stall',
+      text: `Stall: ${summary}`,
+      startMs: offsetMs,
+      endMs: offsetMs + durationMs,
+    })),
+    ...profiles.map(({ kind, topFunction, offsetMs, durationMs }): Wide => ({
+      kind: 'profile',
+      text: `${kind} profile${topFunction === null ? '' : `, hottest ${topFunction}`}`,
+      startMs: offsetMs,
+      endMs: offsetMs + durationMs,
+    })),
+    ...moments.flatMap(({ fromOffsetMs, toOffsetMs, gc, measures }): Wide[] => {
+      const window = { startMs: fromOffsetMs, endMs: toOffsetMs };
+      const seconds = `in the ${round((toOffsetMs - fromOffsetMs) / 1000)} s around it`;
+      return [
+        ...(gc === null || gc.count === 0
+          ? []
+          : [{ kind: 'gc' as const, text: `GC: ${gc.count} pauses, ${round(gc.pauseMs)} ms ${seconds}`, ...window }]),
+        ...measures.map(({ name, count, totalMs }): Wide => ({
+          kind: 'measure',
+          text: `${name}: ${count} × ${round(totalMs / count)} ms ${seconds}`,
+          ...window,
+        })),
+      ];
+    }),
+  ];
+}
+
+function clip(value: number, low: number, high: number): number {
+  return Math.min(Math.max(value, low), high);
+}
+
+function round(value: number): number {
+  return Number(value.toPrecision(3));
+}

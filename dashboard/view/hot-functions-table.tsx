@@ -1,0 +1,148 @@
+import type { HotFunctionOfProfiles, HotFunctions, HotOperation } from '../../protocol/rest/hot-functions.ts';
+import { formatCount, formatDuration, formatShare, plural } from '../format.ts';
+import type { PageState } from '../model/page-state.ts';
+import { kindSigns } from '../model/request-words.ts';
+import { useNow, usePage } from './page-context.ts';
+import { ProblemNote, Time } from './parts.tsx';
+import { SamplingNote } from './routes-table.tsx';
+import { useFresh } from './use-fresh.ts';
+
+/** The top 20 of spans and of CPU profiles, each by its own self time: one is of an hour, the other of what was sampled. */
+export function HotFunctionsTable({ state }: { state: PageState }) {
+  const { api } = usePage();
+  const nowMs = useNow(state.clockOffsetMs, 30_000);
+  const newest = state.profiles.items.find(({ kind }) => kind === 'cpu')?.id;
+  const { value, problem } = useFresh({
+    key: 'hot',
+    tick: `${state.requests?.spans ?? 0} ${newest ?? ''}`,
+    read: (signal) => api.hotFunctions(signal),
+  });
+  return (
+    <>
+      <ProblemNote problem={problem} />
+      {value === null ? null : (
+        <>
+          <h3>By spans</h3>
+          {value.spans !== null && <Operations spans={value.spans} nowMs={nowMs} />}
+          <h3>By CPU profiles</h3>
+          {value.cpu !== null && <Functions cpu={value.cpu} nowMs={nowMs} />}
+        </>
+      )}
+    </>
+  );
+}
+
+function Operations({ spans, nowMs }: { spans: NonNullable<HotFunctions['spans']>; nowMs: number }) {
+  if (spans.items.length === 0) return <p class="empty">{sentence(spans.reason)}</p>;
+  return (
+    <>
+      <SamplingNote sampling={spans.sampling} />
+      <table class="profiles requests">
+        <Head first="Work" />
+        <tbody>
+          {spans.items.map((item) => (
+            <OperationRow key={`${item.kind} ${item.name}`} item={item} nowMs={nowMs} />
+          ))}
+        </tbody>
+      </table>
+    </>
+  );
+}
+
+function OperationRow({ item, nowMs }: { item: HotOperation; nowMs: number }) {
+  const { word, sign } = kindSigns[item.kind];
+  return (
+    <tr>
+      <td class="request-name">
+        <span class={`sign text-${item.kind}`} aria-hidden="true">
+          {sign}
+        </span>{' '}
+        <span class="kind-word">{word}</span> <code>{item.name}</code> <Where where={item.where} />
+      </td>
+      <td class="num">{formatDuration(item.selfMs)}</td>
+      <td class="num">{formatShare(item.share)}</td>
+      <td class="num">
+        {formatCount(item.count)}
+        {item.estimatedCount !== null && ` (≈ ${formatCount(item.estimatedCount)})`}
+      </td>
+      <td class="num">{formatDuration(item.averageMs)}</td>
+      <td class="num">{formatDuration(item.p95Ms)}</td>
+      <td class="num">{formatDuration(item.totalMs)}</td>
+      <td>
+        <Time iso={item.lastSeenAt} nowMs={nowMs} />
+      </td>
+    </tr>
+  );
+}
+
+function Functions({ cpu, nowMs }: { cpu: NonNullable<HotFunctions['cpu']>; nowMs: number }) {
+  if (cpu.items.length === 0) return <p class="empty">{sentence(cpu.reason)}</p>;
+  return (
+    <>
+      <table class="profiles requests">
+        <Head first="Function" />
+        <tbody>
+          {cpu.items.map((item) => (
+            <FunctionRow key={`${item.name} ${JSON.stringify(item.where)}`} item={item} nowMs={nowMs} />
+          ))}
+        </tbody>
+      </table>
+      <p class="hint">
+        From {plural(cpu.profileIds.length, 'CPU profile')}, {formatDuration(cpu.sampledMs)} together. Count, average
+        and p95 are empty: {cpu.countReason}.
+      </p>
+    </>
+  );
+}
+
+function FunctionRow({ item, nowMs }: { item: HotFunctionOfProfiles; nowMs: number }) {
+  return (
+    <tr>
+      <td class="request-name">
+        <code>{item.name}</code> <Where where={item.where} />
+      </td>
+      <td class="num">
+        {formatDuration(item.selfMs)} ± {formatDuration(item.selfErrorMs)}
+      </td>
+      <td class="num">{formatShare(item.share)}</td>
+      <td class="num dim">–</td>
+      <td class="num dim">–</td>
+      <td class="num dim">–</td>
+      <td class="num">{formatDuration(item.totalMs)}</td>
+      <td>
+        <Time iso={item.lastSeenAt} nowMs={nowMs} />
+      </td>
+    </tr>
+  );
+}
+
+function Head({ first }: { first: string }) {
+  return (
+    <thead>
+      <tr>
+        <th scope="col">{first}</th>
+        {['Self', 'Share', 'Count', 'Average', 'p95', 'Total'].map((name) => (
+          <th key={name} scope="col" class="num">
+            {name}
+          </th>
+        ))}
+        <th scope="col">Last seen</th>
+      </tr>
+    </thead>
+  );
+}
+
+function Where({ where }: { where: HotOperation['where'] }) {
+  if (where === null) return null;
+  return (
+    <span class="dim" title={where.file}>
+      {where.file.split('/').at(-1)}
+      {where.line !== null && `:${where.line}`}
+    </span>
+  );
+}
+
+function sentence(reason: string | null): string {
+  if (reason === null) return 'Nothing yet.';
+  return `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.`;
+}

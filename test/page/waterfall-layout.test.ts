@@ -1,0 +1,48 @@
+import { expect, it } from 'vitest';
+import { layoutWaterfall, ticksOf } from '../../dashboard/model/waterfall-layout.ts';
+import { sampleTimeline, sampleTimelineSpan } from './request-samples.ts';
+
+it('places spans on the axis of the request', () => {
+  const { bars, fromMs, toMs, ticks, bands } = layoutWaterfall(sampleTimeline());
+  expect([fromMs, toMs]).toEqual([0, 400]);
+  expect(bars.map(({ left, width, isClipped }) => [left, Number(width.toFixed(9)), isClipped])).toEqual([
+    [0, 1, false],
+    [0.01, 0.975, false],
+    [0.025, 0.93, false],
+  ]);
+  expect(ticks.map(({ atMs }) => atMs)).toEqual([0, 100, 200, 300, 400]);
+  expect(bands).toMatchObject([
+    { kind: 'stall', left: 0.25, width: 0.5 },
+    { kind: 'gc', left: 0, width: 1, text: 'GC: 2 pauses, 6 ms in the 5 s around it' },
+  ]);
+});
+
+it('draws what is too short to be seen, clips what goes on long after the answer, and bounds the rows', () => {
+  const rows = [
+    sampleTimelineSpan({ durationMs: 10 }),
+    sampleTimelineSpan({ offsetMs: 10, durationMs: 0 }),
+    sampleTimelineSpan({ offsetMs: 5, durationMs: 90_000 }),
+    ...Array.from({ length: 600 }, () => sampleTimelineSpan({ offsetMs: -0.5, durationMs: 1 })),
+  ];
+  const { bars, fromMs, toMs, omitted } = layoutWaterfall(sampleTimeline({ durationMs: 10, rows }));
+  expect([fromMs, toMs, omitted, bars.length]).toEqual([-0.5, 20, 103, 500]);
+  for (const { left, width } of bars) {
+    expect(left).toBeGreaterThanOrEqual(0);
+    expect(width).toBeGreaterThan(0);
+    expect(left + width).toBeLessThanOrEqual(1 + 1e-9);
+  }
+  expect(bars[2]?.isClipped).toBe(true);
+});
+
+it('has no axis of nothing', () => {
+  const { bars, toMs } = layoutWaterfall(sampleTimeline({ durationMs: 0, rows: [] }));
+  expect([bars, toMs]).toEqual([[], 0.001]);
+});
+
+it.each([
+  [0, 7, [0, 2, 4, 6]],
+  [0, 0.05, [0, 0.01, 0.02, 0.03, 0.04, 0.05]],
+  [-1, 12_000, [0, 5_000, 10_000]],
+])('has round ticks from %d to %d', (fromMs, toMs, ticks) => {
+  expect(ticksOf(fromMs, toMs).map((tick) => Number(tick.toPrecision(6)))).toEqual(ticks);
+});
