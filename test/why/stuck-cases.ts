@@ -16,7 +16,7 @@ export interface StuckCase {
   /** Some take a while to begin. */
   readonly begins?: 'inside' | 'with a child';
   readonly right: {
-    readonly verdict: WhyReport['verdict'];
+    readonly verdict: WhyReport['verdict'] | readonly WhyReport['verdict'][];
     readonly thread?: string;
     /** Undefined where no stack is to be had. */
     readonly functionName?: string;
@@ -182,7 +182,7 @@ export function mistakesIn(report: WhyReport, { right }: StuckCase): string[] {
   const place = report.hotspot?.place;
   const line = right.line === undefined ? undefined : lineOf(right.line);
   const mistakes = [
-    [report.verdict === right.verdict, `verdict ${report.verdict}: ${report.text}`],
+    [[right.verdict].flat().includes(report.verdict), `verdict ${report.verdict}: ${report.text}`],
     [report.thread === (right.thread ?? 'main'), `thread ${report.thread}`],
     [place?.functionName === right.functionName, `function ${place?.functionName}`],
     [place?.line === line, `line ${place?.line} instead of ${line}`],

@@ -14,7 +14,7 @@ const shortestLookMs = 200;
 /** What a native call at the end may take longer. */
 const patienceMs = 900;
 /** On a machine that has no processor for the target, or for us, an answer that is right is better than one that is in time. */
-const latestMs = 10_000;
+const latestMs = 6_000;
 
 /** The time of one answer: the person who asked has it 5 s later, whatever the target does. What target and asker wait for a processor is not counted. */
 export class AnswerTime {
