@@ -7,7 +7,6 @@ import { readSmallFile } from '../../agent/options/config-file.ts';
 import { resolveOptions } from '../../agent/options.ts';
 import type { AuditRecord } from '../../agent/telemetry/audit.ts';
 import { createLog } from '../../agent/telemetry/log.ts';
-import { otlpAddress } from './agent-process.ts';
 
 export interface RunningAgent extends AsyncDisposable {
   readonly agent: Agent;
