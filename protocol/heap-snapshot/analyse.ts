@@ -1,5 +1,6 @@
 import { ClassIndex, histogram } from './classes.ts';
 import type { HeapClass } from './classes.ts';
+import { ColumnPool } from './column-pool.ts';
 import { findDominators } from './dominators.ts';
 import type { Dominators } from './dominators.ts';
 import { FunctionPlaces } from './functions.ts';
@@ -39,10 +40,11 @@ export function* analysisOf(graph: HeapGraph): Generator<AnalysisStep, HeapAnaly
   yield 'retainers';
   const retainers = indexRetainers(graph);
   yield 'dominators';
-  const dominated = findDominators(graph, retainers);
+  const pool = new ColumnPool(graph.nodeCount);
+  const dominated = findDominators(graph, retainers, pool);
   yield 'classes';
   const classes = new ClassIndex(graph);
-  const classList = histogram(graph, classes, dominated);
+  const classList = histogram(classes, dominated, pool);
   const functions = new FunctionPlaces(graph);
   yield 'paths';
   return {
@@ -53,7 +55,7 @@ export function* analysisOf(graph: HeapGraph): Generator<AnalysisStep, HeapAnaly
     histogram: classList,
     types: sumTypes(graph),
     functions,
-    paths: findShortestPaths(graph),
+    paths: findShortestPaths(graph, pool),
   };
 }
 

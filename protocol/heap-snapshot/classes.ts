@@ -1,3 +1,4 @@
+import { ColumnPool } from './column-pool.ts';
 import { HUGE_SIZE } from './graph.ts';
 import type { HeapGraph } from './graph.ts';
 import type { Dominators } from './dominators.ts';
@@ -13,14 +14,14 @@ export interface HeapClass {
 
 /** Numbers for classes: objects and native ones by their name, the rest by its type. */
 export class ClassIndex {
-  readonly #graph: HeapGraph;
+  readonly graph: HeapGraph;
   readonly #classOfType: Int32Array;
   readonly #classOfName: Uint32Array;
   readonly #nameOfClass: number[] = [];
   readonly #typeClassNames: readonly string[];
 
   constructor(graph: HeapGraph) {
-    this.#graph = graph;
+    this.graph = graph;
     this.#typeClassNames = [...new Set(graph.nodeTypeNames.map(classOfType))];
     this.#classOfType = Int32Array.from(graph.nodeTypeNames, (type) =>
       namedTypes.has(type) ? -1 : this.#typeClassNames.indexOf(classOfType(type)),
@@ -39,13 +40,13 @@ export class ClassIndex {
   }
 
   of(node: number): number {
-    const byType = this.#classOfType[this.#graph.types[node]!]!;
-    return byType !== -1 ? byType : this.#typeClassNames.length - 1 + this.#classOfName[this.#graph.names[node]!]!;
+    const byType = this.#classOfType[this.graph.types[node]!]!;
+    return byType !== -1 ? byType : this.#typeClassNames.length - 1 + this.#classOfName[this.graph.names[node]!]!;
   }
 
   name(index: number): string {
     const byType = this.#typeClassNames[index];
-    return byType ?? this.#graph.strings.text(this.#nameOfClass[index - this.#typeClassNames.length]!);
+    return byType ?? this.graph.strings.text(this.#nameOfClass[index - this.#typeClassNames.length]!);
   }
 
   nameOf(node: number): string {
@@ -71,7 +72,12 @@ function classOfType(type: string): string {
 }
 
 /** Every class that there is an object of; the most retained bytes first, then by name. */
-export function histogram(graph: HeapGraph, classes: ClassIndex, dominated: Dominators): HeapClass[] {
+export function histogram(
+  classes: ClassIndex,
+  dominated: Dominators,
+  pool = new ColumnPool(classes.graph.nodeCount),
+): HeapClass[] {
+  const { graph } = classes;
   const counts = new Uint32Array(classes.count);
   const selfBytes = new Float64Array(classes.count);
   for (let node = 0; node < graph.nodeCount; node++) {
@@ -80,7 +86,7 @@ export function histogram(graph: HeapGraph, classes: ClassIndex, dominated: Domi
     counts[index]!++;
     selfBytes[index]! += size === HUGE_SIZE ? graph.hugeSizes.get(node)! : size;
   }
-  const retainedBytes = sumRetained(graph, classes, dominated);
+  const retainedBytes = sumRetained(classes, dominated, pool);
   const found: HeapClass[] = [];
   for (let index = 0; index < counts.length; index++) {
     if (counts[index] === 0) continue;
@@ -98,12 +104,12 @@ export function histogram(graph: HeapGraph, classes: ClassIndex, dominated: Domi
 
 /** One walk down the dominator tree: an object below another of its class is within that one's size already. */
 function sumRetained(
-  { nodeCount }: HeapGraph,
   classes: ClassIndex,
   { dominators, retainedSizes, order }: Dominators,
+  pool: ColumnPool,
 ): Float64Array {
-  const firstChild = new Uint32Array(nodeCount);
-  const nextSibling = new Uint32Array(nodeCount);
+  const firstChild = pool.take();
+  const nextSibling = pool.take();
   // The root is nobody's child: 0 is "none".
   for (let at = order.length - 1; at > 0; at--) {
     const node = order[at]!;
@@ -124,7 +130,10 @@ function sumRetained(
     }
     for (;;) {
       open[classes.of(node)]!--;
-      if (node === 0) return sums;
+      if (node === 0) {
+        pool.give(firstChild, nextSibling);
+        return sums;
+      }
       if (nextSibling[node] !== 0) break;
       node = dominators[node]!;
     }

@@ -1,3 +1,4 @@
+import { ColumnPool } from './column-pool.ts';
 import { essentialEdges, HUGE_SIZE } from './graph.ts';
 import type { HeapGraph } from './graph.ts';
 import type { RetainerIndex } from './retainers.ts';
@@ -19,16 +20,20 @@ export interface Dominators {
  * to the root: first those without holder, then what only cycles hold, in the order of the file. What they hold of the reached
  * graph does not count, so that they change no dominator in it.
  */
-export function findDominators(graph: HeapGraph, retainers: RetainerIndex): Dominators {
+export function findDominators(
+  graph: HeapGraph,
+  retainers: RetainerIndex,
+  pool = new ColumnPool(graph.nodeCount),
+): Dominators {
   const { nodeCount } = graph;
   const { firstHolders, holders } = retainers;
-  const { vertex, number, ancestor, reached } = numberDepthFirst(graph, firstHolders);
-  const semi = new Uint32Array(nodeCount + 1);
-  const label = new Uint32Array(nodeCount + 1);
+  const { vertex, number, ancestor, reached } = numberDepthFirst(graph, { firstHolders, pool });
+  const semi = pool.take();
+  const label = pool.take();
   for (let v = 1; v <= nodeCount; v++) semi[v] = label[v] = v;
-  const bucket = new Uint32Array(nodeCount + 1);
+  const bucket = pool.take();
   // The next in its bucket, and, once out of it, the dominator.
-  const dom = new Uint32Array(nodeCount + 1);
+  const dom = pool.take();
   let path = new Uint32Array(1024);
 
   /** Vertices above `linked` are in the forest. `ancestor` is the parent until it is linked: one array for both. */
@@ -73,17 +78,21 @@ export function findDominators(graph: HeapGraph, retainers: RetainerIndex): Domi
     bucket[parent] = 0;
   }
   for (let w = 2; w <= nodeCount; w++) if (dom[w] !== semi[w]) dom[w] = dom[dom[w]!]!;
-  return collect(graph, { vertex, dom });
+  pool.give(semi, label, bucket, number, ancestor);
+  const found = collect(graph, { vertex, dom, pool });
+  pool.give(dom);
+  return found;
 }
 
 /** `vertex`: number to node; `number`: node to number; `ancestor`: number to that of its parent in the tree. */
-function numberDepthFirst(graph: HeapGraph, firstHolders: Uint32Array) {
+function numberDepthFirst(graph: HeapGraph, { firstHolders, pool }: { firstHolders: Uint32Array; pool: ColumnPool }) {
   const { nodeCount, firstEdges, edgeTypes, edgeTargets } = graph;
   const { weak, shortcut } = essentialEdges(graph);
   const vertex = new Uint32Array(nodeCount + 1);
-  const number = new Uint32Array(nodeCount);
-  const ancestor = new Uint32Array(nodeCount + 1);
-  const cursor = firstEdges.slice(0, nodeCount);
+  const number = pool.take();
+  const ancestor = pool.take();
+  const cursor = pool.take();
+  cursor.set(firstEdges);
   let n = 0;
   const search = (start: number, parent: number): void => {
     let node = start;
@@ -124,12 +133,16 @@ function numberDepthFirst(graph: HeapGraph, firstHolders: Uint32Array) {
   for (let node = 1; node < nodeCount && n < nodeCount; node++) {
     if (number[node] === 0) search(node, 1);
   }
+  pool.give(cursor);
   return { vertex, number, ancestor, reached };
 }
 
-function collect(graph: HeapGraph, { vertex, dom }: { vertex: Uint32Array; dom: Uint32Array }): Dominators {
+function collect(
+  graph: HeapGraph,
+  { vertex, dom, pool }: { vertex: Uint32Array; dom: Uint32Array; pool: ColumnPool },
+): Dominators {
   const { nodeCount, selfSizes, hugeSizes } = graph;
-  const dominators = new Uint32Array(nodeCount);
+  const dominators = pool.take().subarray(0, nodeCount);
   const retainedSizes = new Float64Array(nodeCount);
   for (let node = 0; node < nodeCount; node++) {
     const size = selfSizes[node]!;

@@ -10,10 +10,11 @@ export interface FunctionPlace {
   readonly column: number;
 }
 
-/** Where functions are written, and the constructors of the objects for which V8 tells it. Made once per graph. */
+/** Where functions are written. Made once per graph. */
 export class FunctionPlaces {
   readonly #graph: HeapGraph;
-  readonly #locationOfNode = new Map<number, number>();
+  /** Entries of `locations` in the order of their nodes. */
+  readonly #byNode: Uint32Array;
   readonly #urlOfScript = new Map<number, string>();
   readonly #closure: number;
   readonly #internal: number;
@@ -23,20 +24,22 @@ export class FunctionPlaces {
     this.#closure = graph.nodeTypeNames.indexOf('closure');
     this.#internal = graph.edgeTypeNames.indexOf('internal');
     const { nodes, scriptIds } = graph.locations;
+    this.#byNode = Uint32Array.from(nodes.keys());
+    if (nodes.some((node, index) => index > 0 && node < nodes[index - 1]!)) {
+      this.#byNode.sort((a, b) => nodes[a]! - nodes[b]!);
+    }
     for (let index = 0; index < nodes.length; index++) {
       const node = nodes[index]!;
-      this.#locationOfNode.set(node, index);
-      if (graph.types[node] !== this.#closure || this.#urlOfScript.has(scriptIds[index]!)) continue;
+      if (this.#urlOfScript.has(scriptIds[index]!)) continue;
       const url = this.#scriptOf(node);
       if (url !== undefined) this.#urlOfScript.set(scriptIds[index]!, url);
     }
   }
 
-  /** Of a closure: where it is written. Of an object: where its constructor is, for some. */
+  /** Undefined for what is no function. */
   of(node: number): FunctionPlace | undefined {
-    const location = this.#locationOfNode.get(node);
-    const isClosure = this.#graph.types[node] === this.#closure;
-    if (location === undefined && !isClosure) return undefined;
+    if (this.#graph.types[node] !== this.#closure) return undefined;
+    const location = this.#locationOf(node);
     const functionName = nodeNameOf(this.#graph, node);
     if (location === undefined) return { functionName, url: this.#scriptOf(node) ?? '', line: 0, column: 0 };
     const { scriptIds, lines, columns } = this.#graph.locations;
@@ -46,6 +49,19 @@ export class FunctionPlaces {
       line: lines[location]!,
       column: columns[location]!,
     };
+  }
+
+  #locationOf(node: number): number | undefined {
+    const { nodes } = this.#graph.locations;
+    let low = 0;
+    let high = this.#byNode.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (nodes[this.#byNode[middle]!]! < node) low = middle + 1;
+      else high = middle;
+    }
+    const found = this.#byNode[low];
+    return found !== undefined && nodes[found] === node ? found : undefined;
   }
 
   /** closure -> SharedFunctionInfo -> Script, whose node V8 names by its file. */

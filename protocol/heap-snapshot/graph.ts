@@ -31,10 +31,10 @@ export interface HeapGraph {
   readonly strings: StringTable;
 }
 
-/** Where functions, and the constructors of some objects, are written. */
+/** Where functions are written: closures only. */
 export interface HeapLocations {
   readonly nodes: Uint32Array;
-  readonly scriptIds: Int32Array;
+  readonly scriptIds: Uint32Array;
   /** 1-based. */
   readonly lines: Uint32Array;
   readonly columns: Uint32Array;

@@ -1,3 +1,4 @@
+import { ColumnPool } from './column-pool.ts';
 import { essentialEdges, nodeNameOf } from './graph.ts';
 import type { HeapGraph } from './graph.ts';
 import { globalObjects, isNativeContext } from './globals.ts';
@@ -23,12 +24,12 @@ export interface ShortestPaths {
  * from the global objects and from V8's roots), then V8's bookkeeping (hidden classes, code, prototypes), then the rest. A
  * path through a hidden class is shorter than the one through a program's own variable, and says nothing.
  */
-export function findShortestPaths(graph: HeapGraph): ShortestPaths {
-  const { nodeCount, firstEdges, edgeTypes, edgeTargets, edgeNames, types } = graph;
+export function findShortestPaths(graph: HeapGraph, pool = new ColumnPool(graph.nodeCount)): ShortestPaths {
+  const { firstEdges, edgeTypes, edgeTargets, edgeNames, types } = graph;
   const { weak, shortcut } = essentialEdges(graph);
-  const before = new Uint32Array(nodeCount);
-  const edgeTo = new Uint32Array(nodeCount);
-  const order = new Uint32Array(nodeCount);
+  const before = pool.take();
+  const edgeTo = pool.take();
+  const order = pool.take();
   const edgeRound = edgeRounds(graph);
   const nodeRound = Uint8Array.from(graph.nodeTypeNames, (type) => (bookkeepingTypes.has(type) ? 2 : 1));
   const isTemporary = temporaryRoots(graph);

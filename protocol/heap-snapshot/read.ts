@@ -50,7 +50,9 @@ class GraphBuilder implements SnapshotSink {
   #isNodesRead = false;
   readonly #hugeSizes = new Map<number, number>();
   readonly #detachedNodes: number[] = [];
-  readonly #locations: number[] = [];
+  /** Node, script, line and column of one function after the other. */
+  #locations = new Int32Array(4 * 1024);
+  #locationNumbers = 0;
 
   constructor(sizeBytes: number | undefined) {
     this.#sizeBytes = sizeBytes;
@@ -98,10 +100,10 @@ class GraphBuilder implements SnapshotSink {
       throw notSnapshot(`string ${this.#maxName} is named, there are ${this.strings.length}`);
     }
     columns.firstEdges[layout.nodeCount] = this.#edges;
-    const locations = this.#locations;
-    const locationCount = locations.length / 4;
-    const column = (offset: number): number[] =>
-      Array.from({ length: locationCount }, (_, index) => locations[index * 4 + offset]!);
+    const locations = this.#locations.subarray(0, this.#locationNumbers);
+    const count = locations.length / 4;
+    const column = (offset: number) =>
+      Uint32Array.from({ length: count }, (_, index) => locations[index * 4 + offset]!);
     return {
       nodeCount: layout.nodeCount,
       edgeCount: layout.edgeCount,
@@ -111,10 +113,10 @@ class GraphBuilder implements SnapshotSink {
       hugeSizes: this.#hugeSizes,
       detachedNodes: this.#detachedNodes,
       locations: {
-        nodes: Uint32Array.from(column(0)),
-        scriptIds: Int32Array.from(column(1)),
-        lines: Uint32Array.from(column(2)),
-        columns: Uint32Array.from(column(3)),
+        nodes: column(0),
+        scriptIds: column(1),
+        lines: column(2),
+        columns: column(3),
       },
       strings: this.strings,
     };
@@ -174,13 +176,26 @@ class GraphBuilder implements SnapshotSink {
     };
   }
 
-  #locationStore(offset: NonNullable<SnapshotLayout['location']>, { node, nodeCount }: SnapshotLayout) {
+  /** Only of functions: V8 tells the place of a constructor again for each of its objects. */
+  #locationStore(offset: NonNullable<SnapshotLayout['location']>, { node, nodeCount, nodeTypes }: SnapshotLayout) {
+    const closure = nodeTypes.indexOf('closure');
     return (record: Float64Array): void => {
       const target = record[offset.object_index]! / node.count;
       // An unknown producer's place is no reason to refuse the rest.
       if (!(target >= 0 && target < nodeCount) || Math.floor(target) !== target) return;
+      if (this.#columns!.types[target] !== closure) return;
+      if (this.#locationNumbers === this.#locations.length) {
+        const grown = new Int32Array(this.#locations.length * 2);
+        grown.set(this.#locations);
+        this.#locations = grown;
+      }
       const { [offset.script_id]: scriptId, [offset.line]: line, [offset.column]: column } = record;
-      this.#locations.push(target, scriptId!, Math.max(0, line!) + 1, Math.max(0, column!) + 1);
+      const at = this.#locationNumbers;
+      this.#locations[at] = target;
+      this.#locations[at + 1] = scriptId!;
+      this.#locations[at + 2] = Math.max(0, line!) + 1;
+      this.#locations[at + 3] = Math.max(0, column!) + 1;
+      this.#locationNumbers += 4;
     };
   }
 }
