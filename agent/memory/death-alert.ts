@@ -16,7 +16,7 @@ export function deathCondition(death: Death): Condition | undefined {
     targetId,
     key: cause,
     severity,
-    title: `${targetName} ${death.summary}`,
+    title: `${targetName}: ${death.summary}`,
     text: textOf(death),
     facts: {
       deathId: death.id,

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
-import { decodeExit, decodeLastError, type LastError } from '../../protocol/inspector/exit-readings.ts';
+import { decodeExit, type LastError } from '../../protocol/inspector/exit-readings.ts';
 import { exitExpression, exitWatchExpression, exitWatchFunctions } from '../../protocol/inspector/expressions.ts';
 import type { TargetIdentity } from '../../protocol/rest/target.ts';
 import type { Attachment } from '../attach/attachment.ts';
@@ -32,10 +32,11 @@ export interface ExitEvidence {
 
 /** Far below the 500 ms that an exit may be held. */
 const askTimeoutMs = 250;
+const startingMs = 100;
 const startTimeoutMs = 10_000;
 const leaveTimeoutMs = 500;
 
-/** Collects, for one attachment, what can be known of its process's end. Costs the target two questions in its exit, and no timer. */
+/** Collects, for one attachment, what can be known of its process's end. Costs the target one question in its exit, and no timer. */
 export class ExitWatch implements AsyncDisposable {
   readonly #attachment: Attachment;
   readonly #stopped = new AbortController();
@@ -86,25 +87,23 @@ export class ExitWatch implements AsyncDisposable {
     }
   }
 
+  /** One question: the answer to a second one would wait 40 ms for our acknowledgement of the first. */
   async #ask(): Promise<void> {
     const { main } = this.#attachment;
     const options = { timeoutMs: askTimeoutMs };
-    const objectId = this.#objectId;
-    const [exit, error] = await Promise.allSettled([
-      main.evaluate(exitExpression, options).then(decodeExit),
-      objectId === undefined
-        ? null
-        : main.callOn(objectId, exitWatchFunctions.lastError, options).then(decodeLastError),
-    ]);
-    const lastError = error.status === 'fulfilled' ? error.value : null;
-    if (exit.status === 'fulfilled') {
-      const { exitCode, isExiting } = exit.value;
-      this.#sign =
-        isExiting || exitCode !== null || lastError !== null
-          ? { kind: 'exit', exitCode, error: lastError }
-          : { kind: 'no-code' };
-    } else {
-      this.#sign = { kind: isSidescopeError(exit.reason, 'inspector-bad-answer') ? 'natural' : 'silent' };
+    // Made as one of the last things before the exit, the watch is announced in this moment.
+    await Promise.race([this.#started, delay(startingMs, undefined, { ref: false })]);
+    try {
+      const answer =
+        this.#objectId === undefined
+          ? await main.evaluate(exitExpression, options)
+          : await main.callOn(this.#objectId, exitWatchFunctions.ending, options);
+      const { exitCode, isExiting, error } = decodeExit(answer);
+      const isCoded = isExiting || exitCode !== null || error !== null;
+      this.#sign = isCoded ? { kind: 'exit', exitCode, error } : { kind: 'no-code' };
+    } catch (error) {
+      const isRefused = isSidescopeError(error, 'inspector-bad-answer') || isSidescopeError(error, 'inspector-refused');
+      this.#sign = { kind: isRefused ? 'natural' : 'silent' };
     }
   }
 

@@ -77,14 +77,17 @@ export class LimitWatch {
     this.#points[pool] = [...this.#points[pool].filter(({ atMs }) => atMs >= oldestMs), point].slice(-maxPoints);
   }
 
-  #sampling({ share }: LimitUse): LimitStep[] {
+  #sampling({ pool, share }: LimitUse): LimitStep[] {
     const steps: LimitStep[] = [];
+    const before = this.#recent.at(-2);
+    // At this pace the next reading may come too late.
+    const nextShare = before?.pool === pool ? share + Math.max(0, share - before.share) : share;
     if (share >= samplingShares.begin && !this.#isSampling) {
       this.#isSampling = true;
       steps.push({ kind: 'begin-sampling' });
     }
     // Once on the way up: it forces a collection, and there is no second one near the limit.
-    if (share >= samplingShares.read && !this.#isRead) {
+    if (this.#isSampling && nextShare >= samplingShares.read && !this.#isRead) {
       this.#isRead = true;
       steps.push({ kind: 'read-sampling' });
     }

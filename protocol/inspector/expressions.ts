@@ -271,9 +271,10 @@ const tickMethod = `tick: () => {
 
 /**
  * A GCProfiler that was stopped goes on recording, 4 kB per collection, until a collection of the whole heap takes it (18-26): 40 of them cost a program with
- * 10 minor collections a second 2 MB a second. After so many the probe waits for such a collection before it makes another one.
+ * 10 minor collections a second 2 MB a second. Those that are left may write so many records a second; else the probe waits for such a collection before it
+ * makes another one.
  */
-const collectorsMax = 12;
+const leftRecordsPerSecond = 12;
 
 /**
  * Makes the object that is asked through `probeFunctions`, and that lives in the target only as long as we hold it: event-loop delay, GC, heap spaces, and
@@ -293,10 +294,12 @@ export const probeExpression = expression(
   let collector = null;
   let rest = 0;
   let collectors = 0;
+  let collectorStartMs = 0;
   let canary = new WeakRef({});
   const startCollector = () => {
-    if (!GCProfiler || collectors >= ${collectorsMax}) return;
+    if (!GCProfiler) return;
     collectors += 1;
+    collectorStartMs = performance.now();
     collector = new GCProfiler();
     collector.start();
   };
@@ -323,9 +326,10 @@ export const probeExpression = expression(
       kind[0] += 1;
       kind[1] += cost;
     }
-    // Each collection is 2 kB here and 10 us in the reading.
+    // Each collection is 4 kB here and 10 us in the reading.
+    const perSecond = (statistics.length * 1000) / Math.max(1, performance.now() - collectorStartMs);
     if (statistics.length > 1000) rest = 3;
-    else startCollector();
+    else if (collectors * perSecond <= ${leftRecordsPerSecond}) startCollector();
     return Object.entries(kinds).map(([name, [count, us]]) => [name, count, us]);
   };
   ${heartbeatState}
@@ -396,14 +400,15 @@ export const exitWatchExpression = expression(
     setImmediate(forget).unref();
   };
   const text = (value, longest) => typeof value === 'string' ? value.slice(0, longest) : '';
+  const read = () => {
+    if (last === null) return null;
+    const [error, origin] = last;
+    if (typeof error !== 'object' || error === null) return [text(origin, 40), typeof error, String(error).slice(0, 200), ''];
+    const stack = text(error.stack, 8000);
+    return [text(origin, 40), text(error.name, 100) || 'object', stack === '' ? '' : text(error.message, 1000), stack];
+  };
   const watch = {
-    lastError: () => {
-      if (last === null) return null;
-      const [error, origin] = last;
-      if (typeof error !== 'object' || error === null) return [text(origin, 40), typeof error, String(error).slice(0, 200), ''];
-      const stack = text(error.stack, 8000);
-      return [text(origin, 40), text(error.name, 100) || 'object', stack === '' ? '' : text(error.message, 1000), stack];
-    },
+    ending: () => [process.exitCode ?? null, process._exiting === true, read()],
     stop: () => { process.off('uncaughtExceptionMonitor', listener); },
   };
   const registry = new FinalizationRegistry((stop) => stop());
@@ -414,14 +419,17 @@ export const exitWatchExpression = expression(
 })()`,
 );
 
-/** Without a timeout like those of the probe. `lastError` reads what Node itself has read and printed before the exit. */
+/** Without a timeout like those of the probe. `ending` reads what Node itself has read and printed before the exit. */
 export const exitWatchFunctions = {
-  lastError: calledOnProbe('lastError'),
+  ending: calledOnProbe('ending'),
   stop: probeFunctions.stop,
 } as const;
 
-/** The code that the process ends with, and whether it called `process.exit`. Fails in a natural exit: nothing can be evaluated there any more (18-26). */
-export const exitExpression = expression('exit', `[process.exitCode ?? null, process._exiting === true]`);
+/**
+ * The code that the process ends with, whether it called `process.exit`, and no exception: where there is no watch. Fails in a natural exit, where nothing can be
+ * evaluated any more (18-26).
+ */
+export const exitExpression = expression('exit', `[process.exitCode ?? null, process._exiting === true, null]`);
 
 /** What `--max-old-space-size` was set to, in MiB, else null. Node's own environment variable comes before its command line, and the last one holds. */
 export const oldSpaceExpression = expression(

@@ -4,6 +4,7 @@ import { MemoryMonitor } from '../../agent/memory/monitor.ts';
 import { SamplingSearch } from '../../agent/memory/sampling-search.ts';
 import { ProfileWorker } from '../../agent/capture/profile-worker.ts';
 import { deathSchema, type Death } from '../../protocol/rest/deaths.ts';
+import type { RunningTarget } from '../support/target.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { openMonitored, type MonitoredHarness } from '../vitals/harness.ts';
 
@@ -16,7 +17,19 @@ export interface DeathHarness extends AsyncDisposable {
   /** Every record as it was told; each fits the contract. */
   readonly told: readonly Death[];
   readonly complaints: readonly string[];
+  readonly warnings: readonly string[];
   death(message: string): Promise<Death>;
+}
+
+/** The target remembers the exception that ends it from now on. */
+export async function untilWatched(target: RunningTarget): Promise<void> {
+  await waitFor(
+    async () => {
+      await target.send('listeners');
+      return target.stdout.includes('listeners 1');
+    },
+    { message: () => `the watch for exceptions; ${target.stdout}` },
+  );
 }
 
 /** Death records, memory limits and heap sampling over attached targets, with a reading every 100 ms. */
@@ -33,6 +46,7 @@ export async function openDeaths(
   const raised: Condition[] = [];
   const settled: { problem: string; key?: string | undefined; why: string }[] = [];
   const complaints: string[] = [];
+  const warnings: string[] = [];
   const alerts = {
     raise: (condition: Condition) => void raised.push(condition),
     settle: ({ problem, key }: Pick<Condition, 'problem' | 'key'>, why: string) =>
@@ -40,7 +54,7 @@ export async function openDeaths(
   };
   const log = {
     info: () => undefined,
-    warn: () => undefined,
+    warn: (_facts: object, message: string) => void warnings.push(message),
     error: (_facts: object, message: string) => void complaints.push(message),
   };
   const worker = stack.use(new ProfileWorker());
@@ -89,6 +103,7 @@ export async function openDeaths(
     settled,
     told,
     complaints,
+    warnings,
     death: (message) =>
       waitFor(() => told.at(-1), {
         deadlineMs: 20_000,

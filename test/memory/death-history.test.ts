@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
 import { startTarget } from '../support/target.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { openDeaths } from './death-harness.ts';
+import { openDeaths, untilWatched } from './death-harness.ts';
 
 async function scratch(): Promise<AsyncDisposable & { path: string }> {
   const path = await mkdtemp(join(tmpdir(), 'sidescope-deaths-'));
@@ -86,8 +86,7 @@ it('a corrupt history is set aside, said, and made anew: the next death is on re
   expect(complaints).toMatchObject([
     { level: 'error', message: expect.stringContaining('the index is corrupt') as string },
   ]);
-  await target.send('listeners');
-  await target.waitForOutput(/^listeners 1$/m);
+  await untilWatched(target);
   await target.send('exit');
   const death = await watched.death('the record');
   expect(watched.deaths.list({}).deaths).toEqual([death]);

@@ -4,7 +4,7 @@ import { startTarget } from '../support/target.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { openHarness } from '../capture/harness.ts';
 import { ExitWatch } from '../../agent/memory/exit-watch.ts';
-import { openDeaths } from './death-harness.ts';
+import { openDeaths, untilWatched } from './death-harness.ts';
 
 /** The kernel's word of a zombie is read where its parent, which is this process here, has not read it before us. */
 const seenOrNot = (value: string | number): unknown => expect.toSatisfy((seen) => seen === value || seen === null);
@@ -34,8 +34,7 @@ describe.concurrent.each([18, 20, 22, 24, 26])('a target on Node %i', (node) => 
     await using target = await startTarget('dies', { node });
     await using watched = await openDeaths([target.inspectorAddress]);
     await watched.monitored.reading(({ error }) => error === null, 'a reading');
-    await target.send('listeners');
-    await target.waitForOutput(/^listeners 1$/m);
+    await untilWatched(target);
     await target.send(way);
     const death = await watched.death(`the record of ${way}`);
     expect(death).toMatchObject(record);
@@ -63,7 +62,7 @@ it.each(['SIGKILL', 'SIGTERM'] as const)('a signal from outside: %s without a ha
 it.concurrent.each([18, 24])('V8 out of memory on Node %i names the pool, the limit and the site', async (node) => {
   await using target = await startTarget('dies', {
     node,
-    execArgv: ['--inspect=127.0.0.1:0', '--max-old-space-size=60'],
+    execArgv: ['--inspect=127.0.0.1:0', '--max-old-space-size=160'],
   });
   await using watched = await openDeaths([target.inspectorAddress]);
   await watched.monitored.reading(({ memory }) => memory.heapLimitBytes !== null, 'a reading with the limit');
@@ -76,7 +75,7 @@ it.concurrent.each([18, 24])('V8 out of memory on Node %i names the pool, the li
     memory: { pool: 'heap', limit: { pool: 'heap' } },
   });
   expect(death.memory.grownBytes).toBeGreaterThan(10e6);
-  expect(death.sampling?.sites[0]).toMatchObject({
+  expect(death.sampling?.sites[0], `${watched.warnings.join('; ')}; ${death.evidence.join('; ')}`).toMatchObject({
     functionName: 'hoard',
     url: expect.stringContaining('dies.cjs') as string,
   });
@@ -90,8 +89,7 @@ it('the next run of the target closes the record and its alert', async () => {
   await using target = await startTarget('dies');
   const port = target.inspectorPort;
   await using watched = await openDeaths([target.inspectorAddress]);
-  await target.send('listeners');
-  await target.waitForOutput(/^listeners 1$/m);
+  await untilWatched(target);
   await target.send('uncaught');
   const death = await watched.death('the record');
   await target.exited;
@@ -109,8 +107,7 @@ it('an inspector that the target closes, and our own leaving, are no deaths', as
   await using target = await startTarget('dies');
   {
     await using watched = await openDeaths([target.inspectorAddress]);
-    await target.send('listeners');
-    await target.waitForOutput(/^listeners 1$/m);
+    await untilWatched(target);
     await target.send('closeInspector');
     await waitFor(() => watched.monitored.harness.targets.list()[0]?.state.state !== 'attached', {
       message: 'the cut',
@@ -130,8 +127,7 @@ it.concurrent.each([18, 24, 26])('its listener in Node %i goes with a connection
     if (id === undefined || !identity) throw new Error('no target');
     // Never disposed, as when the agent is killed.
     void new ExitWatch({ attachment: harness.targets.watcher(id).attachment, identity });
-    await target.send('listeners');
-    await target.waitForOutput(/^listeners 1$/m);
+    await untilWatched(target);
   }
   await waitFor(
     async () => {
@@ -146,8 +142,7 @@ it('takes its listener out of the target when it leaves', async () => {
   await using target = await startTarget('dies');
   {
     await using _watched = await openDeaths([target.inspectorAddress]);
-    await target.send('listeners');
-    await target.waitForOutput(/^listeners 1$/m);
+    await untilWatched(target);
   }
   await target.send('listeners');
   await target.waitForOutput(/^listeners 0$/m);

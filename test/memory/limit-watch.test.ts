@@ -29,14 +29,19 @@ const held = (share: number, seconds: number): number[] => Array.from({ length: 
 
 describe('steps', () => {
   it('sampling begins at 70 %, is read once at 85 %, and again only after it was far from the limit', () => {
-    const { steps } = watched([0.5, 0.69, 0.7, 0.8, 0.84, 0.86, 0.88, 0.82, 0.87, 0.65, 0.87, 0.59, 0.71, 0.86]);
+    const { steps } = watched([0.6, 0.69, 0.7, 0.76, 0.8, 0.83, 0.86, 0.82, 0.87, 0.65, 0.87, 0.59, 0.71, 0.86]);
     expect(steps).toEqual([
       'begin-sampling 10',
       'read-sampling 25',
       'end-sampling 55',
       'begin-sampling 60',
+      // 0.71 after 0.59.
       'read-sampling 65',
     ]);
+  });
+
+  it('is read earlier where the next reading would be too late', () => {
+    expect(watched([0.4, 0.6, 0.75, 0.95]).steps).toEqual(['begin-sampling 10', 'read-sampling 10']);
   });
 
   it('an alert is decided every 60 s, repeated while it lasts, and over below 85 %', () => {

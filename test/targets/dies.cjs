@@ -13,6 +13,10 @@ function hoard() {
   for (let i = 0; i < 2_000; i++) all.push({ i, text: `kept ${i}`, more: [i, i, i] });
 }
 
+function oldSpaceBytes() {
+  return getHeapSpaceStatistics().find((space) => space.space_name === 'old_space').space_used_size;
+}
+
 const ways = {
   exit: () => process.exit(3),
   natural() {
@@ -52,13 +56,18 @@ const ways = {
       inspector.close();
       inspector.open(Number(port), '127.0.0.1');
     }, 1),
-  memory: () => setInterval(hoard, 8),
+  /** Slowly where a limit of 160 MiB is near, so that somebody can look. */
+  memory() {
+    let ticks = 0;
+    setInterval(() => {
+      if (oldSpaceBytes() < 115e6 || ++ticks % 3 === 0) hoard();
+    }, 8);
+  },
   /** To 92 % of `--max-old-space-size=256`, and no further. */
   hold() {
-    const used = () => getHeapSpaceStatistics().find((space) => space.space_name === 'old_space').space_used_size;
     const timer = setInterval(() => {
-      for (let i = 0; i < 10 && used() < 245e6; i++) hoard();
-      if (used() >= 245e6) clearInterval(timer);
+      for (let i = 0; i < 10 && oldSpaceBytes() < 245e6; i++) hoard();
+      if (oldSpaceBytes() >= 245e6) clearInterval(timer);
     }, 8);
   },
   release() {
