@@ -12,9 +12,11 @@ import { StallWatch, type Saturation, type StallSurroundings } from './stall-wat
 import { VitalsReader } from './vitals-reader.ts';
 import { maxWatchedWorkers, WorkerWatches } from './worker-watches.ts';
 
-/** A target that cannot have a probe now may have one later: its application may still be patching things. */
-const probeRetryMs = 60_000;
-const maxProbeAttempts = 3;
+/**
+ * A target that cannot have a probe now may have one later: on a machine under load V8 ended it after its 200 ms, or the application is still patching things. Each
+ * attempt at one that hangs is a stall of that length.
+ */
+const probeRetriesMs = [1_000, 10_000, 60_000];
 const leaveTimeoutMs = 500;
 
 export interface VitalsLog {
@@ -139,7 +141,7 @@ export class TargetVitals implements AsyncDisposable {
   /** Makes the probe, and watches for stalls with it. */
   async #keepProbe(): Promise<void> {
     const { attachment, targetId, log } = this.#options;
-    for (let attempt = 1; attempt <= maxProbeAttempts && !this.#isOver; attempt++) {
+    for (let attempt = 0; !this.#isOver; attempt++) {
       try {
         this.#probe = await Probe.open(attachment.main, this.#signal);
         this.#probeProblem = undefined;
@@ -148,7 +150,9 @@ export class TargetVitals implements AsyncDisposable {
         if (this.#isOver || !(error instanceof SidescopeError)) throw error;
         this.#probeProblem = error.message;
         log.warn({ target: targetId, code: error.code }, `no event-loop delay, GC and stall watch: ${error.message}`);
-        await delay(probeRetryMs, undefined, { signal: this.#signal, ref: false });
+        const retryMs = probeRetriesMs[attempt];
+        if (retryMs === undefined) return;
+        await delay(retryMs, undefined, { signal: this.#signal, ref: false });
       }
     }
     if (this.#probe === undefined || this.#options.stallThresholdMs === 0) return;

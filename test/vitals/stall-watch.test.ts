@@ -17,7 +17,7 @@ describe.each([18, 20, 22, 24, 26])('a blocked loop on Node %i', (node) => {
   it('is noticed with function and line while it lasts, and told whole when it is over', async () => {
     await using target = await startTarget('gets-stuck', { node });
     await using monitored = await openMonitored([target.inspectorAddress]);
-    await monitored.reading(({ loop }) => loop.utilization !== null, 'two readings');
+    await monitored.reading(({ loop, gc }) => loop.utilization !== null && gc !== null, 'two readings with the probe');
     await target.send({ loop: 3_200 });
     const seen = await monitored.stall(({ dominant }) => dominant !== null, 'a stall with a stack');
     expect(target.stdout).not.toContain('turned');
@@ -126,7 +126,7 @@ it('half a minute without idle time is a record of its own, with stacks', async 
   await using monitored = await openMonitored([target.inspectorAddress], {
     saturation: { afterMs: 1_500, sampleMs: 500, relaxedMs: 1_000 },
   });
-  const seen = await monitored.stall(({ kind }) => kind === 'saturated', 'saturation');
+  const seen = await monitored.stall(({ kind, dominant }) => kind === 'saturated' && dominant !== null, 'saturation');
   expect(seen).toMatchObject({ state: 'ongoing', dominant: { functionName: 'churn' } });
   await target.send('rest');
   const stall = await monitored.stall(({ id, state }) => id === seen.id && state === 'ended', 'the end of it');
@@ -153,7 +153,7 @@ describe.each([18, 20, 24])('a target on Node %i that ends in a stall', (node) =
       stallIntervalMs: 100,
     });
     await monitored.reading(({ gc }) => gc !== null, 'a reading with the probe');
-    await target.send({ ms: 900, how });
+    await target.send({ ms: 1_500, how });
     expect(await target.exited).toMatchObject({ code: 7, signal: null });
     const stall = await monitored.stall(({ state }) => state !== 'ongoing', 'the record');
     expect(stall.dominant).toMatchObject({ functionName: 'lastWords' });
