@@ -23,11 +23,6 @@ const all: readonly StuckCase[] = [
     ...cases.crypto,
     name: 'crypto.pbkdf2Sync of a second, again and again',
     message: { rounds: 3_000_000 },
-    right: {
-      ...cases.crypto.right,
-      verdict: ['blocked', 'native-call'],
-      text: /native work \(pbkdf2Sync\) without|has been in a native call/,
-    },
   },
   cases.longCrypto,
   cases.zlib,

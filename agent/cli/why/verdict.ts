@@ -117,8 +117,9 @@ export function judge(observation: Observation, rates: UsageRates | undefined): 
       hotspot: ofProfile,
     });
   const [worker] = busyWorkers;
-  if (worker !== undefined && active < workingAtLeast) {
-    return decide('worker-busy', `the main thread waits for events, and ${worker.thread} computes without a pause`, {
+  if (worker !== undefined && active < mostly) {
+    const main = active < workingAtLeast ? 'waits for events' : `works ${percent(active)} of the time`;
+    return decide('worker-busy', `the main thread ${main}, and ${worker.thread} computes without a pause`, {
       ...worker,
       isNearby: false,
       busyWorkers: busyWorkers.slice(1),
