@@ -163,7 +163,9 @@ export async function startStuck({ deed, message, cpuCores, begins }: StuckCase,
   const endTarget = target[Symbol.asyncDispose].bind(target);
   const limit = cpuCores === undefined ? undefined : limitCpu(target.pid, cpuCores);
   stack.defer(async () => {
-    for (const child of await readChildren(target.pid)) process.kill(child.pid, 'SIGKILL');
+    for (const shell of await readChildren(target.pid)) {
+      for (const { pid } of [...(await readChildren(shell.pid)), shell]) process.kill(pid, 'SIGKILL');
+    }
     await endTarget();
     await limit?.[Symbol.asyncDispose]();
   });
