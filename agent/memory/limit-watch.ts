@@ -77,11 +77,11 @@ export class LimitWatch {
     this.#points[pool] = [...this.#points[pool].filter(({ atMs }) => atMs >= oldestMs), point].slice(-maxPoints);
   }
 
-  #sampling({ pool, share }: LimitUse): LimitStep[] {
+  #sampling({ pool, pressure: share }: LimitUse): LimitStep[] {
     const steps: LimitStep[] = [];
     const before = this.#recent.at(-2);
     // At this pace the next reading may come too late.
-    const nextShare = before?.pool === pool ? share + Math.max(0, share - before.share) : share;
+    const nextShare = before?.pool === pool ? share + Math.max(0, share - before.pressure) : share;
     if (share >= samplingShares.begin && !this.#isSampling) {
       this.#isSampling = true;
       steps.push({ kind: 'begin-sampling' });

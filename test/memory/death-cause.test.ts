@@ -28,7 +28,7 @@ function judged({ heap, container, heapAtEnd, ...exit }: Facts) {
   const uses = [
     ...(heap === undefined ? [] : [{ pool: 'heap' as const, share: heap }]),
     ...(container === undefined ? [] : [{ pool: 'container' as const, share: container }]),
-  ].map(({ pool, share }) => ({ pool, share, usedBytes: share * 1e9, limitBytes: 1e9 }));
+  ].map(({ pool, share }) => ({ pool, share, pressure: share, usedBytes: share * 1e9, limitBytes: 1e9 }));
   const facts: DeathFacts = {
     exit: {
       sign: { kind: 'cut' },

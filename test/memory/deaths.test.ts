@@ -81,7 +81,8 @@ it.concurrent.each([18, 24])('V8 out of memory on Node %i names the pool, the li
   });
   const [alert] = watched.raised.filter(({ problem }) => problem === 'target-death');
   expect(alert).toMatchObject({ severity: 'critical', key: 'v8-out-of-memory', facts: { pool: 'heap' } });
-  expect(alert?.evidence?.map(({ name }) => name)).toEqual(['sites.txt', 'vitals.txt']);
+  // And a stall, where the last collections took long.
+  expect(alert?.evidence?.map(({ name }) => name)).toEqual(expect.arrayContaining(['sites.txt', 'vitals.txt']));
   expect(alert?.text).toMatch(/Allocated by hoard \(.*dies\.cjs:\d+\)/);
 });
 

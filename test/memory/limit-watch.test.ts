@@ -10,8 +10,8 @@ const settings = { nodeVersion: 'v24.1.0', oldSpaceMiB: null };
 /** A reading whose heap and container are used by these shares of 1 GB each. */
 function usesOf(heap: number, container = 0): LimitUses {
   const uses = [
-    { pool: 'heap' as const, usedBytes: heap * 1e9, limitBytes: 1e9, share: heap },
-    { pool: 'container' as const, usedBytes: container * 1e9, limitBytes: 1e9, share: container },
+    { pool: 'heap' as const, usedBytes: heap * 1e9, limitBytes: 1e9, share: heap, pressure: heap },
+    { pool: 'container' as const, usedBytes: container * 1e9, limitBytes: 1e9, share: container, pressure: container },
   ].toSorted((a, b) => b.share - a.share);
   return { uses, notes: [] };
 }
@@ -143,7 +143,7 @@ describe('limits', () => {
 
   it("without a container's limit the heap's counts alone, and it is said", () => {
     const { uses, notes } = reading({});
-    expect(uses).toMatchObject([{ pool: 'heap', usedBytes: 80 * MB }]);
+    expect(uses).toMatchObject([{ pool: 'heap', usedBytes: 80 * MB, pressure: 88e6 / (4_500e6 - 192 * 2 ** 20) }]);
     expect(notes).toEqual(["the container limit is not known, or there is none: only the heap's counts"]);
   });
 
