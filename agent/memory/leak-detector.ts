@@ -26,6 +26,8 @@ export interface LeakDetectorOptions {
   readonly index: RecordIndex;
   /** What a level is taken of; everything else is in windows. Default 30 s. */
   readonly windowMs?: number | undefined;
+  /** How many windows growth must last where no limit is known. Default 120. */
+  readonly unlimitedWindows?: number | undefined;
   /** Milliseconds that no step of the wall clock moves. */
   readonly now?: (() => number) | undefined;
   readonly log: {
@@ -134,7 +136,11 @@ export class LeakDetector extends EventEmitter<LeakEvents> implements AsyncDispo
     if (known?.instanceId === instanceId) return known;
     if (known !== undefined) this.#end(known, 'the target was restarted');
     const startedAtMs = nowMs - (uptimeMs ?? 0);
-    const judge = new LeakJudge({ windowMs: this.#windowMs, startedAtMs });
+    const judge = new LeakJudge({
+      windowMs: this.#windowMs,
+      startedAtMs,
+      unlimitedWindows: this.#options.unlimitedWindows,
+    });
     const watched: Watched = {
       targetId,
       instanceId,

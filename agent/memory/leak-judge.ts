@@ -1,4 +1,4 @@
-import { growthTrend, medianOf, type GrowthTrend } from '../../protocol/trend/growth-trend.ts';
+import { growthTrend, medianOf, smoothLoad, type GrowthTrend } from '../../protocol/trend/growth-trend.ts';
 import type { LeakPool } from '../../protocol/rest/leaks.ts';
 import type { PoolLimits, PoolSample } from './pools.ts';
 import { PoolWindows, type PoolWindow } from './pool-windows.ts';
@@ -67,11 +67,14 @@ interface PoolState {
 export class LeakJudge {
   readonly #windowMs: number;
   readonly #startedAtMs: number;
+  /** The patience with a pool that no limit is known of. */
+  readonly #unlimitedWindows: number;
   readonly #pools = new Map<LeakPool, PoolState>();
   #limits: PoolLimits = { heapLimitBytes: null, containerLimitBytes: null, containerBytes: null };
 
-  constructor(options: { windowMs: number; startedAtMs: number }) {
+  constructor(options: { windowMs: number; startedAtMs: number; unlimitedWindows?: number | undefined }) {
     this.#windowMs = options.windowMs;
+    this.#unlimitedWindows = options.unlimitedWindows ?? patience.unlimitedWindows;
     this.#startedAtMs = options.startedAtMs;
     for (const pool of ['heap', 'external', 'native'] as const) {
       this.#pools.set(pool, {
@@ -171,7 +174,8 @@ export class LeakJudge {
     pool: LeakPool,
     scale: { windows: readonly PoolWindow[]; windowMs: number; earlier: readonly PoolWindow[] },
   ): Look {
-    const { windows, windowMs, earlier } = scale;
+    const { windowMs, earlier } = scale;
+    const windows = smoothLoad(scale.windows);
     const floors = windows.filter(({ isFloor }) => isFloor);
     const isTrusted = floors.length >= 5;
     const recent = growthPart(isTrusted ? floors : windows);
@@ -201,12 +205,17 @@ export class LeakJudge {
     const record = Math.max(...earlier.filter(({ atMs }) => atMs < trend.firstMs).map(({ value }) => value));
     if (trend.level < 1.02 * record) return suspect(`it held ${mb(record)} before`);
     const steadiness = trend.steadiness ?? 1;
-    if (steadiness < 0.5 || (steadiness < 0.9 && !this.#wouldReach(trend, { steadiness, limit: pace })))
-      return suspect('it slows down, as a cache does that fills');
+    // Of few points the halves say little.
+    const isSlowing = trend.points >= 12 && steadiness < 0.9 && !this.#wouldReach(trend, { steadiness, limit: pace });
+    if (steadiness < 0.5 || isSlowing) return suspect('it slows down, as a cache does that fills');
     const spanWindows = (trend.lastMs - trend.firstMs) / windowMs;
-    const needed = patienceWindows(pace, { windowMs, fineMs: this.#windowMs });
+    const needed = patienceWindows(pace, {
+      windowMs,
+      fineMs: this.#windowMs,
+      unlimitedWindows: this.#unlimitedWindows,
+    });
     if (trend.p > 0.01 || trend.points < 5 || spanWindows < needed)
-      return suspect(`${Math.floor(spanWindows)} of ${Math.ceil(needed)} windows that its pace asks for`);
+      return suspect(`seen for ${Math.floor(spanWindows)} of the ${Math.ceil(needed)} windows that its pace asks for`);
     return { state: 'leak', reason: `${grew}, after collections, and goes on`, trend };
   }
 
@@ -286,10 +295,10 @@ function growthPart(windows: readonly PoolWindow[]): readonly PoolWindow[] {
 /** Of the scale that has windows of `windowMs`. */
 function patienceWindows(
   limit: NearestLimit | null,
-  { windowMs, fineMs }: { windowMs: number; fineMs: number },
+  scale: { windowMs: number; fineMs: number; unlimitedWindows: number },
 ): number {
-  const fine =
-    limit === null || limit.inMs === null ? patience.unlimitedWindows : (limit.inMs * patience.share) / fineMs;
+  const { windowMs, fineMs, unlimitedWindows } = scale;
+  const fine = limit === null || limit.inMs === null ? unlimitedWindows : (limit.inMs * patience.share) / fineMs;
   return Math.max(leakWindows - 1, (Math.min(patience.maxWindows, fine) * fineMs) / windowMs);
 }
 

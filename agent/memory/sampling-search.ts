@@ -21,7 +21,7 @@ const shownSitesMax = 20;
 /** Growth is told against the oldest of so many: at a reading per 5 % of growth, over about 40 %. */
 const readingsMax = 8;
 /** The collections of readings may take this share of the target's time. */
-const pauseShare = 0.005;
+const defaultPauseShare = 0.005;
 const defaultReadEveryMs = 10_000;
 
 export type SearchCause = 'near-limit' | 'suspicion' | 'investigation';
@@ -32,6 +32,8 @@ export interface SamplingSearchOptions {
   readonly sourceMapPaths: readonly PathMapping[];
   /** Between two readings, unless the limit is near. Default 10 s. */
   readonly readEveryMs?: number | undefined;
+  /** Of the target's time, that readings on a suspicion may take. Default 0.005. */
+  readonly pauseShare?: number | undefined;
   readonly log: {
     info(facts: object, message: string): void;
     warn(facts: object, message: string): void;
@@ -251,7 +253,11 @@ export class SamplingSearch extends EventEmitter<SearchEvents> implements AsyncD
     try {
       const { answer, pauseMs } = await this.#askPausing(targetId, how.ask);
       search.nextReadMs =
-        performance.now() + Math.max(this.#options.readEveryMs ?? defaultReadEveryMs, (pauseMs ?? 0) / pauseShare);
+        performance.now() +
+        Math.max(
+          this.#options.readEveryMs ?? defaultReadEveryMs,
+          (pauseMs ?? 0) / (this.#options.pauseShare ?? defaultPauseShare),
+        );
       const atMs = performance.now();
       const sourceMaps = sourceMapContext(watcher, this.#options.sourceMapPaths);
       const { liveBytes, sites } = await this.#options.worker.allocationSites(sliceResultValue(answer, 'profile'), {

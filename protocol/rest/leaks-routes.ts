@@ -16,6 +16,7 @@ export const leakRoutes = {
     method: 'POST',
     path: '/memory/leaks/investigate',
     scope: 'capture',
+    action: 'leaks.investigate',
     summary:
       'The guided search: reads what is allocated, waits while you put load on the program, reads again, lets it settle, and says what was held and who allocated it',
     query: leakInvestigateQuery,

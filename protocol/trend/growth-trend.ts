@@ -27,12 +27,12 @@ export interface GrowthTrend {
 const pointsMax = 120;
 
 /**
- * Rise of a level over time, from points in order of time, at least 5, else undefined. Only pairs count in which the later point is not the busier one, and that
+ * Rise of a level over time, from points in order of time, at least 5, else undefined. Only pairs count in which the later point is not the busier one (by over 3 %), and that
  * lie a quarter of the time apart: memory that comes and goes with the load rises in no such pair. Undefined also when there is no such pair. The spread of
  * Mann-Kendall's S is that of all pairs (Kendall 1975), widened for those left out.
  */
 export function growthTrend(all: readonly TrendPoint[]): GrowthTrend | undefined {
-  const points = thin(smoothLoad(all));
+  const points = thin(all);
   const n = points.length;
   const [first, last] = [points[0], points.at(-1)];
   if (n < 5 || first === undefined || last === undefined) return undefined;
@@ -45,7 +45,7 @@ export function growthTrend(all: readonly TrendPoint[]): GrowthTrend | undefined
       const [a, b] = [points[i]!, points[j]!];
       if (b.atMs - a.atMs < spanMs / 4) continue;
       far++;
-      if (a.load !== null && b.load !== null && b.load > a.load) continue;
+      if (a.load !== null && b.load !== null && b.load > a.load * 1.03 + 0.005) continue;
       slopes.push((b.value - a.value) / (b.atMs - a.atMs));
       s += Math.sign(b.value - a.value);
     }
@@ -79,8 +79,8 @@ export function medianOf(values: readonly number[]): number {
 }
 
 /** One window's load is noisy, and memory goes with that of minutes: each point gets the median of the ones around it. */
-function smoothLoad(points: readonly TrendPoint[]): TrendPoint[] {
-  const reach = Math.floor(points.length / 12);
+export function smoothLoad<Point extends TrendPoint>(points: readonly Point[]): Point[] {
+  const reach = Math.min(10, Math.floor(points.length / 6));
   if (reach === 0) return [...points];
   return points.map((point, index) => {
     const loads = points

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { AlertList } from '../../protocol/rest/alerts.ts';
 import type { LeakList } from '../../protocol/rest/leaks.ts';
+import type { LeakList } from '../../protocol/rest/leaks.ts';
 import type { DeathList } from '../../protocol/rest/deaths.ts';
 import { eventSchema } from '../../protocol/rest/event.ts';
 import type { DeletedProfiles, OperationList, ProfileList, TargetList } from '../../protocol/rest/lists.ts';
@@ -133,6 +134,9 @@ test('every route answers what the contract says, asked as curl asks', { timeout
   expect(await json('GET /memory/history?step=60000')).toMatchObject({ targetId: view?.id, stepMs: 60_000 });
   expect(await json<StallList>('GET /stalls')).toMatchObject({ nextCursor: null });
   expect(await json<AlertList>('GET /alerts')).toMatchObject({ nextCursor: null });
+  const search = await json<Operation>('POST /memory/leaks/investigate?duration=1000&settle=0&wait=true');
+  expect(search).toMatchObject({ kind: 'leak-search', state: 'succeeded', error: null });
+  expect(await json<LeakList>('GET /memory/leaks')).toMatchObject({ earlier: [], investigations: [{ id: search.id }] });
   expect(await json<DeathList>('GET /deaths?limit=5')).toEqual({ deaths: [], nextCursor: null });
   const search = await json<Operation>('POST /memory/leaks/investigate?duration=1000&settle=0&wait=true');
   expect(search).toMatchObject({ kind: 'leak-search', state: 'succeeded', error: null });

@@ -103,7 +103,7 @@ export class SimulatedProcess {
       uptimeMs: atMs,
       measures: null,
       threads: [],
-    omittedThreads: 0,
+      omittedThreads: 0,
       cgroup: null,
     };
   }

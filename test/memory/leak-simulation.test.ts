@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import type { ProcessShape } from './simulated-process.ts';
+import { simulate } from './simulation.ts';
+
+const hourMs = 3_600_000;
+const base = {
+  baseMb: 90,
+  loadMb: 60,
+  garbageMbPerHour: 2_000,
+  load: () => 0.4,
+  heapLimitMb: 2_200,
+  containerLimitMb: 3_000,
+} satisfies Omit<ProcessShape, 'seed'>;
+
+/** Least in the night, most at noon. */
+const dayAndNight = (atMs: number): number => 0.35 - 0.3 * Math.cos((2 * Math.PI * atMs) / (24 * hourMs));
+
+const silent: Record<string, Omit<ProcessShape, 'seed'>> = {
+  'steady load': base,
+  'hardly any collections': { ...base, garbageMbPerHour: 60, load: () => 0.05 },
+  'day and night': { ...base, load: dayAndNight },
+  'day and night, and memory that goes with them': { ...base, loadMb: 400, load: dayAndNight },
+  'day and night with few collections': { ...base, loadMb: 100, garbageMbPerHour: 150, load: dayAndNight },
+  'a deploy that warms up within minutes': { ...base, cache: { mb: 200, tauMs: 5 * 60_000 } },
+  'a cache that fills for an hour': { ...base, cache: { mb: 200, tauMs: hourMs / 2 } },
+  'a cache that fills for half a day': { ...base, cache: { mb: 300, tauMs: 4 * hourMs } },
+  'a bounded cache that fills evenly': { ...base, cache: { mb: 150, tauMs: hourMs / 3, isLinear: true } },
+  'bursts by day': { ...base, bursts: true, load: dayAndNight },
+};
+
+describe.each(Object.entries(silent))('24 hours of %s', (_name, shape) => {
+  it.each([1, 2])('are not called a leak (seed %d)', async (seed) => {
+    const { changes, raised } = await simulate({ ...shape, seed }, { hours: 24 });
+    expect(
+      changes.filter(({ verdict }) => verdict.verdict === 'leak').map(({ hour, verdict }) => [hour, verdict]),
+    ).toEqual([]);
+    expect(raised).toEqual([]);
+  });
+});
+
+const leaking: [string, Omit<ProcessShape, 'seed'>, { pool: string; withinHours: number }][] = [
+  ['3 GB/h in the heap', { ...base, leakMbPerHour: 3_000 }, { pool: 'heap', withinHours: 0.4 }],
+  ['200 MB/h in the heap', { ...base, leakMbPerHour: 200 }, { pool: 'heap', withinHours: 1.5 }],
+  ['20 MB/h in the heap', { ...base, leakMbPerHour: 20 }, { pool: 'heap', withinHours: 9 }],
+  [
+    '30 MB/h where V8 hardly collects',
+    { ...base, leakMbPerHour: 30, garbageMbPerHour: 60, load: () => 0.05 },
+    { pool: 'heap', withinHours: 9 },
+  ],
+  ['100 MB/h of Buffers', { ...base, leakMbPerHour: 100, pool: 'external' }, { pool: 'external', withinHours: 6 }],
+  ['100 MB/h of native memory', { ...base, leakMbPerHour: 100, pool: 'native' }, { pool: 'native', withinHours: 6 }],
+];
+
+it.each(leaking)('%s are found, in no other pool', async (_name, shape, { pool, withinHours }) => {
+  const { changes, raised } = await simulate({ ...shape, seed: 7 }, { hours: withinHours });
+  const leaks = changes.filter(({ verdict }) => verdict.verdict === 'leak');
+  expect(new Set(leaks.map(({ verdict }) => verdict.pool))).toEqual(new Set([pool]));
+  const slope = leaks[0]?.verdict.slopeMbPerHour ?? 0;
+  expect(slope / (shape.leakMbPerHour ?? 1)).toBeGreaterThan(0.8);
+  expect(slope / (shape.leakMbPerHour ?? 1)).toBeLessThan(1.2);
+  expect(raised[0]).toMatchObject({ problem: 'memory-leak', key: pool });
+});
