@@ -13,18 +13,22 @@ interface StallSource {
   off(event: 'stall' | 'stall-ended', listener: (stall: Stall) => void): unknown;
 }
 
-/** Blocked and saturated event loops as alerts: one episode per target and the function that it is most of the time in. */
+/**
+ * Blocked and saturated event loops of main threads as alerts: one episode per target and the function that it is most of the time in.
+ * A worker that computes without a pause does what workers are for: its record is kept, nobody is woken.
+ */
 export function reportStalls(monitor: StallSource, desk: AlertDesk): Disposable {
   /** Under which key an ongoing stall was reported: its hottest function may still change. */
   const keys = new Map<string, string>();
   const onStall = (stall: Stall): void => {
-    if (stall.state !== 'ongoing' || stall.durationMs < reportAfterMs) return;
+    if (stall.thread !== 'main' || stall.state !== 'ongoing' || stall.durationMs < reportAfterMs) return;
     if (!keys.has(stall.id) && keys.size >= maxRemembered) return;
     const key = keys.get(stall.id) ?? keyOf(stall);
     keys.set(stall.id, key);
     desk.raise(conditionOf(stall, key));
   };
   const onEnded = (stall: Stall): void => {
+    if (stall.thread !== 'main') return;
     const key = keys.get(stall.id) ?? keyOf(stall);
     keys.delete(stall.id);
     const condition = conditionOf(stall, key);
@@ -49,18 +53,17 @@ function keyOf({ dominant, verdict }: Stall): string {
 }
 
 function conditionOf(stall: Stall, key: string): Condition {
-  const { kind, targetId, thread, summary, durationMs, verdict, dominant, samples, span, gcMs, throttledMs } = stall;
+  const { kind, targetId, summary, durationMs, verdict, dominant, samples, span, gcMs, throttledMs } = stall;
   const place = dominant?.original ?? dominant;
   return {
     problem: kind === 'blocked' ? 'stall' : 'saturation',
     targetId,
     key,
-    severity: kind === 'blocked' && thread === 'main' && durationMs >= criticalMs ? 'critical' : 'warning',
+    severity: kind === 'blocked' && durationMs >= criticalMs ? 'critical' : 'warning',
     title: summary,
     facts: {
       stallId: stall.id,
       instanceId: stall.instanceId,
-      thread,
       startedAt: stall.startedAt,
       ongoing: stall.state === 'ongoing',
       durationMs,

@@ -99,19 +99,27 @@ test('saturation is a problem of its own; without a function the verdict tells e
   expect(raised[1]?.evidence).toEqual([]);
 });
 
-test('names are those of the source, where a source map says so; a worker that is blocked is never critical', () => {
+test('names are those of the source, where a source map says so', () => {
   const { end, raised } = open();
   const original = { functionName: 'parseOrder', url: 'src/order.ts', lineNumber: 70, columnNumber: 3 };
-  const stall = stallOf('p', { thread: 'worker-1', durationMs: 60_000 });
+  const stall = stallOf('p', { durationMs: 60_000 });
   const [main, parse] = stall.tree;
   if (main === undefined || parse === undefined || stall.dominant === null) throw new Error('the sample has no tree');
   end({ ...stall, dominant: { ...stall.dominant, original }, tree: [main, { ...parse, original }] });
   expect(raised[0]).toMatchObject({
     key: 'parseOrder src/order.ts',
-    severity: 'warning',
-    facts: { function: 'parseOrder', line: 70, thread: 'worker-1' },
+    severity: 'critical',
+    facts: { function: 'parseOrder', line: 70 },
   });
   expect(raised[0]?.evidence?.[0]?.text).toContain('  18   18    parseOrder src/order.ts:70:3\n');
+});
+
+test('a worker that computes without a pause alerts nobody', () => {
+  const { monitor, end, raised, settled } = open();
+  const stall = stallOf('compress', { thread: 'worker-1', durationMs: 60_000 });
+  monitor.emit('stall', { ...stall, state: 'ongoing', endedAt: null });
+  end(stall);
+  expect([raised, settled]).toEqual([[], []]);
 });
 
 test('after its end nothing is listened for', () => {
