@@ -152,7 +152,9 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       },
     }),
   );
-  timelines.sink.on('settled', ({ traceId, summary }) => summary && monitor.noteRoute(traceId, summary.name));
+  timelines.sink.on('settled', ({ traceId, summary }) => {
+    if (summary !== undefined) monitor.noteRoute(traceId, summary.route ?? summary.name);
+  });
   const requests = new Requests({
     ...requestOptions(options),
     sink: learnServices(timelines.sink, { targets, identities }),

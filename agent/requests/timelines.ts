@@ -119,13 +119,13 @@ export class Timelines extends EventEmitter<{ requests: [RequestCounts] }> imple
     return { spans: { ...spans, reason: spans.items.length > 0 ? null : this.#noSpans() }, cpu };
   }
 
-  /** `GET /users/:id`, once spans of the trace came that say so. For whom only knows an active span, such as a stall. */
+  /** `/users/:id`, or the name of what has no route, once spans of the trace came that say so. For whom only knows an active span, such as a stall. */
   routeOf(traceId: string): string | undefined {
     const trace = this.sink.get(traceId);
     if (trace === undefined) return undefined;
-    if (trace.summary !== undefined) return trace.summary.name;
+    if (trace.summary !== undefined) return trace.summary.route ?? trace.summary.name;
     const main = mainRequest(buildWaterfall(trace.spans).requests);
-    return main?.isWhole === true ? main.name : undefined;
+    return main?.isWhole === true ? (main.route ?? main.name) : undefined;
   }
 
   counts(): RequestCounts {

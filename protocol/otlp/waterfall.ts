@@ -129,6 +129,11 @@ function settleStarts(parent: WaterfallSpan): void {
   }
 }
 
+/**
+ * Two of three neighbours start in the same millisecond. Spans of one instrumentation come in the order in which they ended, so there the order of arrival
+ * decides; between instrumentations, which are sent apart, the end does.
+ */
 function byStart(a: WaterfallSpan, b: WaterfallSpan): number {
-  return a.offsetMs - b.offsetMs || a.span.durationMs - b.span.durationMs;
+  if (a.offsetMs !== b.offsetMs) return a.offsetMs - b.offsetMs;
+  return a.span.scopeName === b.span.scopeName ? 0 : a.span.durationMs - b.span.durationMs;
 }

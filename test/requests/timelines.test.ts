@@ -257,7 +257,7 @@ it('names the request of a trace, also before its last span came', () => {
   opened.timelines.sink.add([child!], batch);
   expect(opened.timelines.routeOf(child!.traceId)).toBeUndefined();
   opened.timelines.sink.add([entry!], batch);
-  expect(opened.timelines.routeOf(child!.traceId)).toBe('GET /a');
+  expect(opened.timelines.routeOf(child!.traceId)).toBe('/a');
   expect(opened.timelines.routeOf('00')).toBeUndefined();
 });
 

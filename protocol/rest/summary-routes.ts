@@ -1,0 +1,27 @@
+import type { Route } from './route.ts';
+import { profileSummarySchema, summaryQuery } from './summary.ts';
+
+export const summaryRoutes = {
+  getSummary: {
+    method: 'GET',
+    path: '/profiles/:id/summary',
+    scope: 'view',
+    heapScope: 'heap',
+    summary: 'What a CPU or heap sampling profile says at a glance; `format=text` is for a person or an assistant',
+    unknownId: 'unknown-profile',
+    query: summaryQuery,
+    answers: [
+      { status: 200, description: 'The summary; as `text/plain` with `format=text`', schema: profileSummarySchema },
+    ],
+    errors: [
+      'unknown-profile',
+      'unsupported-format',
+      'damaged-profile',
+      'unreadable-profile',
+      'analysis-limit',
+      'too-many-analyses',
+      'data-directory-unusable',
+      'storage-failed',
+    ],
+  },
+} as const satisfies Record<string, Route>;

@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { integer } from './requests.ts';
+
+export const summaryQuery = z
+  .object({
+    format: z.enum(['json', 'text']).optional().describe('`text`: a report of fewer than 200 lines; default `json`'),
+    limit: integer(1, 100, 'functions').optional().describe('How many functions; default 20'),
+  })
+  .strict();
+
+const share = z.number().min(0).max(1);
+const place = {
+  functionName: z.string(),
+  url: z.string(),
+  line: z.int().describe('1-based; 0 where there is none'),
+  column: z.int(),
+};
+
+export const cpuSummarySchema = z.object({
+  kind: z.literal('cpu'),
+  durationMs: z.number(),
+  samples: z.int(),
+  intervalUs: z.number(),
+  busyShare: share.describe('Of all time, that in which the thread was not idle'),
+  shares: z.record(z.string(), share).describe('Of all time, by whose code it was'),
+  functions: z.array(
+    z.object({
+      ...place,
+      category: z.string(),
+      selfSamples: z.int(),
+      selfUs: z.number(),
+      totalUs: z.number(),
+      selfShare: share.describe('Of the time in which the thread was not idle'),
+    }),
+  ),
+  stacks: z.array(z.object({ share, frames: z.array(z.string()) })).describe('The hottest, outermost function first'),
+});
+
+export const heapSamplingSummarySchema = z.object({
+  kind: z.literal('heap-sampling'),
+  sampledBytes: z.number(),
+  samples: z.int(),
+  functions: z.array(z.object({ ...place, selfBytes: z.number(), share })),
+});
+
+export const profileSummarySchema = z.discriminatedUnion('kind', [cpuSummarySchema, heapSamplingSummarySchema]);
+export type ProfileSummary = z.infer<typeof profileSummarySchema>;
