@@ -21,7 +21,12 @@ export interface DemoAgent extends AsyncDisposable {
  * Starts the built agent beside the shop, and resolves when it is live. Profiles are kept in a temporary directory that
  * goes with the demo.
  */
-export async function startAgent(options: { inspectorAddress: string; signal: AbortSignal }): Promise<DemoAgent> {
+export async function startAgent(options: {
+  inspectorAddress: string;
+  /** Where the shop sends its spans. */
+  otlpAddress: string;
+  signal: AbortSignal;
+}): Promise<DemoAgent> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'sidescope-demo-'));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
@@ -39,6 +44,7 @@ export async function startAgent(options: { inspectorAddress: string; signal: Ab
         ...['--target', options.inspectorAddress],
         ...['--admin-address', `127.0.0.1:${adminPort}`],
         ...['--ops-address', `127.0.0.1:${opsPort}`],
+        ...['--otlp-address', options.otlpAddress],
         ...['--data-dir', join(folder, 'data')],
         ...(token === undefined ? [] : ['--token-file', await writeTokenFile(folder, token)]),
       ],
@@ -78,6 +84,12 @@ async function isLive(url: string, signal: AbortSignal): Promise<void> {
 
 function failEarly(how: string): never {
   throw new Error(`${how} before it was ready`);
+}
+
+/** For what has to be known before it listens: the shop is started before the agent, and told where spans go. */
+export async function freeAddress(): Promise<string> {
+  await using server = await listenAnywhere();
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 /** Two different ones: both are held while they are chosen. */

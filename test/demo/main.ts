@@ -1,6 +1,6 @@
 // `npm run demo`: a backend under load, and Sidescope beside it. Options: --without-load, --without-agent.
 import { parseArgs } from 'node:util';
-import { startAgent } from './agent.ts';
+import { freeAddress, startAgent } from './agent.ts';
 import { startBackend } from './backend.ts';
 import type { Backend } from './backend.ts';
 
@@ -30,12 +30,14 @@ try {
 async function runDemo(options: { load: boolean; agent: boolean; signal: AbortSignal }): Promise<never> {
   const { load, agent, signal } = options;
   await using stack = new AsyncDisposableStack();
-  const backend = stack.use(await startBackend({ load, signal }));
+  const otlpAddress = agent ? await freeAddress() : undefined;
+  const backend = stack.use(await startBackend({ load, env: spansTo(otlpAddress), signal }));
   const processes = [...backend.processes];
   console.log(overview(backend));
   let dashboardUrl: string | undefined;
-  if (agent) {
-    const started = stack.use(await startAgent({ inspectorAddress: backend.inspectorAddress, signal }));
+  if (otlpAddress !== undefined) {
+    const { inspectorAddress } = backend;
+    const started = stack.use(await startAgent({ inspectorAddress, otlpAddress, signal }));
     processes.push(started.process);
     dashboardUrl = started.dashboardUrl;
     if (dashboardUrl !== undefined) console.log(`  Dashboard: ${dashboardUrl}\n`);
@@ -50,6 +52,12 @@ async function runDemo(options: { load: boolean; agent: boolean; signal: AbortSi
     throw new Error(`${how}; stopping everything`);
   });
   return await Promise.race([stopped, someoneEnded]);
+}
+
+/** All that an application with OpenTelemetry needs; each second instead of every five, as somebody watches. */
+function spansTo(address: string | undefined): Record<string, string> {
+  if (address === undefined) return {};
+  return { OTEL_EXPORTER_OTLP_ENDPOINT: `http://${address}`, OTEL_BSP_SCHEDULE_DELAY: '1000' };
 }
 
 function addresses({ shopUrl, inspectorAddress, databaseAddress }: Backend): Record<string, string> {

@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { HotFunctions } from '../../protocol/rest/hot-functions.ts';
+import { apiPath } from '../../protocol/rest/routes.ts';
+import type { StallList } from '../../protocol/rest/stalls.ts';
+import type { RouteList, TimelineDetail, TimelineList } from '../../protocol/rest/timelines.ts';
+import { launchBrowser } from '../page/browser.ts';
+import { openAgent } from '../support/agent.ts';
+import type { RunningAgent } from '../support/agent.ts';
+import { startDemo } from '../support/demo.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { freeAddress } from './agent.ts';
+import type { Backend } from './backend.ts';
+
+let shop: Backend;
+let agent: RunningAgent;
+beforeAll(async () => {
+  const otlpAddress = await freeAddress();
+  shop = await startDemo({ load: false, otlpEndpoint: `http://${otlpAddress}` });
+  agent = await openAgent({ targets: [shop.inspectorAddress], args: ['--otlp-address', otlpAddress] });
+}, 60_000);
+afterAll(async () => {
+  await agent[Symbol.asyncDispose]();
+  await shop[Symbol.asyncDispose]();
+});
+
+it('shows real requests of Express and Postgres as waterfalls, and which route is slow in the database', async () => {
+  await visit('/search?q=lamp');
+  await visit('/products?after=40');
+  await visit('/products/17/report');
+  await visit('/nowhere', 404);
+  const timelines = await waitFor(
+    async () => {
+      const list = await get<TimelineList>('/timelines');
+      // The pool's first connection is a trace of its own.
+      const served = list.timelines.filter(({ kind }) => kind === 'server');
+      return served.length >= 4 ? served : undefined;
+    },
+    { message: 'four requests' },
+  );
+  expect(timelines.map(({ name }) => name)).toEqual([
+    'GET (no route)',
+    'GET /products/:id/report',
+    'GET /products',
+    'GET /search',
+  ]);
+  const [, report, , search] = timelines;
+  const waterfall = await get<TimelineDetail>(`/timelines/${search?.traceId}`);
+  const lines = waterfall.rows.map(({ depth, kind, operation }) => `${'  '.repeat(depth)}${kind} ${operation}`);
+  expect(lines.map((line) => line.replace(/ p\.id, .*/, ' …'))).toEqual([
+    'server GET /search',
+    '  middleware observeRequests',
+    '  middleware jsonParser',
+    '  handler /search',
+    '    database pg-pool.connect',
+    '    database select …',
+  ]);
+  expect(waterfall.summary).toMatch(/^database \d+ %/);
+  expect(waterfall).toMatchObject({ isWhole: true, missingParents: 0, serviceName: 'shop', statusCode: 200 });
+  expect(waterfall.targetId).not.toBeNull();
+  expect(report?.summary).toMatch(/^handler \d+ %/);
+
+  const { routes } = await get<RouteList>('/routes');
+  const byDatabase = routes.toSorted((a, b) => b.databaseShare - a.databaseShare);
+  expect(byDatabase[0]?.name).toBe('GET /search');
+  expect(routes.find(({ name }) => name === 'GET /products/:id/report')?.databaseShare).toBe(0);
+  const hot = await get<HotFunctions>('/hot-functions?source=spans&limit=3');
+  expect(hot.spans?.items.map(({ kind }) => kind)).toContain('database');
+});
+
+it('names the request of a stall by its route, when its span has come', async () => {
+  await visit('/invoices/7?ms=2500');
+  const { stalls } = await waitFor(
+    async () => {
+      const list = await get<StallList>('/stalls');
+      return list.stalls.some(({ span }) => typeof span?.route === 'string') ? list : undefined;
+    },
+    { message: 'the route of the stall' },
+  );
+  const [stall] = stalls;
+  expect(stall?.span?.route).toBe('/invoices/:id');
+  const path = `/timelines/${stall?.span?.traceId}`;
+  const isThere = async () => (await ask(path)).ok;
+  await waitFor(isThere, { message: 'the spans of the stalled request' });
+  const waterfall = await get<TimelineDetail>(path);
+  expect(waterfall.stalls).toMatchObject([{ id: stall?.id, kind: 'blocked' }]);
+});
+
+it('shows them on the page', async () => {
+  await visit('/search?q=walnut');
+  await using browser = await launchBrowser();
+  const page = await browser.open(`${agent.url}${apiPath}/ui#token=${agent.token}`);
+  const section = page.getByRole('region', { name: 'Requests' });
+  await section.getByRole('button', { name: 'Waterfall of GET /search' }).first().click();
+  await section.getByRole('button', { name: /database select p/ }).waitFor();
+  await section.getByRole('radio', { name: 'Hot functions' }).check();
+  await section.getByRole('row').filter({ hasText: 'select p' }).first().waitFor();
+  expect(browser.complaints.join('\n')).toBe('');
+});
+
+async function visit(path: string, status = 200): Promise<void> {
+  const answer = await fetch(shop.shopUrl + path);
+  await answer.arrayBuffer();
+  expect(answer.status).toBe(status);
+}
+
+function ask(path: string): Promise<Response> {
+  return fetch(`${agent.url}${apiPath}${path}`, { headers: { authorization: `Bearer ${agent.token}` } });
+}
+
+async function get<Value>(path: string): Promise<Value> {
+  const answer = await ask(path);
+  expect(answer.status).toBe(200);
+  return (await answer.json()) as Value;
+}
