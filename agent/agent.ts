@@ -256,6 +256,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     tokens,
     info,
     convert: converter(storage.store, worker),
+    summarize: summarizer(storage.store, worker),
     pageDirectory,
     log,
     audit,
@@ -421,6 +422,16 @@ function converter(store: ProfileStore | undefined, worker: ProfileWorker) {
       }
       throw error;
     }
+  };
+}
+
+function summarizer(store: ProfileStore | undefined, worker: ProfileWorker) {
+  return async (profileId: string, limit: number, signal: AbortSignal) => {
+    if (store === undefined) throw new SidescopeError('unknown-profile', 'there is no storage');
+    await using reader = await store.open(profileId);
+    const { kind } = reader.profile;
+    if (kind === 'heap-snapshot') throw new SidescopeError('unsupported-format', 'heap snapshots are not summed up here');
+    return await worker.summary(reader.path, { kind, limit, positions: store.sourcePositions(profileId), signal });
   };
 }
 

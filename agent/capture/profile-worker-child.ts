@@ -7,13 +7,16 @@ import { findHotFunctions, type HotFunction } from '../../protocol/cpu-profile/h
 import { originalCpuProfile, placesOf } from '../../protocol/cpu-profile/originals.ts';
 import { parseCpuProfileBytes } from '../../protocol/cpu-profile/parse.ts';
 import { encodePprof } from '../../protocol/cpu-profile/pprof.ts';
+import { summarizeCpu } from '../../protocol/cpu-profile/report.ts';
 import { rewriteCpuProfile } from '../../protocol/cpu-profile/rewrite-original.ts';
 import { workInWindow, type WindowWork } from '../../protocol/cpu-profile/window.ts';
 import { heapSamplingFacts, type HeapSamplingContent } from '../../protocol/heap-sampling/facts.ts';
+import { summarizeHeapSampling } from '../../protocol/heap-sampling/report.ts';
 import { parseHeapProfileBytes } from '../../protocol/heap-sampling/parse.ts';
 import { SidescopeError } from '../../protocol/error.ts';
 import type { ProblemCode } from '../../protocol/rest/problem.ts';
 import type { Profile, SourceMapsSummary } from '../../protocol/rest/profile.ts';
+import type { ProfileSummary } from '../../protocol/rest/summary.ts';
 import {
   findPositions,
   type FoundPositions,
@@ -41,6 +44,13 @@ export type WorkerRequest =
       readonly sourceMaps: SourceMapContext | undefined;
       readonly sitesMax: number;
     }
+  | {
+      readonly type: 'summary';
+      readonly kind: ProfileSummary['kind'];
+      readonly path: string;
+      readonly limit: number;
+      readonly positions: Uint8Array | undefined;
+    }
   | { readonly type: 'hotFunctions'; readonly path: string; readonly positions: Uint8Array | undefined }
   | { readonly type: 'positions'; readonly query: PositionsQuery; readonly sourceMaps: SourceMapContext }
   | {
@@ -67,6 +77,7 @@ export interface WorkerResults {
   allocationSites: LocatedSites;
   positions: FoundPositions;
   hotFunctions: HotFunction[];
+  summary: ProfileSummary;
   window: WindowWork;
   convert: Uint8Array;
 }
@@ -104,6 +115,7 @@ async function answer(request: WorkerRequest): Promise<WorkerAnswer> {
     if (request.type === 'convert') {
       return { ok: true, result: convert(file, request) };
     }
+    if (request.type === 'summary') return { ok: true, result: summarizeProfile(file, request) };
     if (request.type === 'hotFunctions') return { ok: true, result: hotFunctions(file, request.positions) };
     const profile = parseCpuProfileBytes(file);
     if (request.type === 'window') {
@@ -142,6 +154,22 @@ function hotFunctions(file: Uint8Array, positions: Uint8Array | undefined): HotF
   const raw = parseCpuProfileBytes(file);
   const profile = positions === undefined ? raw : originalCpuProfile(raw, decodePositions(positions));
   return findHotFunctions(profile, hotFunctionsMax);
+}
+
+function summarizeProfile(
+  file: Uint8Array,
+  { kind, limit, positions }: Extract<WorkerRequest, { type: 'summary' }>,
+): ProfileSummary {
+  if (kind === 'heap-sampling') return { kind, ...summarizeHeapSampling(parseHeapProfileBytes(file), limit) };
+  const raw = parseCpuProfileBytes(file);
+  const profile = positions === undefined ? raw : originalCpuProfile(raw, decodePositions(positions));
+  const { functions, stacks, ...sums } = summarizeCpu(profile, limit);
+  return {
+    kind,
+    ...sums,
+    functions: [...functions],
+    stacks: stacks.map(({ share, frames }) => ({ share, frames: [...frames] })),
+  };
 }
 
 type Conversion = Extract<WorkerRequest, { type: 'convert' }>;

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { SidescopeError } from '../../protocol/error.ts';
 import type { Profile } from '../../protocol/rest/profile.ts';
+import type { ProfileSummary } from '../../protocol/rest/summary.ts';
 import type { PositionsQuery, SourceMapContext } from '../source-maps/find-positions.ts';
 import { containerMemoryBytes } from './container-memory.ts';
 import type { ConvertedFormat, WorkerAnswer, WorkerRequest, WorkerResults } from './profile-worker-child.ts';
@@ -85,6 +86,20 @@ export class ProfileWorker implements AsyncDisposable {
     { positions, signal }: { positions?: Uint8Array | undefined; signal?: AbortSignal | undefined } = {},
   ): Promise<WorkerResults['hotFunctions']> {
     return this.#ask<'hotFunctions'>({ type: 'hotFunctions', path, positions }, signal);
+  }
+
+  /** A profile at a glance. `path` and `positions` as in `convert`. */
+  summary(
+    path: string,
+    options: {
+      kind: ProfileSummary['kind'];
+      limit: number;
+      positions?: Uint8Array | undefined;
+      signal?: AbortSignal | undefined;
+    },
+  ): Promise<WorkerResults['summary']> {
+    const { kind, limit, positions, signal } = options;
+    return this.#ask<'summary'>({ type: 'summary', path, kind, limit, positions }, signal);
   }
 
   /** Original places, from the source maps on the target's disk. */

@@ -25,6 +25,7 @@ import type { AdminServices } from './services.ts';
 import { stackHandlers } from './stacks.ts';
 import { targetHandlers } from './targets.ts';
 import { Tickets } from './tickets.ts';
+import { summaryHandlers } from './summary.ts';
 import { timelineHandlers } from './timelines.ts';
 import { vitalsHandlers } from './vitals.ts';
 
@@ -49,6 +50,7 @@ export function createAdminApp(services: AdminServices): AdminApp {
     ...leakHandlers(services),
     ...deathHandlers(services),
     ...alertHandlers(services),
+    ...summaryHandlers(services),
     ...timelineHandlers(services),
     ...operationHandlers(services),
     ...profileHandlers(services),

@@ -12,6 +12,7 @@ import type { Info } from '../../protocol/rest/info.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
 import type { DiskUsage, Profile, ProfileFormat } from '../../protocol/rest/profile.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
+import type { ProfileSummary } from '../../protocol/rest/summary.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import type { RequestCounts } from '../../protocol/rest/timelines.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
@@ -85,6 +86,8 @@ export interface AdminServices {
   info(): Omit<Info, 'you'>;
   /** A stored CPU profile in another form, made in a worker. Rejects with `unreadable-profile`, `damaged-profile`. */
   convert(profileId: string, form: ConvertedForm, signal: AbortSignal): Promise<Uint8Array>;
+  /** A stored CPU or heap sampling profile at a glance, made in a worker. Rejects as `convert` does. */
+  summarize(profileId: string, limit: number, signal: AbortSignal): Promise<ProfileSummary>;
   /** Where Vite put the page; it may be missing. */
   readonly pageDirectory: string;
   readonly log: Log;

@@ -28,6 +28,7 @@ import type { Route } from './route.ts';
 import { stacksSchema } from './stacks.ts';
 import { stallListSchema } from './stalls.ts';
 import { ticketSchema } from './ticket.ts';
+import { summaryRoutes } from './summary-routes.ts';
 import { timelineRoutes } from './timelines-routes.ts';
 import { memoryHistorySchema, memoryStatsSchema, vitalsHistorySchema } from './vitals.ts';
 
@@ -211,6 +212,7 @@ export const routes = {
   ...alertRoutes,
   ...leakRoutes,
   ...deathRoutes,
+  ...summaryRoutes,
   ...timelineRoutes,
   listOperations: {
     method: 'GET',

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ProfileWorker } from '../../agent/capture/profile-worker.ts';
 import { encodeCollapsed } from '../../protocol/cpu-profile/collapsed.ts';
 import { cpuFacts } from '../../protocol/cpu-profile/facts.ts';
+import { summarizeCpu } from '../../protocol/cpu-profile/report.ts';
 import { parseCpuProfile } from '../../protocol/cpu-profile/parse.ts';
 import { fileOf, randomFile } from '../cpu-profile/profiles.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -44,6 +45,15 @@ describe('ProfileWorker', () => {
     const decoded = Profile.decode(gunzipSync(pprof));
     expect(BigInt(decoded.timeNanos)).toBe(1_800_000_000_000_000_000n);
     expect(decoded.period).toBe(500_000);
+  });
+
+  it('sums up a profile as the report of the command does', async () => {
+    await using worker = new ProfileWorker();
+    const summary = await worker.summary(smallPath, { kind: 'cpu', limit: 5 });
+    expect(summary).toEqual({ kind: 'cpu', ...summarizeCpu(parseCpuProfile(small), 5) });
+    await expect(worker.summary(smallPath, { kind: 'heap-sampling', limit: 5 })).rejects.toMatchObject({
+      code: 'unreadable-profile',
+    });
   });
 
   it('answers many requests, each with its own', async () => {

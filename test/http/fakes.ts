@@ -396,6 +396,7 @@ export async function fakeServices(overrides: Partial<AdminServices> = {}): Prom
       environment: {},
     }),
     convert: async (id: string, { format }: ConvertedForm) => Buffer.from(`${id} as ${format}\n`),
+    summarize: async () => ({ kind: 'heap-sampling' as const, sampledBytes: 0, samples: 0, functions: [] }),
     pageDirectory: '/nonexistent',
     log,
     audit: { write: (record: AuditRecord) => audited.push(record) },
