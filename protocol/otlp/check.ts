@@ -111,29 +111,40 @@ class Check {
     if (depth > depthMax) throw unreadable(`messages are nested deeper than ${depthMax}`, this.position);
     const bytes = this.#bytes;
     const rules = messages[index] ?? noRules;
-    while (this.position < end) {
-      // Nearly all bytes of a request are in fields like these two: a short ASCII string, a short message. `field` takes what is not.
-      const start = this.position;
-      const tag = bytes[start] ?? 0;
-      const innerEnd = start + 2 + (bytes[start + 1] ?? 0);
-      if ((tag & 0x87) === WireType.length && innerEnd < start + 130 && innerEnd <= end) {
-        const rule = rules[tag >> 3] ?? 0;
+    let at = this.position;
+    while (at < end) {
+      // Nearly all of a request are fields like these four: a short ASCII string, a short message, a time, a small number. `field` takes what is not.
+      const tag = bytes[at] ?? 0;
+      const next = bytes[at + 1] ?? 0;
+      const rule = tag < 0x80 ? (rules[tag >> 3] ?? 0) : 0;
+      if (next < 0x80 && (tag & 7) === WireType.length && at + 2 + next <= end) {
+        const innerEnd = at + 2 + next;
         if (rule === Rule.string) {
           let all = 0;
-          for (let at = start + 2; at < innerEnd; at++) all |= bytes[at] ?? 0;
+          for (let from = at + 2; from < innerEnd; from++) all |= bytes[from] ?? 0;
           if (all < 0x80) {
-            this.position = innerEnd;
+            at = innerEnd;
             continue;
           }
         } else if (rule >= Rule.message) {
-          this.position = start + 2;
+          this.position = at + 2;
           this.message(rule - Rule.message, innerEnd, depth + 1);
+          at = innerEnd;
           continue;
         }
+      } else if (rule === Rule.fixed64 && (tag & 7) === WireType.fixed64 && at + 9 <= end) {
+        at += 9;
+        continue;
+      } else if (rule === Rule.varint && (tag & 7) === WireType.varint && next < 0x80 && at + 2 <= end) {
+        at += 2;
+        continue;
       }
+      this.position = at;
       const inner = this.field(index, end);
       if (inner !== undefined) this.message(inner, this.innerEnd, depth + 1);
+      at = this.position;
     }
+    this.position = at;
   }
 
   span(): void {

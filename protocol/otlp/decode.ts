@@ -61,8 +61,16 @@ export class TraceDecoder {
       const resource = { attributes: readResource(state, cursor.position, end) };
       for (const scopeEnd of messagesOf(cursor, scopeSpansTag, end)) {
         const context: SpanContext = { resource, ...readScope(state, cursor.position, scopeEnd) };
-        for (const spanEnd of messagesOf(cursor, spanTag, scopeEnd)) {
+        // Not `messagesOf`: a generator's turn for each span is 5 % of its cost.
+        while (cursor.position < scopeEnd) {
+          const tag = cursor.varint();
+          if (tag !== spanTag) {
+            cursor.skip(tag);
+            continue;
+          }
+          const length = cursor.varint();
           const start = cursor.position;
+          const spanEnd = start + length;
           const span = spanEnd - start > spanBytesMax ? undefined : readSpan(state, spanEnd, context);
           cursor.position = spanEnd;
           if (span !== undefined) {
