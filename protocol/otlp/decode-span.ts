@@ -168,10 +168,7 @@ function readId({ cursor, strings }: DecodeState, size: 8 | 16): string {
   const start = cursor.position;
   cursor.position = start + length;
   if (length !== size) return '';
-  const { bytes } = cursor;
-  let any = 0;
-  for (let at = start; at < start + size; at++) any |= bytes[at] ?? 0;
-  return any === 0 ? '' : strings.hex(bytes, start, cursor.position);
+  return strings.hex(cursor.bytes, start, cursor.position);
 }
 
 function toMs(low: number, high: number): number {

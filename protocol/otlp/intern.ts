@@ -35,7 +35,7 @@ export class InternTable {
   }
 
   /**
-   * An id of 8 or 16 bytes in lower-case hex. Of neighbours in a body the trace id is mostly the same, and a parent's id is mostly there as a span's:
+   * An id of 8 or 16 bytes in lower-case hex; empty for one of zeros, which stands for none. Of neighbours in a body the trace id is mostly the same, and a parent's id is mostly there as a span's:
    * one string serves all, which the store gains from too.
    */
   hex(bytes: Uint8Array, start: number, end: number): string {
@@ -45,6 +45,7 @@ export class InternTable {
     const isLong = end - start > 8;
     const c = isLong ? word(bytes, start + 8) : 0;
     const d = isLong ? word(bytes, start + 12) : 0;
+    if ((a | b | c | d) === 0) return '';
     const slot = (a ^ (a >>> 15) ^ b ^ (b >>> 13)) & (idSlotCount - 1);
     const at = slot * 4;
     const known = this.#idStrings[slot] ?? '';
