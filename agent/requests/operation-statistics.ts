@@ -81,7 +81,8 @@ export class OperationStatistics {
     row.lastSeenMs = Math.max(row.lastSeenMs, span.startMs + span.durationMs);
     if (span.durationMs > (row.slowest?.durationMs ?? -1))
       row.slowest = { traceId: span.traceId, durationMs: span.durationMs };
-    for (const one of spans) row.sharesMs.set(one.kind, (row.sharesMs.get(one.kind) ?? 0) + one.shareMs);
+    for (const { kind: shareKind, durationMs } of sharesOf(spans))
+      row.sharesMs.set(shareKind, (row.sharesMs.get(shareKind) ?? 0) + durationMs);
   }
 
   #weightOf({ span }: WaterfallSpan): number {
@@ -94,13 +95,17 @@ export class OperationStatistics {
 
 /** Milliseconds by kind, only those that have some, in the order of `spanKinds`. */
 export function sharesOf(spans: readonly WaterfallSpan[]): { kind: SpanKind; durationMs: number }[] {
-  const sums = new Map<SpanKind, number>();
-  for (const { kind, shareMs } of spans) sums.set(kind, (sums.get(kind) ?? 0) + shareMs);
-  return spanKinds.flatMap((kind) => {
-    const durationMs = sums.get(kind) ?? 0;
-    return durationMs > 0 ? [{ kind, durationMs }] : [];
-  });
+  const sums = new Float64Array(spanKinds.length);
+  for (const { kind, shareMs } of spans) sums[kindIndexes[kind]]! += shareMs;
+  const shares: { kind: SpanKind; durationMs: number }[] = [];
+  for (const kind of spanKinds) {
+    const durationMs = sums[kindIndexes[kind]]!;
+    if (durationMs > 0) shares.push({ kind, durationMs });
+  }
+  return shares;
 }
+
+const kindIndexes = Object.fromEntries(spanKinds.map((kind, index) => [kind, index])) as Record<SpanKind, number>;
 
 function placeOf({ span: { attributes } }: WaterfallSpan): Place | null {
   const file = textOf(attributes, 'code.file.path', 'code.filepath');

@@ -16,9 +16,9 @@ export function sizeOfSpan({ attributes, events, statusMessage }: Span): number 
   return bytes;
 }
 
-/** The span itself, or one with its texts cut and its lists shortened where it is larger than a kept one may be. */
-export function cutSpan(span: Span): Span {
-  if (sizeOfSpan(span) <= spanBytes + maxTextBytes) return span;
+/** The span itself, of `sizeBytes`, or one with its texts cut and its lists shortened where it is larger than a kept one may be. */
+export function cutSpan(span: Span, sizeBytes: number): Span {
+  if (sizeBytes <= spanBytes + maxTextBytes) return span;
   return {
     ...span,
     name: cutText(span.name),

@@ -109,9 +109,10 @@ export class TraceStore extends EventEmitter<{ settled: [Trace] }> implements Sp
       this.counts.duplicates += 1;
       return;
     }
-    const span = cutSpan(received);
+    const sizeBytes = sizeOfSpan(received);
+    const span = cutSpan(received, sizeBytes);
     if (span !== received) this.counts.cutSpans += 1;
-    const bytes = sizeOfSpan(span);
+    const bytes = span === received ? sizeBytes : sizeOfSpan(span);
     const entry = isEntry(span) === true;
     trace.lastAtMs = nowMs;
     trace.hasEntry ||= entry;

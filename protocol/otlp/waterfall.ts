@@ -95,9 +95,11 @@ function collectRequest(root: WaterfallSpan, onEntry: (entry: WaterfallSpan) => 
   for (let one = stack.pop(); one !== undefined; one = stack.pop()) {
     spans.push(one);
     if (one.kind === 'handler' || one.kind === 'server') route = longer(route, one.route);
-    const entries = one.children.filter((child) => isEntry(child.span) === true);
-    if (entries.length > 0) one.children = one.children.filter((child) => !entries.includes(child));
-    for (const entry of entries) onEntry(entry);
+    if (one.children.length === 0) continue;
+    if (one.children.some(isBelowEntry)) {
+      for (const child of one.children) if (isBelowEntry(child)) onEntry(child);
+      one.children = one.children.filter((child) => !isBelowEntry(child));
+    }
     settleStarts(one);
     for (let index = one.children.length - 1; index >= 0; index--) {
       const child = one.children[index]!;
@@ -116,6 +118,10 @@ function collectRequest(root: WaterfallSpan, onEntry: (entry: WaterfallSpan) => 
  */
 function longer(one: string | undefined, other: string | undefined): string | undefined {
   return (other?.length ?? 0) > (one?.length ?? 0) ? other : one;
+}
+
+function isBelowEntry({ span }: WaterfallSpan): boolean {
+  return isEntry(span) === true;
 }
 
 /** Whole milliseconds say "before" and "after" wrongly by less than one: what began within it began after its parent and its sibling. */
