@@ -4,7 +4,6 @@ import { applyTheme, readTheme } from './theme.ts';
 import { App } from './view/app.tsx';
 import './style/base.css';
 import './style/page.css';
-import './style/requests.css';
 
 applyTheme(readTheme());
 const root = document.getElementById('page');

@@ -1,3 +1,5 @@
+import { readAddress, withQuery, writeAddress } from './model/address.ts';
+
 const storageKey = 'sidescope-token';
 
 /**
@@ -12,13 +14,17 @@ export class TokenKeeper {
     this.takeFromAddress();
   }
 
-  /** True when the address held one. Also called when only the fragment changes: a second link in the same tab. */
+  /**
+   * True when the address held one: `#token=…`, or `#/captures?token=…` for a view. Also called when only the fragment changes: a second
+   * link in the same tab.
+   */
   takeFromAddress(): boolean {
-    const fragment = new URLSearchParams(location.hash.slice(1));
-    const given = fragment.get('token')?.trim() ?? '';
-    if (given === '') return false;
-    this.set(given);
-    history.replaceState(null, '', `${location.pathname}${location.search}`);
+    const view = readAddress(location.hash);
+    const given = view?.query['token'] ?? new URLSearchParams(location.hash.slice(1)).get('token') ?? '';
+    if (given.trim() === '') return false;
+    this.set(given.trim());
+    const rest = view === undefined ? '' : writeAddress(withQuery(view, { token: null }));
+    history.replaceState(null, '', `${location.pathname}${location.search}${rest}`);
     return true;
   }
 

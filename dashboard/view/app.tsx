@@ -1,22 +1,21 @@
-import { useEffect, useMemo, useState } from 'preact/hooks';
-import { isEndedState } from '../../protocol/rest/operation.ts';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type { Target } from '../../protocol/rest/target.ts';
 import { Api } from '../api.ts';
 import { followAgent } from '../live.ts';
-import { headline } from '../model/words.ts';
+import { findView } from '../model/address.ts';
 import { PageStore } from '../model/store.ts';
 import type { TokenKeeper } from '../token.ts';
-import { AgentSection } from './agent-section.tsx';
+import { views } from '../views.ts';
 import { Banner } from './banner.tsx';
-import { Checklist } from './checklist.tsx';
+import { ChoiceBar } from './choice-bar.tsx';
 import { Footer, Header } from './frame.tsx';
+import { LazyView } from './lazy-view.tsx';
 import { Login } from './login.tsx';
+import { hrefTo, useAddress } from './navigation.ts';
 import { PageContext, usePageState } from './page-context.ts';
-import { ProfilesSection } from './profiles-section.tsx';
-import { RequestsSection } from './requests-section.tsx';
-import { StartSection } from './start-section.tsx';
-import { TargetsSection } from './targets-section.tsx';
+import { ViewTitle } from './view-title.tsx';
 
-/** One page: what is attached, what can be started, what runs, what was kept. The view stays mounted while signed out. */
+/** The shell: credential, connection, navigation, and the view that the address names. It stays mounted while signed out. */
 export function App({ tokens }: { tokens: TokenKeeper }) {
   /** Counts the credentials used: each new one, or none, starts the connection anew. */
   const [session, setSession] = useState(0);
@@ -37,7 +36,8 @@ export function App({ tokens }: { tokens: TokenKeeper }) {
     return { api, store, signOut };
   }, [tokens]);
   const state = usePageState(page.store);
-  const [targetId, setTargetId] = useState<string | null>(null);
+  const address = useAddress();
+  const found = findView(views, address.path);
 
   useEffect(() => {
     const connection = tokens.token === null ? signedOutByChoice : connecting;
@@ -50,7 +50,10 @@ export function App({ tokens }: { tokens: TokenKeeper }) {
 
   useEffect(() => {
     const onHashChange = (): void => {
-      if (tokens.takeFromAddress()) setSession((count) => count + 1);
+      if (!tokens.takeFromAddress()) return;
+      setSession((count) => count + 1);
+      // The address is another one now: who read it with the token in it reads again.
+      dispatchEvent(new HashChangeEvent('hashchange'));
     };
     addEventListener('hashchange', onHashChange);
     return () => removeEventListener('hashchange', onHashChange);
@@ -60,30 +63,27 @@ export function App({ tokens }: { tokens: TokenKeeper }) {
     tokens.set(token);
     setSession((count) => count + 1);
   };
-  const target = state.targets.find((other) => other.id === targetId) ?? firstUseful(state.targets);
-  // Once shown it stays, also when it detaches: no form may change its target under the hand.
-  const shownId = target?.id ?? null;
-  useEffect(() => setTargetId(shownId), [shownId]);
-  const activeCount = state.operations.filter((operation) => !isEndedState(operation.state)).length;
-  const summary = headline(state, activeCount);
+  const target = useTarget(state.targets, address.query['target']);
+  const thread = address.query['thread'] ?? 'main';
   const signedOut = state.connection.state === 'signed-out' ? state.connection : null;
 
   return (
     <PageContext.Provider value={page}>
-      <Header state={state} />
+      <Header state={state} shown={found?.view} />
       <Banner connection={state.connection} />
       {signedOut && <Login reason={signedOut.reason} overView={state.loaded} onToken={signIn} />}
       {state.loaded ? (
         <main inert={signedOut !== null}>
-          <p class={`headline ${summary.tone}`} aria-live="polite">
-            {summary.text}
-          </p>
-          <TargetsSection state={state} selectedId={shownId} onSelect={setTargetId} />
-          <StartSection state={state} target={target} onTarget={setTargetId} />
-          <RequestsSection state={state} />
-          <ProfilesSection state={state} />
-          <Checklist state={state} />
-          <AgentSection state={state} />
+          {found === undefined ? (
+            <NoView path={address.path} />
+          ) : (
+            <>
+              <ViewTitle entry={found.view}>
+                <ChoiceBar state={state} entry={found.view} target={target} thread={thread} />
+              </ViewTitle>
+              <LazyView entry={found.view} view={{ state, target, thread, address, params: found.params }} />
+            </>
+          )}
         </main>
       ) : (
         signedOut === null && (
@@ -97,9 +97,28 @@ export function App({ tokens }: { tokens: TokenKeeper }) {
   );
 }
 
+function NoView({ path }: { path: string }) {
+  return (
+    <p class="empty">
+      This page has no view <code>{path.slice(0, 200)}</code>. <a href={hrefTo('/')}>To the overview</a>
+    </p>
+  );
+}
+
 const connecting = { state: 'connecting' } as const;
 const signedOutByChoice = { state: 'signed-out', reason: null } as const;
 
-function firstUseful<T extends { readonly state: { readonly state: string } }>(targets: readonly T[]): T | undefined {
-  return targets.find((target) => target.state.state === 'attached') ?? targets[0];
+/**
+ * The target that the address names; else the first attached one. Once shown it stays, also when it detaches: no form may change its
+ * target under the hand.
+ */
+function useTarget(targets: readonly Target[], named: string | undefined): Target | undefined {
+  const shownId = useRef<string | null>(null);
+  const target =
+    targets.find(({ id }) => id === named) ??
+    targets.find(({ id }) => id === shownId.current) ??
+    targets.find(({ state }) => state.state === 'attached') ??
+    targets[0];
+  shownId.current = target?.id ?? null;
+  return target;
 }

@@ -4,7 +4,10 @@ import type { Connection, PageState } from '../model/page-state.ts';
 import type { Tone } from '../model/words.ts';
 import type { Theme } from '../theme.ts';
 import { applyTheme, readTheme } from '../theme.ts';
+import { views } from '../views.ts';
+import { hrefTo, useAddress } from './navigation.ts';
 import { Badge } from './parts.tsx';
+import type { ViewEntry } from './view-props.ts';
 
 const connectionWords: Readonly<Record<Connection['state'], readonly [Tone, string]>> = {
   connecting: ['busy', 'Connecting'],
@@ -13,24 +16,29 @@ const connectionWords: Readonly<Record<Connection['state'], readonly [Tone, stri
   'signed-out': ['idle', 'Signed out'],
 };
 
-export function Header({ state }: { state: PageState }) {
+export function Header({ state, shown }: { state: PageState; shown: ViewEntry | undefined }) {
   const [tone, word] = connectionWords[state.connection.state];
+  // Again at each change of the address, so that links keep the target that was chosen meanwhile.
+  useAddress();
   return (
     <header class="top">
       <h1>
         <Mark /> Sidescope
       </h1>
       {state.info && <span class="version">{state.info.version}</span>}
-      <nav aria-label="Sections">
-        {state.loaded && (
-          <>
-            <a href="#targets">Targets</a>
-            <a href="#start">Capture</a>
-            <a href="#requests">Requests</a>
-            <a href="#profiles">Profiles</a>
-            <a href="#agent">Agent</a>
-          </>
-        )}
+      <nav aria-label="Views">
+        {state.loaded &&
+          views
+            .filter(({ inNav }) => inNav)
+            .map(({ path, title }) => (
+              <a
+                key={path}
+                href={hrefTo(path)}
+                aria-current={shown?.path === path ? 'page' : shown?.below === path ? 'true' : undefined}
+              >
+                {title}
+              </a>
+            ))}
       </nav>
       <Badge tone={tone}>{word}</Badge>
       <ThemeSelect />

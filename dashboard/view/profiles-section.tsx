@@ -108,10 +108,5 @@ function Empty({ state }: { state: PageState }) {
   if (state.operations.some((operation) => !isEndedState(operation.state))) {
     return <p class="empty">No profiles yet: the first appears here when its capture has ended.</p>;
   }
-  return (
-    <p class="empty">
-      No profiles yet: press <a href="#start">Profile for 30 s</a> above. The result appears here and opens in
-      speedscope.
-    </p>
-  );
+  return <p class="empty">No profiles yet: press “Profile for 30 s” above. The result appears here.</p>;
 }

@@ -4,25 +4,10 @@ import { CpuForm } from './cpu-form.tsx';
 import { Running } from './running.tsx';
 import { SnapshotForm } from './snapshot-form.tsx';
 
-export function StartSection(props: { state: PageState; target: Target | undefined; onTarget: (id: string) => void }) {
-  const { state, target, onTarget } = props;
+export function StartSection({ state, target }: { state: PageState; target: Target | undefined }) {
   return (
     <section id="start" aria-labelledby="start-title">
-      <div class="title">
-        <h2 id="start-title">Capture</h2>
-        {state.targets.length > 1 && (
-          <label>
-            of{' '}
-            <select value={target?.id ?? ''} onChange={(event) => onTarget(event.currentTarget.value)}>
-              {state.targets.map((other) => (
-                <option key={other.id} value={other.id}>
-                  {other.name} ({other.address})
-                </option>
-              ))}
-            </select>
-          </label>
-        )}
-      </div>
+      <h3 id="start-title">Start one</h3>
       <div class="capture">
         <CpuForm state={state} target={target} />
         <SnapshotForm state={state} target={target} />

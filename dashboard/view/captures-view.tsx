@@ -1,0 +1,13 @@
+import { ProfilesSection } from './profiles-section.tsx';
+import { StartSection } from './start-section.tsx';
+import type { ViewProps } from './view-props.ts';
+
+/** What can be captured, what runs, what was kept. */
+export function View({ state, target }: ViewProps) {
+  return (
+    <>
+      <StartSection state={state} target={target} />
+      <ProfilesSection state={state} />
+    </>
+  );
+}

@@ -1,0 +1,56 @@
+import { useEffect, useState } from 'preact/hooks';
+import type { ViewEntry, ViewModule, ViewProps } from './view-props.ts';
+
+const loaded = new Map<string, ViewModule>();
+
+/** A view from its own chunk: at once when it was shown before. */
+export function LazyView({ entry, view }: { entry: ViewEntry; view: ViewProps }) {
+  const [attempt, setAttempt] = useState(0);
+  const [outcome, setOutcome] = useState<Outcome | null>(null);
+  useEffect(() => {
+    if (loaded.has(entry.path)) return;
+    let gone = false;
+    setOutcome(null);
+    entry.load().then(
+      (module) => {
+        loaded.set(entry.path, module);
+        if (!gone) setOutcome({ path: entry.path, failure: null });
+      },
+      (error: unknown) => {
+        if (!gone) setOutcome({ path: entry.path, failure: error instanceof Error ? error.message : String(error) });
+      },
+    );
+    return () => {
+      gone = true;
+    };
+  }, [entry, attempt]);
+  const module = loaded.get(entry.path);
+  if (module !== undefined) return <module.View {...view} />;
+  if (outcome?.path === entry.path && outcome.failure !== null) {
+    return (
+      <div class="note bad" role="alert">
+        <p>
+          <strong>This view could not be loaded.</strong> {outcome.failure}
+        </p>
+        <p class="act">
+          <button type="button" onClick={() => setAttempt(attempt + 1)}>
+            Try again
+          </button>
+          <button type="button" onClick={() => location.reload()}>
+            Load the page anew
+          </button>
+        </p>
+      </div>
+    );
+  }
+  return (
+    <p class="hint" role="status">
+      Loading…
+    </p>
+  );
+}
+
+interface Outcome {
+  readonly path: string;
+  readonly failure: string | null;
+}

@@ -1,0 +1,7 @@
+import '../style/requests.css';
+import { RequestsSection } from './requests-section.tsx';
+import type { ViewProps } from './view-props.ts';
+
+export function View({ state }: ViewProps) {
+  return <RequestsSection state={state} />;
+}
