@@ -28,8 +28,10 @@ export function findDominators(
   const { nodeCount } = graph;
   const { firstHolders, holders } = retainers;
   const { vertex, number, ancestor, reached } = numberDepthFirst(graph, { firstHolders, pool });
-  const semi = pool.take();
-  const label = pool.take();
+  // Side by side, as their memory becomes that of the sizes.
+  const scratch = new ArrayBuffer(8 * (nodeCount + 1));
+  const semi = new Uint32Array(scratch, 0, nodeCount + 1);
+  const label = new Uint32Array(scratch, 4 * (nodeCount + 1));
   for (let v = 1; v <= nodeCount; v++) semi[v] = label[v] = v;
   const bucket = pool.take();
   // The next in its bucket, and, once out of it, the dominator.
@@ -78,8 +80,8 @@ export function findDominators(
     bucket[parent] = 0;
   }
   for (let w = 2; w <= nodeCount; w++) if (dom[w] !== semi[w]) dom[w] = dom[dom[w]!]!;
-  pool.give(semi, label, bucket, number, ancestor);
-  const found = collect(graph, { vertex, dom, pool });
+  pool.give(bucket, number, ancestor);
+  const found = collect(graph, { vertex, dom, scratch, pool });
   pool.give(dom);
   return found;
 }
@@ -139,11 +141,11 @@ function numberDepthFirst(graph: HeapGraph, { firstHolders, pool }: { firstHolde
 
 function collect(
   graph: HeapGraph,
-  { vertex, dom, pool }: { vertex: Uint32Array; dom: Uint32Array; pool: ColumnPool },
+  { vertex, dom, scratch, pool }: { vertex: Uint32Array; dom: Uint32Array; scratch: ArrayBuffer; pool: ColumnPool },
 ): Dominators {
   const { nodeCount, selfSizes, hugeSizes } = graph;
   const dominators = pool.take().subarray(0, nodeCount);
-  const retainedSizes = new Float64Array(nodeCount);
+  const retainedSizes = new Float64Array(scratch, 0, nodeCount);
   for (let node = 0; node < nodeCount; node++) {
     const size = selfSizes[node]!;
     retainedSizes[node] = size === HUGE_SIZE ? hugeSizes.get(node)! : size;

@@ -67,10 +67,16 @@ async function measure<Run>(args: readonly string[], signal: AbortSignal): Promi
   return JSON.parse(stdout) as Run;
 }
 
-function row({ sizeBytes, wallMs, peakRssBytes }: Pick<AnalysisRun, 'sizeBytes' | 'wallMs' | 'peakRssBytes'>) {
+function row({
+  sizeBytes,
+  wallMs,
+  cpuMs,
+  peakRssBytes,
+}: Pick<AnalysisRun, 'sizeBytes' | 'wallMs' | 'cpuMs' | 'peakRssBytes'>) {
   return {
     file: `${(sizeBytes / 1e6).toFixed(0)} MB`,
     'time, s': (wallMs / 1_000).toFixed(1),
+    'CPU, s': (cpuMs / 1_000).toFixed(1),
     'peak RSS': formatMiB(peakRssBytes),
   };
 }
