@@ -411,13 +411,14 @@ function converter(store: ProfileStore | undefined, worker: ProfileWorker) {
       throw new SidescopeError('unsupported-format', `nothing is converted to ${format}`);
     }
     await using reader = await store.open(profileId);
-    const { clock, cpu } = reader.profile;
+    const { clock, cpu, kind, sampling } = reader.profile;
+    const form = format === 'pprof' && kind === 'heap-sampling' ? 'heap-pprof' : format;
     const positions = source === 'original' ? store.sourcePositions(profileId) : undefined;
     try {
-      return await worker.convert(reader.path, format, { clock, intervalUs: cpu?.intervalUs, positions, signal });
+      return await worker.convert(reader.path, form, { clock, intervalUs: cpu?.intervalUs, positions, signal });
     } catch (error) {
       // It was readable, or known not to be, when it was stored; the index says which.
-      if (isSidescopeError(error, 'unreadable-profile') && cpu !== null) {
+      if (isSidescopeError(error, 'unreadable-profile') && (cpu !== null || sampling !== null)) {
         throw new SidescopeError('damaged-profile', error.message, { cause: error });
       }
       throw error;

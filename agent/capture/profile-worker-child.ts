@@ -4,13 +4,14 @@ import { encodeCollapsed } from '../../protocol/cpu-profile/collapsed.ts';
 import { cpuFacts } from '../../protocol/cpu-profile/facts.ts';
 import type { CpuFacts, CpuProblem } from '../../protocol/cpu-profile/facts.ts';
 import { findHotFunctions, type HotFunction } from '../../protocol/cpu-profile/hot-functions.ts';
-import { originalCpuProfile, placesOf } from '../../protocol/cpu-profile/originals.ts';
+import { originalCpuProfile, originalFrames, placesOf } from '../../protocol/cpu-profile/originals.ts';
 import { parseCpuProfileBytes } from '../../protocol/cpu-profile/parse.ts';
 import { encodePprof } from '../../protocol/cpu-profile/pprof.ts';
 import { summarizeCpu } from '../../protocol/cpu-profile/report.ts';
 import { rewriteCpuProfile } from '../../protocol/cpu-profile/rewrite-original.ts';
 import { workInWindow, type WindowWork } from '../../protocol/cpu-profile/window.ts';
 import { heapSamplingFacts, type HeapSamplingContent } from '../../protocol/heap-sampling/facts.ts';
+import { encodeHeapPprof } from '../../protocol/heap-sampling/pprof.ts';
 import { summarizeHeapSampling } from '../../protocol/heap-sampling/report.ts';
 import { parseHeapProfileBytes } from '../../protocol/heap-sampling/parse.ts';
 import { SidescopeError } from '../../protocol/error.ts';
@@ -62,7 +63,7 @@ export type WorkerRequest =
       readonly positions: Uint8Array | undefined;
     };
 /** `cpuprofile`: with original places. */
-export type ConvertedFormat = 'pprof' | 'collapsed' | 'cpuprofile';
+export type ConvertedFormat = 'pprof' | 'collapsed' | 'cpuprofile' | 'heap-pprof';
 
 /** What the source maps of the target said about a profile; both undefined when they were not asked. */
 export interface Originals {
@@ -176,6 +177,11 @@ type Conversion = Extract<WorkerRequest, { type: 'convert' }>;
 
 function convert(file: Uint8Array, { format, clock, intervalUs, positions }: Conversion): Uint8Array {
   const originals = positions === undefined ? undefined : decodePositions(positions);
+  if (format === 'heap-pprof') {
+    const heap = parseHeapProfileBytes(file);
+    const frames = originals === undefined ? heap.frames : originalFrames(heap.frames, originals);
+    return gzipSync(encodeHeapPprof({ ...heap, frames }));
+  }
   if (format === 'cpuprofile') return originals === undefined ? file : rewriteCpuProfile(file, originals);
   const raw = parseCpuProfileBytes(file);
   const profile = originals === undefined ? raw : originalCpuProfile(raw, originals);

@@ -59,7 +59,7 @@ interface KindFacts {
 export const kindFacts: Readonly<Record<ProfileKind, KindFacts>> = {
   cpu: { extension: 'cpuprofile', formats: ['cpuprofile', 'pprof', 'collapsed'], compressed: false },
   'heap-snapshot': { extension: 'heapsnapshot', formats: ['heapsnapshot'], compressed: true },
-  'heap-sampling': { extension: 'heapprofile', formats: ['heapprofile'], compressed: false },
+  'heap-sampling': { extension: 'heapprofile', formats: ['heapprofile', 'pprof'], compressed: false },
 };
 
 /** `shop-api-20260131T120000Z-cpu.cpuprofile`; a worker's name stands before the kind, since `thread=all` makes several at once. */

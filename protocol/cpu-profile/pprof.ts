@@ -22,7 +22,7 @@ export interface PprofOptions {
  */
 export function encodePprof(profile: CpuProfile, options: PprofOptions = {}): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter();
-  const tables = new Tables(profile.frames);
+  const tables = new PprofTables(profile.frames);
   const valueType = (field: number, type: string, unit: string) =>
     writer.messageField(field, (inner) => {
       inner.varintField(1, tables.text(type));
@@ -47,7 +47,7 @@ export function encodePprof(profile: CpuProfile, options: PprofOptions = {}): Ui
   return writer.bytes;
 }
 
-function writeSamples(writer: ByteWriter, profile: CpuProfile, tables: Tables): void {
+function writeSamples(writer: ByteWriter, profile: CpuProfile, tables: PprofTables): void {
   const { selfSamples, selfUs } = sumNodes(profile);
   for (let node = 0; node < selfSamples.length; node++) {
     if (selfSamples[node] === 0 || categorizeFrame(profile.frames[profile.nodeFrames[node]!]!) === 'idle') continue;
@@ -99,7 +99,7 @@ const cutStackFrame: Frame = { functionName: '(deeper frames)', url: '', scriptI
 const LOCATIONS_MAX = 1_000_000;
 
 /** pprof numbers everything: texts from 0 (the empty one), functions and locations from 1. */
-class Tables {
+export class PprofTables {
   readonly #frames: readonly Frame[];
   readonly #texts = new Map<string, number>([['', 0]]);
   readonly #functionIds = new Map<number, number>();
