@@ -2,6 +2,9 @@ import { EventEmitter } from 'node:events';
 import { SidescopeError } from '../../protocol/error.ts';
 import {
   evaluateTimeoutMs,
+  loadModulesExpression,
+  loadTimeoutMs,
+  needsModules,
   requireMissing,
   type ExpressionText,
   type FunctionText,
@@ -41,6 +44,8 @@ export class Session {
    * process that ends by itself and evaluates with it while it waits for us to disconnect dies of SIGSEGV (18 and 20, every time; 22-26 do not).
    */
   readonly #needRequire = new Set<ExpressionText>();
+  /** How modules were loaded: with the command-line API, without it. */
+  readonly #loadedWith = new Set<boolean>();
   readonly #rawIds = new Set<number>();
   readonly #events = new EventEmitter();
   readonly #rawEvents = new Map<string, (message: Uint8Array) => void>();
@@ -101,6 +106,7 @@ export class Session {
   evaluateLast(expression: ExpressionText, { withRequire = false }: { withRequire?: boolean } = {}): void {
     // Asked before for `require`, it will need it now too, and there is no second try.
     const includeCommandLineAPI = withRequire || this.#needRequire.size > 0;
+    this.#loadModules(expression, includeCommandLineAPI);
     this.#channel.request(
       'Runtime.evaluate',
       { expression, timeout: evaluateTimeoutMs, silent: true, returnByValue: true, includeCommandLineAPI },
@@ -142,6 +148,7 @@ export class Session {
   async #evaluate(how: Evaluation, options: SendOptions & { awaitPromise?: true }): Promise<EvaluateResult['result']> {
     const includeCommandLineAPI = this.#needRequire.has(how.expression);
     const { awaitPromise, ...sending } = options;
+    this.#loadModules(how.expression, includeCommandLineAPI);
     const result = resultOf(
       'Runtime.evaluate',
       await this.send(
@@ -159,6 +166,23 @@ export class Session {
     if (includeCommandLineAPI || result.value !== requireMissing) return result;
     this.#needRequire.add(how.expression);
     return this.#evaluate(how, options);
+  }
+
+  /** Right before the first expression that needs them; its answer is not waited for, as messages are served in their order. */
+  #loadModules(before: ExpressionText, includeCommandLineAPI: boolean): void {
+    if (this.#loadedWith.has(includeCommandLineAPI) || !needsModules(before) || this.ended.aborted) return;
+    this.#loadedWith.add(includeCommandLineAPI);
+    this.#channel.request(
+      'Runtime.evaluate',
+      {
+        expression: loadModulesExpression,
+        timeout: loadTimeoutMs,
+        silent: true,
+        returnByValue: true,
+        includeCommandLineAPI,
+      },
+      () => undefined,
+    );
   }
 
   #receiveParsed(message: Record<string, unknown>): void {

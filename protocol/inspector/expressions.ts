@@ -29,6 +29,26 @@ const findBuiltin = `const builtin = process.getBuiltinModule ? (name) => proces
 const builtin = `${findBuiltin}
   if (builtin === null) return '${requireMissing}';`;
 
+/**
+ * Loads every module that the others take from `builtin`, under `loadTimeoutMs`. An evaluation that ends in the middle of loading leaves the module empty for
+ * the application too, for good: with the ordinary timeout used up beforehand, `os`, `v8`, `zlib`, `crypto` had 0 exports afterwards in 1 of 2 tries (20-26).
+ */
+export const loadModulesExpression = expression(
+  'load-modules',
+  `(() => {
+  ${findBuiltin}
+  for (const name of ['module', 'os', 'v8', 'perf_hooks', 'timers', 'inspector', 'util', 'vm']) builtin?.(name);
+})()`,
+);
+
+/** No code of the application runs while Node's own modules are loaded (3-10 ms), so only a machine that stands still needs this long. */
+export const loadTimeoutMs = 60_000;
+
+/** Whether it takes modules from `builtin`, which are to be loaded before. */
+export function needsModules(text: ExpressionText): boolean {
+  return text !== loadModulesExpression && text.includes("builtin('");
+}
+
 /** Who the process is. The list of loaded modules is searched here and never sent. */
 export const identityExpression = expression(
   'identity',
@@ -431,6 +451,27 @@ export const exitWatchFunctions = {
  */
 export const exitExpression = expression('exit', `[process.exitCode ?? null, process._exiting === true, null]`);
 
+/**
+ * Holds V8's profiler warm while the flight recorder changes from one window to the next: creating it anew is what stalls a target (37-1,048 ms). The command-line
+ * API's functions are taken once, and known by what they say of themselves: an application may have globals of these names. Called on the object they need
+ * that API no more, which an exiting target of 18 or 20 dies of. Sessions whose profiler is enabled hear of this window too (DevTools shows it in its list).
+ */
+export const warmProfilerExpression = expression(
+  'warm-profiler',
+  `(() => {
+  const isOurs = (value) => typeof value === 'function' && String(value).includes('[Command Line API]');
+  if (typeof profile !== 'function' || typeof profileEnd !== 'function') return '${requireMissing}';
+  if (!isOurs(profile) || !isOurs(profileEnd)) throw new Error('it has globals named profile and profileEnd');
+  const [begin, end] = [profile, profileEnd];
+  return { hold: () => { begin('sidescope'); }, release: () => { end('sidescope'); } };
+})()`,
+);
+
+export const warmProfilerFunctions = {
+  hold: calledOnProbe('hold'),
+  release: calledOnProbe('release'),
+} as const;
+
 /** What `--max-old-space-size` was set to, in MiB, else null. Node's own environment variable comes before its command line, and the last one holds. */
 export const oldSpaceExpression = expression(
   'old-space',
@@ -443,6 +484,7 @@ export const oldSpaceExpression = expression(
 
 /** Name to text: for the test that compares a recorded run with the closed list. */
 export const expressions: Readonly<Record<string, ExpressionText>> = {
+  'load-modules': loadModulesExpression,
   identity: identityExpression,
   clock: clockExpression,
   usage: usageExpression,
@@ -456,6 +498,7 @@ export const expressions: Readonly<Record<string, ExpressionText>> = {
   'exit-watch': exitWatchExpression,
   exit: exitExpression,
   'old-space': oldSpaceExpression,
+  'warm-profiler': warmProfilerExpression,
 };
 
 /** Longest time one evaluation may take inside the target. Measured: V8 ends it after 201-205 ms, also inside a spin. */

@@ -1,6 +1,11 @@
 import { expect, it } from 'vitest';
 import { explainProcess } from '../../agent/cli/why.ts';
-import { evaluateTimeoutMs, expressions } from '../../protocol/inspector/expressions.ts';
+import {
+  evaluateTimeoutMs,
+  expressions,
+  loadModulesExpression,
+  loadTimeoutMs,
+} from '../../protocol/inspector/expressions.ts';
 import { inspectorMethods } from '../../protocol/inspector/methods.ts';
 import { startRecordingProxy } from '../support/recording-proxy.ts';
 import { startTarget } from '../support/target.ts';
@@ -47,9 +52,14 @@ it.each([18, 24])(
     const texts = new Set(Object.values(expressions) as string[]);
     for (const { params } of sent.filter(({ method }) => method === 'Runtime.evaluate')) {
       expect(texts).toContain(params['expression']);
-      expect(params).toMatchObject({ timeout: evaluateTimeoutMs, silent: true, returnByValue: true });
+      const timeout = params['expression'] === loadModulesExpression ? loadTimeoutMs : evaluateTimeoutMs;
+      expect(params).toMatchObject({ timeout, silent: true, returnByValue: true });
       expect(params['expression']).toMatch(/\n\/\/# sourceURL=sidescope:[a-z-]+$/);
     }
+    // In each thread before all that takes a module: an evaluation cut off while Node loads one leaves it empty for the application.
+    const loads = sent.filter(({ params }) => params['expression'] === loadModulesExpression);
+    expect(loads.length).toBeGreaterThanOrEqual(2);
+    expect(sent.find(({ method }) => method === 'Runtime.evaluate')).toBe(loads[0]);
     // Sent to a worker it would hold the target's exit for good.
     const toWorkers = proxy.sent.filter((text) => text.includes('sendMessageToWorker'));
     expect(toWorkers.length).toBeGreaterThan(0);

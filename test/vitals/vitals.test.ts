@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { evaluateTimeoutMs, expressions, probeFunctions } from '../../protocol/inspector/expressions.ts';
+import {
+  evaluateTimeoutMs,
+  expressions,
+  loadModulesExpression,
+  loadTimeoutMs,
+  probeFunctions,
+} from '../../protocol/inspector/expressions.ts';
 import { inspectorMethods } from '../../protocol/inspector/methods.ts';
 import { memoryReadingSchema } from '../../protocol/rest/vitals.ts';
 import { startRecordingProxy } from '../support/recording-proxy.ts';
@@ -166,7 +172,8 @@ it('sends only the closed list, constant texts, each bounded', async () => {
   const evaluated = sent.filter(({ method }) => method === 'Runtime.evaluate').map(({ params }) => params);
   for (const params of evaluated) {
     expect(Object.values(expressions)).toContain(params['expression']);
-    expect(params).toMatchObject({ timeout: evaluateTimeoutMs, silent: true });
+    const timeout = params['expression'] === loadModulesExpression ? loadTimeoutMs : evaluateTimeoutMs;
+    expect(params).toMatchObject({ timeout, silent: true });
   }
   const called = sent.filter(({ method }) => method === 'Runtime.callFunctionOn').map(({ params }) => params);
   expect(new Set(called.map((params) => params['functionDeclaration']))).toEqual(
@@ -174,8 +181,8 @@ it('sends only the closed list, constant texts, each bounded', async () => {
   );
   for (const params of called)
     expect(Object.keys(params).sort()).toEqual(['functionDeclaration', 'objectId', 'returnByValue', 'silent']);
-  // The command-line API ends a target of 18 that is about to end: once for each text that needs a module, and never again.
-  expect(evaluated.filter((params) => params['includeCommandLineAPI'] === true)).toHaveLength(2);
+  // The command-line API ends a target of 18 that is about to end: once for each text that needs a module, and never again. And modules are loaded for those two.
+  expect(evaluated.filter((params) => params['includeCommandLineAPI'] === true)).toHaveLength(3);
   const kept = evaluated.filter((params) => params['returnByValue'] !== true).map((params) => params['expression']);
   expect(new Set(kept)).toEqual(new Set([expressions['probe'], expressions['worker-probe']]));
   expect(kept.filter((text) => text === expressions['probe'])).toHaveLength(2);
