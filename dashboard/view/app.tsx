@@ -9,7 +9,7 @@ import { views } from '../views.ts';
 import { Banner } from './banner.tsx';
 import { ChoiceBar } from './choice-bar.tsx';
 import { Footer, Header } from './frame.tsx';
-import { LazyView } from './lazy-view.tsx';
+import { LazyView, preloadView } from './lazy-view.tsx';
 import { Login } from './login.tsx';
 import { hrefTo, useAddress } from './navigation.ts';
 import { PageContext, usePageState } from './page-context.ts';
@@ -38,6 +38,15 @@ export function App({ tokens }: { tokens: TokenKeeper }) {
   const state = usePageState(page.store);
   const address = useAddress();
   const found = findView(views, address.path);
+  const shown = found?.view;
+  const title = shown?.title;
+  // While the lists are read; one click later it is there already.
+  useEffect(() => {
+    if (shown !== undefined) preloadView(shown);
+  }, [shown]);
+  useEffect(() => {
+    document.title = title === undefined ? 'Sidescope' : `${title} · Sidescope`;
+  }, [title]);
 
   useEffect(() => {
     const connection = tokens.token === null ? signedOutByChoice : connecting;
@@ -69,7 +78,7 @@ export function App({ tokens }: { tokens: TokenKeeper }) {
 
   return (
     <PageContext.Provider value={page}>
-      <Header state={state} shown={found?.view} />
+      <Header state={state} shown={shown} />
       <Banner connection={state.connection} />
       {signedOut && <Login reason={signedOut.reason} overView={state.loaded} onToken={signIn} />}
       {state.loaded ? (

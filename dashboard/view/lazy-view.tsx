@@ -3,8 +3,19 @@ import type { ViewEntry, ViewModule, ViewProps } from './view-props.ts';
 
 const loaded = new Map<string, ViewModule>();
 
-/** A view from its own chunk: at once when it was shown before. */
+/** Begins to load a view before it can be shown. */
+export function preloadView(entry: ViewEntry): void {
+  entry.load().then(
+    (module) => loaded.set(entry.path, module),
+    () => {
+      // Who shows it asks again, and says what failed.
+    },
+  );
+}
+
+/** A view from its own chunk: at once when it was shown before. One that a cut connection kept away comes with the next one. */
 export function LazyView({ entry, view }: { entry: ViewEntry; view: ViewProps }) {
+  const isLive = view.state.connection.state === 'live';
   const [attempt, setAttempt] = useState(0);
   const [outcome, setOutcome] = useState<Outcome | null>(null);
   useEffect(() => {
@@ -23,7 +34,7 @@ export function LazyView({ entry, view }: { entry: ViewEntry; view: ViewProps })
     return () => {
       gone = true;
     };
-  }, [entry, attempt]);
+  }, [entry, attempt, isLive]);
   const module = loaded.get(entry.path);
   if (module !== undefined) return <module.View {...view} />;
   if (outcome?.path === entry.path && outcome.failure !== null) {

@@ -17,7 +17,9 @@ export function RequestsSection({ state }: { state: PageState }) {
   return (
     <section id="requests" aria-labelledby="requests-title">
       <div class="title">
-        <h2 id="requests-title">Requests</h2>
+        <h2 id="requests-title" class="sr">
+          Requests
+        </h2>
         {state.requests && <span class="dim">{formatCount(state.requests.requests)} since the agent started</span>}
         <fieldset class="choices views">
           <legend class="sr">View</legend>

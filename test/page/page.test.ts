@@ -2,6 +2,7 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Page, Request } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { views } from '../../dashboard/views.ts';
 import type { Profile } from '../../protocol/rest/profile.ts';
 import { waitFor } from '../support/wait-for.ts';
 import type { Browser } from './browser.ts';
@@ -32,11 +33,11 @@ afterAll(async () => {
 });
 
 /** A tab on a stand-in of its own. At the end nothing may have been complained about, but for what the test expects. */
-async function openPage(over: Partial<World> = {}, options: { token?: string; expected?: RegExp } = {}) {
+async function openPage(over: Partial<World> = {}, options: { token?: string; expected?: RegExp; at?: string } = {}) {
   await using stack = new AsyncDisposableStack();
   const standIn = stack.use(await startStandIn(over));
   browser.complaints.length = 0;
-  const page = await browser.open(`${standIn.url}#token=${options.token ?? 'right'}`);
+  const page = await browser.open(`${standIn.url}#${options.at ?? '/'}?token=${options.token ?? 'right'}`);
   stack.defer(async () => {
     await page.close();
     const { expected } = options;
@@ -54,7 +55,7 @@ it('takes the token out of the address, keeps it for the tab, and sends it in th
   await using opened = await openPage();
   const { page, standIn } = opened;
   await live(page);
-  expect(page.url()).toBe(standIn.url);
+  expect(page.url()).toBe(`${standIn.url}#/`);
   expect(standIn.requests.join('\n')).not.toContain('right');
   await page.reload();
   await live(page);
@@ -81,14 +82,14 @@ it('takes a second link in the same tab, where only the fragment changes', async
 });
 
 it('asks again, above the view, when the token ends while the page is open', async () => {
-  await using opened = await openPage({}, { expected: refused401 });
+  await using opened = await openPage({}, { at: '/captures', expected: refused401 });
   const { page, standIn } = opened;
   await live(page);
   await page.getByLabel('Sample every (µs)').fill('500');
   standIn.world.token = 'next';
   await page.getByRole('button', { name: 'Profile for 30 s' }).click();
   await page.getByRole('heading', { name: 'Sign in again' }).waitFor();
-  expect(await page.getByRole('article', { name: 'Target shop' }).isVisible()).toBe(true);
+  expect(await page.getByRole('heading', { name: 'Start one' }).isVisible()).toBe(true);
   await page.getByLabel('Access token').fill('next');
   await page.keyboard.press('Enter');
   await live(page);
@@ -125,13 +126,15 @@ it('shows how a target is, and what blocks it while it does', async () => {
 });
 
 it('changes to another token on request', async () => {
-  await using opened = await openPage();
+  await using opened = await openPage({}, { at: '/agent' });
   const { page, standIn } = opened;
   standIn.world.info = sampleInfo({ you: { name: 'narrow', scopes: ['view'], expiresAt: null } });
   await live(page);
   await page.getByRole('button', { name: 'Use another token' }).click();
   await page.getByLabel('Access token').fill('right');
   await page.keyboard.press('Enter');
+  await page.getByText('narrow (view)').waitFor();
+  await page.getByRole('link', { name: 'Captures' }).click();
   await page.getByText('Your token lacks the scope “capture”').waitFor();
 });
 
@@ -139,6 +142,7 @@ it('says that it reconnects, and reads the lists again when it is back', async (
   await using opened = await openPage({}, { expected: lostConnection });
   const { page, standIn } = opened;
   await live(page);
+  await page.getByRole('article', { name: 'Target shop' }).waitFor();
   standIn.down = true;
   standIn.cut();
   await page.getByRole('status').filter({ hasText: 'Reconnecting to the agent' }).waitFor();
@@ -151,7 +155,7 @@ it('says that it reconnects, and reads the lists again when it is back', async (
 });
 
 it('reads the lists again when the agent had to drop events', async () => {
-  await using opened = await openPage();
+  await using opened = await openPage({}, { at: '/captures' });
   const { page, standIn } = opened;
   await live(page);
   standIn.world.profiles = [sampleProfile({ id: 'p-9', targetName: 'came-in-between' })];
@@ -172,6 +176,7 @@ it('shows every state of a target in words, with what to do', async () => {
   await detached.getByText('killed by SIGKILL').waitFor();
 
   await detached.getByRole('button', { name: 'Select' }).click();
+  await page.getByRole('link', { name: 'Captures' }).click();
   await page.getByText('mailer is not attached (detached)').first().waitFor();
   const button = page.getByRole('button', { name: 'Profile for 30 s' });
   expect(await button.getAttribute('aria-disabled')).toBe('true');
@@ -186,12 +191,13 @@ it('keeps the target that was shown when it detaches, though another one is atta
   await shop.getByRole('button', { name: 'Selected' }).waitFor();
   standIn.emit({ type: 'target', target: { ...detachedTarget, id: 't1', name: 'shop' } });
   await shop.getByText('Detached').waitFor();
-  await page.getByText('shop is not attached (detached)').first().waitFor();
   expect(await shop.getByRole('button', { name: 'Selected' }).count()).toBe(1);
+  await page.getByRole('link', { name: 'Captures' }).click();
+  await page.getByText('shop is not attached (detached)').first().waitFor();
 });
 
 it('starts a CPU profile, follows it, and stops it', async () => {
-  await using opened = await openPage({ profiles: [] });
+  await using opened = await openPage({ profiles: [] }, { at: '/captures' });
   const { page, standIn } = opened;
   await page.getByText('No profiles yet').waitFor();
   await page.getByRole('radio', { name: 'Custom' }).check();
@@ -221,7 +227,7 @@ it('starts a CPU profile, follows it, and stops it', async () => {
 });
 
 it('says what stopped a start, with its code and what to do', async () => {
-  await using opened = await openPage({}, { expected: /status of 429/ });
+  await using opened = await openPage({}, { at: '/captures', expected: /status of 429/ });
   const { page, standIn } = opened;
   standIn.world.refuse = { code: 'too-many-captures', detail: '1 capture runs and 4 wait' };
   await page.getByRole('button', { name: 'Profile for 30 s' }).click();
@@ -230,7 +236,7 @@ it('says what stopped a start, with its code and what to do', async () => {
 });
 
 it('refuses a bad duration before it is sent', async () => {
-  await using opened = await openPage();
+  await using opened = await openPage({}, { at: '/captures' });
   const { page, standIn } = opened;
   await page.getByRole('radio', { name: 'Custom' }).check();
   await page.getByLabel('Duration in seconds').fill('0');
@@ -240,7 +246,7 @@ it('refuses a bad duration before it is sent', async () => {
 });
 
 it('shows the forecast before the click, and takes a refused snapshot only after consent', async () => {
-  await using opened = await openPage({ forecast: refusedForecast });
+  await using opened = await openPage({ forecast: refusedForecast }, { at: '/captures' });
   const { page, standIn } = opened;
   await page.getByText('Refused', { exact: true }).waitFor();
   await page.getByText('kubectl label pod shop-7d9f app-').waitFor();
@@ -254,7 +260,7 @@ it('shows the forecast before the click, and takes a refused snapshot only after
 });
 
 it('opens a profile in the local speedscope by a ticket, and asks no other origin', async () => {
-  await using opened = await openPage();
+  await using opened = await openPage({}, { at: '/captures' });
   const { page, standIn } = opened;
   const asked = new Set<string>();
   const note = (request: Request): unknown => asked.add(new URL(request.url()).origin);
@@ -273,7 +279,7 @@ it('opens a profile in the local speedscope by a ticket, and asks no other origi
 });
 
 it('downloads the file in the chosen format without a header', async () => {
-  await using opened = await openPage();
+  await using opened = await openPage({}, { at: '/captures' });
   const { page, standIn } = opened;
   const first = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Download', exact: true }).click();
@@ -288,7 +294,7 @@ it('downloads the file in the chosen format without a header', async () => {
 });
 
 it('pins, labels and deletes a profile, and Escape keeps it', async () => {
-  await using opened = await openPage();
+  await using opened = await openPage({}, { at: '/captures' });
   const { page, standIn } = opened;
   await page.getByRole('button', { name: 'More' }).click();
   await page.getByRole('button', { name: 'Pin: keep it' }).click();
@@ -317,7 +323,7 @@ it('cleans up what is older than chosen and tells what it kept', async () => {
     sampleProfile({ id: 'p-2', ...old }),
     sampleProfile({ id: 'p-3', ...old, pinned: true }),
   ];
-  await using opened = await openPage({ profiles });
+  await using opened = await openPage({ profiles }, { at: '/captures' });
   const { page, standIn } = opened;
   await page.getByRole('button', { name: 'Clean up…' }).click();
   const dialog = page.getByRole('dialog', { name: 'Clean up profiles' });
@@ -331,7 +337,7 @@ it('filters by kind and reads further pages on demand', async () => {
   const many = Array.from({ length: 5 }, (_, index) =>
     sampleProfile({ id: `p-${index}`, startedAt: ago(index * 1000) }),
   );
-  await using opened = await openPage({ profiles: [...many, sampleSnapshot()], pageSize: 3 });
+  await using opened = await openPage({ profiles: [...many, sampleSnapshot()], pageSize: 3 }, { at: '/captures' });
   const { page } = opened;
   const rows = page.locator('table.profiles tbody tr');
   await page.getByRole('button', { name: 'Show more (3 profiles left)' }).click();
@@ -352,9 +358,12 @@ it('shows what an allocation profile sampled', async () => {
   };
   const formats: Profile['formats'] = ['heapprofile'];
   const sampling = { mode: 'live', ...facts } as const;
-  await using opened = await openPage({
-    profiles: [sampleProfile({ kind: 'heap-sampling', cpu: null, sampling, formats })],
-  });
+  await using opened = await openPage(
+    {
+      profiles: [sampleProfile({ kind: 'heap-sampling', cpu: null, sampling, formats })],
+    },
+    { at: '/captures' },
+  );
   const { page } = opened;
   await page.getByRole('row').filter({ hasText: 'remember app.js:12' }).waitFor();
   await page.getByRole('button', { name: 'More' }).click();
@@ -367,10 +376,11 @@ it('says why storage and other parts are off, and what to set', async () => {
     { name: 'storage', state: 'failed', reason: 'the data directory is read-only', remedy: 'Set `--data-dir`.' },
   ] as const;
   const info = sampleInfo({ storage: null, features: [...features] });
-  await using opened = await openPage({ info, profiles: [] });
+  await using opened = await openPage({ info, profiles: [] }, { at: '/captures' });
   const { page } = opened;
-  await page.getByText('the data directory is read-only').first().waitFor();
   await page.getByText('Storage is off, so a profile could not be kept').first().waitFor();
+  await page.getByRole('link', { name: 'Agent' }).click();
+  await page.getByText('the data directory is read-only').first().waitFor();
 });
 
 it('lists what is on and what is not, with the line to copy, and where and how long the agent runs', async () => {
@@ -387,6 +397,7 @@ it('lists what is on and what is not, with the line to copy, and where and how l
   expect(await items.count()).toBe(6);
   await page.getByRole('button', { name: /^Copy: node --inspect=127\.0\.0\.1:9229/ }).waitFor();
   expect(await items.filter({ hasText: 'not in this version yet' }).count()).toBe(2);
+  await page.getByRole('link', { name: 'Agent' }).click();
   await page.getByText('prod/shop-7c9f, container sidescope, on node-1').waitFor();
   await page.getByText(/^in (29|30):\d\d$|^in (29|30) min/).waitFor();
 });
@@ -397,15 +408,19 @@ it('shows names full of HTML as text', async () => {
   const cpu = sampleProfile().cpu;
   const profile = sampleProfile({ targetName: name, cpu: cpu && { ...cpu, topFunction: top }, labels: { x: name } });
   const operation = sampleOperation({ state: 'failed', error: { code: 'internal', message: name } });
-  await using opened = await openPage({
-    targets: [sampleTarget({ name, warnings: [name] })],
-    profiles: [profile],
-    operations: [operation],
-  });
+  await using opened = await openPage(
+    {
+      targets: [sampleTarget({ name, warnings: [name] })],
+      profiles: [profile],
+      operations: [operation],
+    },
+    { at: '/captures' },
+  );
   const { page } = opened;
-  await page.getByRole('article', { name: 'Target <img' }).waitFor();
   await page.getByText(top).waitFor();
-  expect(await page.title()).toBe('Sidescope');
+  await page.getByRole('link', { name: 'Overview' }).click();
+  await page.getByRole('article', { name: 'Target <img' }).waitFor();
+  expect(await page.title()).toBe('Overview · Sidescope');
   expect(await page.locator('img, #page script').count()).toBe(0);
 });
 
@@ -421,6 +436,12 @@ it.each([
   });
   const { page } = opened;
   await page.setViewportSize({ width, height });
+  await page.getByRole('article', { name: 'Target mailer' }).waitFor();
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
+  await page.getByRole('link', { name: 'Agent' }).click();
+  await page.getByText('What is on').waitFor();
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
+  await page.getByRole('link', { name: 'Captures' }).click();
   await page.getByText('Refused', { exact: true }).waitFor();
   await page.getByRole('button', { name: 'More' }).first().click();
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
@@ -437,7 +458,7 @@ it.each([
 });
 
 it('reaches every control by keyboard alone, in the order of the page', async () => {
-  await using opened = await openPage();
+  await using opened = await openPage({}, { at: '/captures' });
   const { page } = opened;
   await page.getByText('Safe to take').waitFor();
   const seen: string[] = [];
@@ -451,8 +472,10 @@ it('reaches every control by keyboard alone, in the order of the page', async ()
     );
   }
   const wanted = [
-    'Targets',
-    '2 threads',
+    'Overview',
+    'Captures',
+    'Agent',
+    'What am I looking at?',
     'Profile for 30 s',
     'Forecast again',
     'Take a heap snapshot',
@@ -460,19 +483,24 @@ it('reaches every control by keyboard alone, in the order of the page', async ()
     'Open in speedscope',
     'Download',
     'More',
-    'Options in effect',
     'API documentation',
     'openapi.json',
   ];
   expect(seen.filter((name) => wanted.includes(name))).toEqual(wanted);
 });
 
-it('is small and holds no schema library', async () => {
-  const names = (await readdir(join(pageDirectory, 'assets'))).filter((name) => name.endsWith('.js'));
-  const scripts = await Promise.all(names.map((name) => readFile(join(pageDirectory, 'assets', name), 'utf8')));
+it('loads little at first, each view when it is shown, and no schema library at all', async () => {
+  const document = await readFile(join(pageDirectory, 'index.html'), 'utf8');
+  const first = Array.from(document.matchAll(/(?:src|href)="[^"]*\/(assets\/[\w-]+\.js)"/g), ([, name]) => name ?? '');
+  expect(first.length).toBeGreaterThan(0);
   const { gzipSync } = await import('node:zlib');
-  expect(gzipSync(scripts.join('\n')).length).toBeLessThan(60_000);
-  expect(/ZodError|invalid_type/.exec(scripts.join('\n'))?.[0]).toBe(undefined);
+  const read = (name: string): Promise<string> => readFile(join(pageDirectory, name), 'utf8');
+  const initial = (await Promise.all(first.map(read))).join('\n');
+  expect(gzipSync(initial).length).toBeLessThan(60_000);
+  const names = (await readdir(join(pageDirectory, 'assets'))).filter((name) => name.endsWith('.js'));
+  expect(names.length).toBeGreaterThan(views.length);
+  const all = (await Promise.all(names.map((name) => read(join('assets', name))))).join('\n');
+  expect(/ZodError|invalid_type/.exec(all)?.[0]).toBe(undefined);
 });
 
 async function live(page: Page): Promise<void> {

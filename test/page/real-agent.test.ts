@@ -18,6 +18,7 @@ it('profiles a real process from the page: CPU and heap, both kept, read and del
   const card = page.getByRole('article', { name: /Target/ });
   await card.getByText('Attached', { exact: true }).waitFor();
   expect(await card.innerText()).toContain(`pid ${target.pid}`);
+  await page.getByRole('link', { name: 'Captures' }).click();
   await page.getByText('Safe to take').waitFor();
 
   await page.getByRole('radio', { name: 'Custom' }).check();
@@ -50,6 +51,7 @@ it('profiles a real process from the page: CPU and heap, both kept, read and del
   expect(await page.getByRole('row').filter({ hasText: 'Heap snapshot' }).count()).toBe(1);
 
   target.kill('SIGKILL');
+  await page.getByRole('link', { name: 'Overview' }).click();
   await card.getByText('What to do: Start the target with --inspect').waitFor();
   expect(browser.complaints.join('\n')).toBe('');
 });

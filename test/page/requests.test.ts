@@ -30,7 +30,7 @@ async function open(over: Partial<World> = {}) {
   await using stack = new AsyncDisposableStack();
   const standIn = stack.use(await startStandIn({ info: receiving, ...over }));
   browser.complaints.length = 0;
-  const page = await browser.open(`${standIn.url}#token=right`);
+  const page = await browser.open(`${standIn.url}#/requests?token=right`);
   stack.defer(async () => {
     await page.close();
     expect(standIn.faults).toEqual([]);
