@@ -88,7 +88,7 @@ it('names the request of a stall by its route, when its span has come', async ()
 it('shows them on the page', async () => {
   await visit('/search?q=walnut');
   await using browser = await launchBrowser();
-  const page = await browser.open(`${agent.url}${apiPath}/ui#token=${agent.token}`);
+  const page = await browser.open(`${agent.url}${apiPath}/ui#/requests?token=${agent.token}`);
   const section = page.getByRole('region', { name: 'Requests' });
   await section.getByRole('button', { name: 'Waterfall of GET /search' }).first().click();
   await section.getByRole('button', { name: /database select p/ }).waitFor();
