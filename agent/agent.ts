@@ -431,7 +431,8 @@ function summarizer(store: ProfileStore | undefined, worker: ProfileWorker) {
     if (store === undefined) throw new SidescopeError('unknown-profile', 'there is no storage');
     await using reader = await store.open(profileId);
     const { kind } = reader.profile;
-    if (kind === 'heap-snapshot') throw new SidescopeError('unsupported-format', 'heap snapshots are not summed up here');
+    if (kind === 'heap-snapshot')
+      throw new SidescopeError('unsupported-format', 'heap snapshots are not summed up here');
     return await worker.summary(reader.path, { kind, limit, positions: store.sourcePositions(profileId), signal });
   };
 }

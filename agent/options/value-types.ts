@@ -214,7 +214,9 @@ function percentDecoded(text: string): string | undefined {
 
 /** Without its last slash; `/` is the empty prefix. */
 function parseUrlPath(text: string): Parsed<string> {
-  return /^\/[\w.~/-]{0,200}$/.test(text) ? { value: text.replace(/\/+$/, '') } : { problem: 'must be a path, such as /otlp' };
+  return /^\/[\w.~/-]{0,200}$/.test(text)
+    ? { value: text.replace(/\/+$/, '') }
+    : { problem: 'must be a path, such as /otlp' };
 }
 
 function parseCount(text: string, limits: ValueLimits): Parsed<number> {
