@@ -79,7 +79,7 @@ async function selectRepresentation(wanted: {
   const isOwn = format === ownFormat[profile.kind];
   // The artifact itself is V8's, byte for byte; what is made of it is for reading.
   const source = request.query.source ?? (isOwn ? 'raw' : 'original');
-  if (profile.kind !== 'cpu' && source === 'original')
+  if (profile.kind !== 'cpu' && isOwn && source === 'original')
     throw new SidescopeError(
       'unsupported-format',
       `${profile.kind} comes with the places that V8 wrote, not with original ones`,

@@ -121,9 +121,7 @@ export class LeakInvestigations {
         'capture-conflict',
         `the heap sampler of ${targetId} could not be read: a heap sampling capture has it, or somebody ended it`,
       );
-    const { heapUsedBytes, heapTotalBytes, externalBytes, rssBytes } = await this.#options.monitor.memoryStats({
-      targetId,
-    });
+    const { heapUsedBytes, heapTotalBytes, externalBytes, rssBytes } = await this.#memoryOf(targetId, signal);
     const known = heapTotalBytes === null || externalBytes === null ? null : heapTotalBytes + externalBytes;
     return {
       reading,
@@ -133,6 +131,15 @@ export class LeakInvestigations {
         native: rssBytes === null || known === null ? null : Math.max(0, rssBytes - known),
       },
     };
+  }
+
+  /** A reading of the vitals may be under way, and the target is asked one thing at a time. */
+  async #memoryOf(targetId: string, signal: AbortSignal): Promise<MemoryReading> {
+    for (let attempt = 1; ; attempt++) {
+      const memory = await this.#options.monitor.memoryStats({ targetId });
+      if (memory.heapUsedBytes !== null || attempt === 10) return memory;
+      await delay(100, undefined, { signal });
+    }
   }
 
   /** Until the time is over, or the operation is ended early. Rejects when the target is gone. */
