@@ -12,7 +12,7 @@ import { ProfileWorker } from './capture/profile-worker.ts';
 import { openAdminServer } from './http/admin-server.ts';
 import { openControlSocket } from './http/control-socket.ts';
 import type { ControlSocket } from './http/control-socket.ts';
-import type { ConvertedForm } from './http/services.ts';
+import type { AdminServices, ConvertedForm } from './http/services.ts';
 import { LastingListener } from './http/lasting-listener.ts';
 import type { Listener } from './http/listener.ts';
 import { openOpsServer } from './http/ops-server.ts';
@@ -30,7 +30,7 @@ import { Requests } from './requests/requests.ts';
 import type { RequestsOptions } from './requests/requests.ts';
 import { Timelines } from './requests/timelines.ts';
 import { openStoreOrFallBack } from './store/open-or-fall-back.ts';
-import type { ProfileStore } from './store/store.ts';
+import type { ArtifactReader, ProfileStore } from './store/store.ts';
 import { createAudit, type Audit } from './telemetry/audit.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { logTargets } from './telemetry/log-targets.ts';
@@ -257,6 +257,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     info,
     convert: converter(storage.store, worker),
     summarize: summarizer(storage.store, worker),
+    compareProfiles: profileComparer(storage.store, worker),
     pageDirectory,
     log,
     audit,
@@ -434,6 +435,20 @@ function summarizer(store: ProfileStore | undefined, worker: ProfileWorker) {
     if (kind === 'heap-snapshot')
       throw new SidescopeError('unsupported-format', 'heap snapshots are not summed up here');
     return await worker.summary(reader.path, { kind, limit, positions: store.sourcePositions(profileId), signal });
+  };
+}
+
+function profileComparer(store: ProfileStore | undefined, worker: ProfileWorker): AdminServices['compareProfiles'] {
+  return async ({ kind, before, after, limit }, signal) => {
+    if (store === undefined) throw new SidescopeError('unknown-profile', 'there is no storage');
+    await using earlier = await store.open(before);
+    await using later = await store.open(after);
+    const file = ({ path, profile: { id } }: ArtifactReader) => ({ path, positions: store.sourcePositions(id) });
+    const { functions, tree, ...sums } = await worker.diff(
+      { kind, before: file(earlier), after: file(later), limit },
+      signal,
+    );
+    return { kind, before, after, ...sums, functions: [...functions], tree: [...tree] };
   };
 }
 

@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { encodeCollapsed } from '../../protocol/cpu-profile/collapsed.ts';
 import { cpuFacts } from '../../protocol/cpu-profile/facts.ts';
 import type { CpuFacts, CpuProblem } from '../../protocol/cpu-profile/facts.ts';
+import type { TreeDiff } from '../../protocol/cpu-profile/tree-diff.ts';
 import { findHotFunctions, type HotFunction } from '../../protocol/cpu-profile/hot-functions.ts';
 import { originalCpuProfile, originalFrames, placesOf } from '../../protocol/cpu-profile/originals.ts';
 import { parseCpuProfileBytes } from '../../protocol/cpu-profile/parse.ts';
@@ -27,9 +28,15 @@ import {
 import { locateSites, type LocatedSites } from '../memory/locate-sites.ts';
 import { decodePositions, encodePositions } from '../source-maps/position-bytes.ts';
 import { summarize } from '../source-maps/summary.ts';
+import { diffFiles, diffMerged, mergeFile } from './compare-profiles.ts';
+import type { DiffMergedRequest, DiffRequest, Merged, MergeRequest } from './compare-profiles.ts';
 import { containerMemoryBytes } from './container-memory.ts';
+import { writeJoined, type JoinedWindows, type WindowSource } from './write-joined.ts';
 
 export type WorkerRequest =
+  | DiffRequest
+  | DiffMergedRequest
+  | MergeRequest
   | { readonly type: 'facts'; readonly path: string; readonly sourceMaps: SourceMapContext | undefined }
   | { readonly type: 'heapSamplingFacts'; readonly path: string; readonly sourceMaps: SourceMapContext | undefined }
   | {
@@ -53,6 +60,7 @@ export type WorkerRequest =
       readonly positions: Uint8Array | undefined;
     }
   | { readonly type: 'hotFunctions'; readonly path: string; readonly positions: Uint8Array | undefined }
+  | { readonly type: 'join'; readonly path: string; readonly windows: readonly WindowSource[] }
   | { readonly type: 'positions'; readonly query: PositionsQuery; readonly sourceMaps: SourceMapContext }
   | {
       readonly type: 'convert';
@@ -73,6 +81,9 @@ export interface Originals {
 }
 
 export interface WorkerResults {
+  diff: TreeDiff;
+  diffMerged: TreeDiff;
+  merge: Merged;
   facts: { facts: CpuFacts; problems: CpuProblem[]; originals: Originals };
   heapSamplingFacts: { content: HeapSamplingContent; originals: Originals };
   allocationSites: LocatedSites;
@@ -80,6 +91,7 @@ export interface WorkerResults {
   hotFunctions: HotFunction[];
   summary: ProfileSummary;
   window: WindowWork;
+  join: JoinedWindows;
   convert: Uint8Array;
 }
 
@@ -103,6 +115,7 @@ async function answer(request: WorkerRequest): Promise<WorkerAnswer> {
     if (request.type === 'positions') {
       return { ok: true, result: findPositions(request.query, request.sourceMaps) };
     }
+    if (request.type === 'join') return { ok: true, result: await writeJoined(request.path, request.windows) };
     if (request.type === 'allocationSites') {
       return { ok: true, result: locateSites(request.profile, request) };
     }
@@ -112,6 +125,9 @@ async function answer(request: WorkerRequest): Promise<WorkerAnswer> {
       const result = { content: heapSamplingFacts(profile, found?.positions), originals: originalsOf(found) };
       return { ok: true, result };
     }
+    if (request.type === 'diff') return { ok: true, result: await diffFiles(request, readBytes) };
+    if (request.type === 'diffMerged') return { ok: true, result: diffMerged(request) };
+    if (request.type === 'merge') return { ok: true, result: await mergeFile(request, readBytes) };
     const file = await readBytes(request.path);
     if (request.type === 'convert') {
       return { ok: true, result: convert(file, request) };

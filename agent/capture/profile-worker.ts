@@ -5,7 +5,9 @@ import { SidescopeError } from '../../protocol/error.ts';
 import type { Profile } from '../../protocol/rest/profile.ts';
 import type { ProfileSummary } from '../../protocol/rest/summary.ts';
 import type { PositionsQuery, SourceMapContext } from '../source-maps/find-positions.ts';
+import type { ComparedFile, DiffRequest } from './compare-profiles.ts';
 import { containerMemoryBytes } from './container-memory.ts';
+import type { WindowSource } from './write-joined.ts';
 import type { ConvertedFormat, WorkerAnswer, WorkerRequest, WorkerResults } from './profile-worker-child.ts';
 
 export interface ProfileWorkerOptions {
@@ -102,6 +104,15 @@ export class ProfileWorker implements AsyncDisposable {
     return this.#ask<'summary'>({ type: 'summary', path, kind, limit, positions }, signal);
   }
 
+  /** Windows of one thread, the earliest first, as one .cpuprofile at `path`. */
+  join(
+    path: string,
+    windows: readonly WindowSource[],
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<WorkerResults['join']> {
+    return this.#ask<'join'>({ type: 'join', path, windows }, signal);
+  }
+
   /** Original places, from the source maps on the target's disk. */
   positions(
     query: PositionsQuery,
@@ -116,6 +127,27 @@ export class ProfileWorker implements AsyncDisposable {
     { fromUs, toUs, positions, signal }: WindowQuery & { signal?: AbortSignal | undefined },
   ): Promise<WorkerResults['window']> {
     return this.#ask<'window'>({ type: 'window', path, fromUs, toUs, positions }, signal);
+  }
+
+  /** What grew and shrank between two profiles of one kind. */
+  diff(
+    { kind, before, after, limit }: Omit<DiffRequest, 'type'>,
+    signal?: AbortSignal,
+  ): Promise<WorkerResults['diff']> {
+    return this.#ask<'diff'>({ type: 'diff', kind, before, after, limit }, signal);
+  }
+
+  /** The same of two that `merge` made; without their call trees. */
+  diffMerged(
+    { before, after, limit }: { before: Uint8Array; after: Uint8Array; limit: number },
+    signal?: AbortSignal,
+  ): Promise<WorkerResults['diffMerged']> {
+    return this.#ask<'diffMerged'>({ type: 'diffMerged', before, after, limit }, signal);
+  }
+
+  /** Adds a CPU profile to those merged before, by original function and file. At most some 2 MB. */
+  merge(file: ComparedFile, into: Uint8Array | undefined, signal?: AbortSignal): Promise<WorkerResults['merge']> {
+    return this.#ask<'merge'>({ type: 'merge', ...file, into }, signal);
   }
 
   /** The whole artifact in another format; pprof is gzipped, as its tools expect. The caller owns the bytes. */

@@ -7,6 +7,7 @@ import { alertHandlers } from './alerts.ts';
 import { AttemptBucket } from './attempt-bucket.ts';
 import { cpuHandlers } from './cpu.ts';
 import { deathHandlers } from './deaths.ts';
+import { diffHandlers } from './diff.ts';
 import { docsHandlers } from './docs.ts';
 import { downloadHandlers } from './download.ts';
 import { EventHub } from './event-hub.ts';
@@ -51,6 +52,7 @@ export function createAdminApp(services: AdminServices): AdminApp {
     ...deathHandlers(services),
     ...alertHandlers(services),
     ...summaryHandlers(services),
+    ...diffHandlers(services),
     ...timelineHandlers(services),
     ...operationHandlers(services),
     ...profileHandlers(services),

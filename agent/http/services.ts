@@ -12,6 +12,7 @@ import type { Info } from '../../protocol/rest/info.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
 import type { DiskUsage, Profile, ProfileFormat } from '../../protocol/rest/profile.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
+import type { ProfileDiff } from '../../protocol/rest/diff.ts';
 import type { ProfileSummary } from '../../protocol/rest/summary.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import type { RequestCounts } from '../../protocol/rest/timelines.ts';
@@ -88,6 +89,11 @@ export interface AdminServices {
   convert(profileId: string, form: ConvertedForm, signal: AbortSignal): Promise<Uint8Array>;
   /** A stored CPU or heap sampling profile at a glance, made in a worker. Rejects as `convert` does. */
   summarize(profileId: string, limit: number, signal: AbortSignal): Promise<ProfileSummary>;
+  /** Two stored CPU or heap sampling profiles of the same kind, made in a worker. Rejects as `convert` does. */
+  compareProfiles(
+    pair: { kind: ProfileDiff['kind']; before: string; after: string; limit: number },
+    signal: AbortSignal,
+  ): Promise<ProfileDiff>;
   /** Where Vite put the page; it may be missing. */
   readonly pageDirectory: string;
   readonly log: Log;

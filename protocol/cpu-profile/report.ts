@@ -114,15 +114,9 @@ function foldStack(frames: readonly string[]): readonly string[] {
   return frames.length <= 5 ? frames : [frames[0]!, '…', ...frames.slice(-3)];
 }
 
-export function cpuDiffText({
-  activeSamplesBefore,
-  activeSamplesAfter,
-  busyBefore,
-  busyAfter,
-  functions,
-}: CpuDiff): string {
+export function cpuDiffText({ activeBefore, activeAfter, busyBefore, busyAfter, functions }: CpuDiff): string {
   return joinLines([
-    `CPU diff: ${activeSamplesBefore} and ${activeSamplesAfter} busy samples; busy ${shareText(busyBefore)}, then ${shareText(busyAfter)}`,
+    `CPU diff: ${activeBefore} and ${activeAfter} busy samples; busy ${shareText(busyBefore)}, then ${shareText(busyAfter)}`,
     '',
     'Functions by change of their share of the busy time; * beyond the noise of sampling',
     ...textTable(functions, {

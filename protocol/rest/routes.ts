@@ -1,5 +1,6 @@
 import { alertRoutes } from './alerts-routes.ts';
 import { deathRoutes } from './deaths-routes.ts';
+import { diffRoutes } from './diff-routes.ts';
 import { eventSchema } from './event.ts';
 import { snapshotForecastSchema } from './forecast.ts';
 import { infoSchema } from './info.ts';
@@ -213,6 +214,7 @@ export const routes = {
   ...leakRoutes,
   ...deathRoutes,
   ...summaryRoutes,
+  ...diffRoutes,
   ...timelineRoutes,
   listOperations: {
     method: 'GET',

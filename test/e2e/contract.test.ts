@@ -111,9 +111,10 @@ test('every route answers what the contract says, asked as curl asks', { timeout
   expect([first, second].flatMap((page) => page.profiles.map(({ id }) => id))).toEqual(
     profiles.slice(0, 2).map(({ id }) => id),
   );
-  const [heap, , cpu] = profiles;
+  const [heap, cancelledCpu, cpu] = profiles;
   if (heap === undefined || cpu === undefined) throw new Error('there are fewer profiles than the list had');
   expect(await json(`GET /profiles/${cpu.id}`)).toEqual(cpu);
+  expect(await json(`GET /profiles/${cancelledCpu?.id}/diff/${cpu.id}`)).toMatchObject({ kind: 'cpu', before: cpu.id });
 
   await checkDownloads({ client, cpu, heap });
   const body = '{"pinned":true,"labels":{"why":"slow"}}';

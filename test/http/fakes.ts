@@ -224,8 +224,8 @@ export class FakeStore
   /** Makes plain streams fail after this many bytes. */
   failAfterBytes: number | undefined;
 
-  add(id: string, options: { kind: Profile['kind']; plain: Buffer }): Profile {
-    const { kind, plain } = options;
+  add(id: string, options: { kind: Profile['kind']; plain: Buffer; startedAt?: string }): Profile {
+    const { kind, plain, startedAt = time } = options;
     const extension = kind === 'cpu' ? 'cpuprofile' : 'heapsnapshot';
     const profile: Profile = {
       id,
@@ -237,7 +237,7 @@ export class FakeStore
       target: identity,
       thread: { id: 'main', kind: 'main', title: 'main', url: '' },
       trigger: { kind: 'api', by: 'default' },
-      startedAt: time,
+      startedAt,
       endedAt: time,
       durationMs: 0,
       sizeBytes: plain.length,
@@ -397,6 +397,17 @@ export async function fakeServices(overrides: Partial<AdminServices> = {}): Prom
     }),
     convert: async (id: string, { format }: ConvertedForm) => Buffer.from(`${id} as ${format}\n`),
     summarize: async () => ({ kind: 'heap-sampling' as const, sampledBytes: 0, samples: 0, functions: [] }),
+    compareProfiles: async (pair: Parameters<AdminServices['compareProfiles']>[0]) => ({
+      kind: pair.kind,
+      before: pair.before,
+      after: pair.after,
+      activeBefore: 0,
+      activeAfter: 0,
+      busyBefore: 0,
+      busyAfter: 0,
+      functions: [],
+      tree: [],
+    }),
     pageDirectory: '/nonexistent',
     log,
     audit: { write: (record: AuditRecord) => audited.push(record) },

@@ -1,0 +1,26 @@
+import { diffQuery, profileDiffSchema } from './diff.ts';
+import type { Route } from './route.ts';
+
+export const diffRoutes = {
+  diffProfiles: {
+    method: 'GET',
+    path: '/profiles/:id/diff/:other',
+    scope: 'view',
+    heapScope: 'heap',
+    summary:
+      'What grew and shrank between two CPU profiles, or two of heap sampling: functions and call tree, by shares',
+    unknownId: 'unknown-profile',
+    query: diffQuery,
+    answers: [{ status: 200, description: 'From the earlier to the later one', schema: profileDiffSchema }],
+    errors: [
+      'unknown-profile',
+      'unsupported-format',
+      'damaged-profile',
+      'unreadable-profile',
+      'analysis-limit',
+      'too-many-analyses',
+      'data-directory-unusable',
+      'storage-failed',
+    ],
+  },
+} as const satisfies Record<string, Route>;
