@@ -14,6 +14,8 @@ const pseudoFrames: Readonly<Record<string, FrameCategory>> = {
   '(root)': 'program',
   '(program)': 'program',
   '(idle)': 'idle',
+  // Between two joined windows: whatever ran then, it is no function's time.
+  '(not recorded)': 'idle',
   '(garbage collector)': 'gc',
 };
 

@@ -182,6 +182,53 @@ export const stackExpression = expression(
 })()`,
 );
 
+/**
+ * Which OpenTelemetry span is active in what was interrupted: `[seconds, nanoseconds, wall ms, what, µs]` on the clocks of profiles and spans. `what` is the span, or
+ * 'no-api', 'none' (JavaScript ran outside of any span), 'idle' (nothing ran), 'unknown' (the target's Error lets nobody look). The stack is looked at only where
+ * there is no span, three frames deep: two of them are ours. Needs no module. Measured in a busy loop: 4-20 us with a span, 30-60 without.
+ */
+export const spanExpression = expression(
+  'span',
+  `(() => {
+  const [seconds, nanoseconds] = process.hrtime();
+  const wallMs = Date.now();
+  const text = (value, longest) => typeof value === 'string' ? value.slice(0, longest) : '';
+  const intrinsic = Object.getPrototypeOf(TypeError);
+  const replace = (object, key, value) => {
+    const before = Reflect.getOwnPropertyDescriptor(object, key);
+    const isData = before !== undefined && 'value' in before;
+    if (!Reflect.defineProperty(object, key, isData ? { value } : { value, writable: true, configurable: true })) return undefined;
+    return () => before ? Reflect.defineProperty(object, key, before) : Reflect.deleteProperty(object, key);
+  };
+  const look = () => {
+    const undo = [];
+    try {
+      const limit = replace(intrinsic, 'stackTraceLimit', 3);
+      if (!limit) return 'unknown';
+      undo.push(limit);
+      const hook = replace(globalThis.Error, 'prepareStackTrace', (_, sites) => sites);
+      if (!hook) return 'unknown';
+      undo.push(hook);
+      const holder = {};
+      intrinsic.captureStackTrace(holder, look);
+      return holder.stack.length > 2 ? 'none' : 'idle';
+    } finally {
+      for (const each of undo) each();
+    }
+  };
+  let what = 'unknown';
+  try {
+    const api = globalThis[Symbol.for('opentelemetry.js.api.1')];
+    const active = api?.context?.active().getValue(Symbol.for('OpenTelemetry Context Key SPAN'));
+    const context = active?.spanContext();
+    if (context) what = [text(context.traceId, 64), text(context.spanId, 64), text(active.name, 200), text(active.attributes?.['http.route'], 200)];
+    else what = api?.context ? look() : 'no-api';
+  } catch {}
+  const [untilSeconds, untilNanoseconds] = process.hrtime();
+  return [seconds, nanoseconds, wallMs, what, (untilSeconds - seconds) * 1e6 + (untilNanoseconds - nanoseconds) / 1e3];
+})()`,
+);
+
 /** Answered when the event loop turns, so the delay of the answer is the loop's. Evaluate with `awaitPromise`. 0-5 ms where it is not blocked. */
 export const heartbeatExpression = expression('heartbeat', `new Promise((resolve) => setImmediate(resolve, 1))`);
 
@@ -453,15 +500,15 @@ export const exitExpression = expression('exit', `[process.exitCode ?? null, pro
 
 /**
  * Holds V8's profiler warm while the flight recorder changes from one window to the next: creating it anew is what stalls a target (37-1,048 ms). The command-line
- * API's functions are taken once, and known by what they say of themselves: an application may have globals of these names. Called on the object they need
+ * API's functions are taken once, and known by their native text: an application may have globals of these names, which hide them. Called on the object they need
  * that API no more, which an exiting target of 18 or 20 dies of. Sessions whose profiler is enabled hear of this window too (DevTools shows it in its list).
  */
 export const warmProfilerExpression = expression(
   'warm-profiler',
   `(() => {
-  const isOurs = (value) => typeof value === 'function' && String(value).includes('[Command Line API]');
-  if (typeof profile !== 'function' || typeof profileEnd !== 'function') return '${requireMissing}';
-  if (!isOurs(profile) || !isOurs(profileEnd)) throw new Error('it has globals named profile and profileEnd');
+  if (typeof profile === 'undefined' && typeof profileEnd === 'undefined') return '${requireMissing}';
+  const isOurs = (value, name) => typeof value === 'function' && Function.prototype.toString.call(value) === 'function ' + name + '() { [native code] }';
+  if (!isOurs(profile, 'profile') || !isOurs(profileEnd, 'profileEnd')) throw new Error('it has a global named profile or profileEnd');
   const [begin, end] = [profile, profileEnd];
   return { hold: () => { begin('sidescope'); }, release: () => { end('sidescope'); } };
 })()`,
@@ -490,6 +537,7 @@ export const expressions: Readonly<Record<string, ExpressionText>> = {
   usage: usageExpression,
   memory: memoryExpression,
   stack: stackExpression,
+  span: spanExpression,
   vitals: vitalsExpression,
   probe: probeExpression,
   'worker-probe': workerProbeExpression,
