@@ -1,3 +1,5 @@
+import type { AlertList } from '../protocol/rest/alerts.ts';
+import type { DeathList } from '../protocol/rest/deaths.ts';
 import type { SnapshotForecast } from '../protocol/rest/forecast.ts';
 import type { Info } from '../protocol/rest/info.ts';
 import type { DeletedProfiles, OperationList, ProfileList, TargetList } from '../protocol/rest/lists.ts';
@@ -9,6 +11,7 @@ import type { HotFunctions } from '../protocol/rest/hot-functions.ts';
 import type { RouteList, TimelineDetail, TimelineList } from '../protocol/rest/timelines.ts';
 import type { StallList } from '../protocol/rest/stalls.ts';
 import type { Ticket } from '../protocol/rest/ticket.ts';
+import type { VitalsHistory } from '../protocol/rest/vitals.ts';
 
 export const apiBase = '/api/v1/profiling';
 const requestTimeoutMs = 30_000;
@@ -60,6 +63,16 @@ export class Api {
   targets = async (signal?: AbortSignal) => (await this.#json<TargetList>('/targets', { signal })).targets;
 
   stalls = async (signal?: AbortSignal) => (await this.#json<StallList>('/stalls', { signal })).stalls;
+
+  /** The texts of the evidence are left out unless asked for: a list of them may be 5 MB. */
+  alerts = (query: { limit: number; cursor?: string | undefined; evidence: boolean }, signal?: AbortSignal) =>
+    this.#json<AlertList>('/alerts', { query, signal });
+
+  deaths = (query: { limit: number; cursor?: string | undefined }, signal?: AbortSignal) =>
+    this.#json<DeathList>('/deaths', { query, signal });
+
+  vitals = (query: { target: string; from: string; to: string; step?: number | undefined }, signal?: AbortSignal) =>
+    this.#json<VitalsHistory>('/vitals', { query, signal });
 
   operations = async (signal?: AbortSignal) => (await this.#json<OperationList>('/operations', { signal })).operations;
 
@@ -123,6 +136,12 @@ export class Api {
     if (response.body === null) throw unreachable(undefined);
     return response.body;
   };
+
+  /** Any route that answers with JSON: views with routes of their own name them beside themselves. */
+  get = <T>(path: string, query?: Query, signal?: AbortSignal) => this.#json<T>(path, { query: query ?? {}, signal });
+
+  post = <T>(path: string, query?: Query, signal?: AbortSignal) =>
+    this.#json<T>(path, { method: 'POST', query: query ?? {}, signal });
 
   async #json<T>(path: string, call: Call = {}): Promise<T> {
     const response = await this.#request(path, call);

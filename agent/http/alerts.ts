@@ -3,10 +3,12 @@ import type { AdminServices } from './services.ts';
 
 export function alertHandlers({ alerts, targets }: AdminServices): Pick<Handlers, 'listAlerts'> {
   return {
-    listAlerts: ({ query: { target, ...filter } }) => {
+    listAlerts: ({ query: { target, evidence = true, ...filter } }) => {
       // Throws when there is none of that id.
       if (target !== undefined) targets.view(target);
-      return Response.json(alerts.list({ targetId: target, ...filter }));
+      const list = alerts.list({ targetId: target, ...filter });
+      if (evidence) return Response.json(list);
+      return Response.json({ ...list, alerts: list.alerts.map((alert) => ({ ...alert, evidence: [] })) });
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { AlertSummary } from '../../protocol/rest/alerts.ts';
 import type { SidescopeEvent } from '../../protocol/rest/event.ts';
 import type { Info } from '../../protocol/rest/info.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
@@ -23,6 +24,9 @@ export interface ProfileList {
   readonly total: number;
 }
 
+/** As the event stream tells it; `GET /deaths` has what was known until then. */
+export type DeathSummary = Extract<SidescopeEvent, { type: 'death' }>['death'];
+
 export interface PageState {
   readonly connection: Connection;
   /** False until the lists were read once: then the page shows what it knows, however old. */
@@ -33,6 +37,10 @@ export interface PageState {
   readonly vitals: Readonly<Record<string, Vitals>>;
   /** Newest first. */
   readonly stalls: readonly Stall[];
+  /** Newest first, open and closed. */
+  readonly alerts: readonly AlertSummary[];
+  /** Newest first. */
+  readonly deaths: readonly DeathSummary[];
   /** Newest first. */
   readonly operations: readonly Operation[];
   readonly profiles: ProfileList;
@@ -47,6 +55,8 @@ export interface Lists {
   readonly info: Info;
   readonly targets: readonly Target[];
   readonly stalls: readonly Stall[];
+  readonly alerts: readonly AlertSummary[];
+  readonly deaths: readonly DeathSummary[];
   readonly operations: readonly Operation[];
   readonly profiles: ProfileList;
 }
@@ -66,6 +76,8 @@ export type Change =
 export const maxProfileRows = 1000;
 const maxOperations = 200;
 const maxStalls = 20;
+const maxAlerts = 50;
+const maxDeaths = 20;
 
 export const emptyState: PageState = {
   connection: { state: 'connecting' },
@@ -74,6 +86,8 @@ export const emptyState: PageState = {
   targets: [],
   vitals: {},
   stalls: [],
+  alerts: [],
+  deaths: [],
   operations: [],
   profiles: { kind: null, items: [], nextCursor: null, total: 0 },
   requests: null,
@@ -87,8 +101,8 @@ export function nextState(state: PageState, change: Change): PageState {
     case 'connection':
       return { ...state, connection: change.connection };
     case 'lists': {
-      const { info, targets, stalls, operations, profiles } = change.lists;
-      return { ...withInfo(state, info, change.readAtMs), loaded: true, targets, stalls, operations, profiles };
+      const { info, ...lists } = change.lists;
+      return { ...withInfo(state, info, change.readAtMs), loaded: true, ...lists };
     }
     case 'info':
       return withInfo(state, change.info, change.readAtMs);
@@ -132,10 +146,14 @@ function afterEvent(state: PageState, event: SidescopeEvent): PageState {
       return { ...state, vitals: { ...state.vitals, [event.vitals.targetId]: event.vitals } };
     case 'stall':
       return withStall(state, event.stall);
-    case 'alert':
-    case 'death':
-      // No view shows them yet.
-      return state;
+    case 'alert': {
+      const alerts = newestFirst([event.alert, ...without(state.alerts, event.alert.id)], ({ openedAt }) => openedAt);
+      return { ...state, alerts: alerts.slice(0, maxAlerts) };
+    }
+    case 'death': {
+      const deaths = newestFirst([event.death, ...without(state.deaths, event.death.id)], ({ at }) => at);
+      return { ...state, deaths: deaths.slice(0, maxDeaths) };
+    }
     case 'requests':
       return { ...state, requests: event.requests };
     case 'hello':
@@ -161,9 +179,16 @@ function withOperation(state: PageState, operation: Operation): PageState {
 }
 
 function withStall(state: PageState, stall: Stall): PageState {
-  const others = state.stalls.filter(({ id }) => id !== stall.id);
-  const stalls = [stall, ...others].sort((a, b) => b.startedAt.localeCompare(a.startedAt));
+  const stalls = newestFirst([stall, ...without(state.stalls, stall.id)], ({ startedAt }) => startedAt);
   return { ...state, stalls: stalls.slice(0, maxStalls) };
+}
+
+function without<T extends { readonly id: string }>(list: readonly T[], id: string): T[] {
+  return list.filter((other) => other.id !== id);
+}
+
+function newestFirst<T>(list: readonly T[], at: (item: T) => string): T[] {
+  return list.toSorted((a, b) => at(b).localeCompare(at(a)));
 }
 
 function withProfile(state: PageState, profile: Profile): PageState {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { cursor, integer, targetId, time } from './requests.ts';
+import { cursor, flag, integer, targetId, time } from './requests.ts';
 
 export const alertProblems = [
   'memory-limit',
@@ -74,5 +74,6 @@ export const alertsQuery = z
     since: time.optional().describe('openedAt at or after'),
     limit: integer(1, 50, 'alerts').optional().describe('Default 20'),
     cursor: cursor.optional(),
+    evidence: flag.optional().describe('`false` leaves the texts of the evidence out; default `true`'),
   })
   .strict();

@@ -19,6 +19,8 @@ const loaded = nextState(emptyState, {
     info: sampleInfo(),
     targets: [sampleTarget()],
     stalls: [],
+    alerts: [],
+    deaths: [],
     operations: [sampleOperation()],
     profiles: { kind: null, items: [sampleProfile()], nextCursor: null, total: 1 },
   },
@@ -32,6 +34,8 @@ it('replaces what it shows when the lists are read again', () => {
       info: sampleInfo({ storage: null }),
       targets: [],
       stalls: [],
+      alerts: [],
+      deaths: [],
       operations: [],
       profiles: { kind: null, items: [], nextCursor: null, total: 0 },
     },
@@ -41,7 +45,7 @@ it('replaces what it shows when the lists are read again', () => {
 
 it("knows the agent's clock from its start and uptime", () => {
   const info = sampleInfo({ startedAt: new Date(1000).toISOString(), uptimeMs: 500 });
-  const lists = { info, targets: [], stalls: [], operations: [], profiles: loaded.profiles };
+  const lists = { info, targets: [], stalls: [], alerts: [], deaths: [], operations: [], profiles: loaded.profiles };
   expect(nextState(emptyState, { type: 'lists', readAtMs: 9000, lists }).clockOffsetMs).toBe(1500 - 9000);
 });
 

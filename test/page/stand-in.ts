@@ -16,7 +16,14 @@ import { operationSchema } from '../../protocol/rest/operation.ts';
 import type { ProblemCode } from '../../protocol/rest/problem.ts';
 import { problemKinds } from '../../protocol/rest/problem.ts';
 import type { Profile, ProfilePatch } from '../../protocol/rest/profile.ts';
+import type { Alert } from '../../protocol/rest/alerts.ts';
+import { alertListSchema } from '../../protocol/rest/alerts.ts';
+import type { Death } from '../../protocol/rest/deaths.ts';
+import { deathListSchema } from '../../protocol/rest/deaths.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
+import type { VitalsHistory } from '../../protocol/rest/vitals.ts';
+import { vitalsHistorySchema } from '../../protocol/rest/vitals.ts';
+import { sampleHistory } from './history-samples.ts';
 import { stallListSchema } from '../../protocol/rest/stalls.ts';
 import type { HotFunctions } from '../../protocol/rest/hot-functions.ts';
 import { hotFunctionsSchema } from '../../protocol/rest/hot-functions.ts';
@@ -40,6 +47,10 @@ export interface World {
   info: Info;
   targets: Target[];
   stalls: Stall[];
+  alerts: Alert[];
+  deaths: Death[];
+  /** By hand, where the shape of the history matters; else it is made of one reading. */
+  history: VitalsHistory | null;
   timelines: TimelineDetail[];
   routes: RouteList['routes'];
   hot: HotFunctions;
@@ -92,6 +103,9 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
     info: sampleInfo(),
     targets: [sampleTarget()],
     stalls: [],
+    alerts: [],
+    deaths: [],
+    history: null,
     timelines: [],
     routes: [],
     hot: noHotFunctions,
@@ -144,6 +158,15 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
         return sendJson(response, operationListSchema.parse({ operations: world.operations }));
       case 'GET /stalls':
         return sendJson(response, stallListSchema.parse({ stalls: world.stalls, nextCursor: null }));
+      case 'GET /alerts': {
+        const bare = url.searchParams.get('evidence') === 'false';
+        const alerts = world.alerts.map((alert) => (bare ? { ...alert, evidence: [] } : alert));
+        return sendJson(response, alertListSchema.parse({ alerts, nextCursor: null }));
+      }
+      case 'GET /deaths':
+        return sendJson(response, deathListSchema.parse({ deaths: world.deaths, nextCursor: null }));
+      case 'GET /vitals':
+        return sendJson(response, vitalsHistorySchema.parse(world.history ?? sampleHistory(url.searchParams)));
       case 'GET /timelines': {
         if (id === undefined) return sendJson(response, timelinePage(url));
         const found = world.timelines.find(({ traceId }) => traceId === id);

@@ -1,0 +1,107 @@
+import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
+import { analysisOf } from '../../protocol/heap-snapshot/analyse.ts';
+import type { HeapAnalysis } from '../../protocol/heap-snapshot/analyse.ts';
+import { asDiffBase } from '../../protocol/heap-snapshot/diff.ts';
+import { SnapshotReader } from '../../protocol/heap-snapshot/read.ts';
+import { HeapExplorer } from './explorer.ts';
+import { cancelMessage } from './messages.ts';
+import type { Progress, QuestionName, Questions, Reply, Request, SnapshotSource } from './messages.ts';
+import { openSnapshotBytes } from './snapshot-bytes.ts';
+
+/** The thread that holds a snapshot: one is open at a time, and one is read at a time. */
+let explorer: HeapExplorer | undefined;
+let reading: AbortController | undefined;
+
+addEventListener('message', (event: MessageEvent<Request | typeof cancelMessage>) => {
+  if (event.data === cancelMessage) return reading?.abort();
+  const request = event.data;
+  answer(request).then(
+    (found) => reply({ type: 'answer', id: request.id, answer: found }),
+    (error: unknown) => reply({ type: 'failure', id: request.id, ...explain(error) }),
+  );
+});
+
+async function answer(request: Request): Promise<Questions[QuestionName]['answer']> {
+  if (request.name === 'open') {
+    explorer = undefined;
+    explorer = new HeapExplorer(await analyse(request.asked.source));
+    return explorer.overview();
+  }
+  if (explorer === undefined) throw new SidescopeError('not-found', 'no snapshot is open');
+  switch (request.name) {
+    case 'compare': {
+      // Its graph can go before the comparison begins.
+      const base = asDiffBase(await analyse(request.asked.source));
+      return explorer.compare(base);
+    }
+    case 'classes':
+      return explorer.classes(request.asked);
+    case 'class':
+      return explorer.class(request.asked.name);
+    case 'object':
+      return explorer.object(request.asked);
+    case 'fields':
+      return explorer.fields(request.asked.node, request.asked.offset);
+    case 'retainers':
+      return explorer.retainers(request.asked.node, request.asked.offset);
+  }
+}
+
+async function analyse(source: SnapshotSource): Promise<HeapAnalysis> {
+  reading?.abort();
+  const own = (reading = new AbortController());
+  const { signal } = own;
+  try {
+    const { plainBytes, fraction, chunks } = await openSnapshotBytes(source, signal);
+    const reader = new SnapshotReader({ sizeBytes: plainBytes });
+    const show = paced();
+    for await (const chunk of chunks) {
+      signal.throwIfAborted();
+      reader.push(chunk);
+      show({ phase: 'reading', fraction: fraction(), bytes: reader.bytesRead });
+    }
+    const steps = analysisOf(reader.finish());
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+      reply({ type: 'progress', progress: { phase: step.value, fraction: null, bytes: reader.bytesRead } });
+      // An abort is heard between two steps.
+      await turn();
+      signal.throwIfAborted();
+    }
+  } finally {
+    if (reading === own) reading = undefined;
+  }
+}
+
+const showEveryMs = 100;
+
+function paced(): (progress: Progress) => void {
+  let lastMs = -Infinity;
+  return (progress) => {
+    const nowMs = performance.now();
+    if (nowMs - lastMs < showEveryMs) return;
+    lastMs = nowMs;
+    reply({ type: 'progress', progress });
+  };
+}
+
+function explain(error: unknown): { code: string; message: string } {
+  if (isSidescopeError(error)) return { code: error.code, message: error.message };
+  if (error instanceof DOMException && error.name === 'AbortError') return { code: 'aborted', message: 'ended by you' };
+  // Typed arrays that do not fit are a RangeError.
+  if (error instanceof RangeError)
+    return { code: 'analysis-limit', message: `this browser has not the memory for it: ${error.message}` };
+  if (error instanceof TypeError) return { code: 'damaged-profile', message: `the bytes stopped coming: ${error.message}` };
+  return { code: 'page-fault', message: error instanceof Error ? error.message : String(error) };
+}
+
+function reply(message: Reply): void {
+  postMessage(message);
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, 0);
+  });
+}

@@ -1,0 +1,101 @@
+import type { SeriesName, SeriesValues, Vitals, VitalsPoint } from '../../protocol/rest/vitals.ts';
+
+export interface HistoryPoint {
+  readonly atMs: number;
+  readonly values: SeriesValues;
+}
+
+/** Readings of one target, oldest first, in steps. Appending keeps it bounded: a page that is open for a day holds no more than one hour old. */
+export interface History {
+  readonly targetId: string;
+  readonly stepMs: number;
+  readonly points: readonly HistoryPoint[];
+}
+
+/** 5 s for an hour is 720; twice that is drawn without effort. */
+export const maxPoints = 1_500;
+
+export function readPoint(point: VitalsPoint): HistoryPoint {
+  return { atMs: Date.parse(point.at), values: point };
+}
+
+/** A reading as it comes over the event stream, in the shape of the history's points. */
+export function pointOfVitals(vitals: Vitals): HistoryPoint {
+  const { memory, cpu, loop, gc, cgroup, nodeLoad } = vitals;
+  const total = cpu.userCores === null || cpu.systemCores === null ? null : cpu.userCores + cpu.systemCores;
+  const values: SeriesValues = {
+    rssBytes: memory.rssBytes,
+    rssMaxBytes: memory.rssBytes,
+    heapUsedBytes: memory.heapUsedBytes,
+    heapUsedMaxBytes: memory.heapUsedBytes,
+    heapTotalBytes: memory.heapTotalBytes,
+    heapLimitBytes: memory.heapLimitBytes,
+    externalBytes: memory.externalBytes,
+    arrayBuffersBytes: memory.arrayBuffersBytes,
+    containerBytes: cgroup?.memoryCurrentBytes ?? null,
+    containerLimitBytes: memory.containerLimitBytes,
+    cpuUserCores: cpu.userCores,
+    cpuSystemCores: cpu.systemCores,
+    cpuMainCores: cpu.mainCores,
+    cpuMaxCores: total,
+    utilization: loop.utilization,
+    delayMeanMs: loop.delayMeanMs,
+    delayP99Ms: loop.delayP99Ms,
+    delayMaxMs: loop.delayMaxMs,
+    gcRatio: gc === null ? null : gc.pauseMs / liveStepMs,
+    gcPerSecond: gc === null ? null : gc.count / (liveStepMs / 1000),
+    throttledRatio: cgroup?.throttledRatio ?? null,
+    nodeLoad1: nodeLoad?.[0] ?? null,
+  };
+  return { atMs: Date.parse(vitals.at), values };
+}
+
+/** How often the agent reads. */
+const liveStepMs = 5_000;
+
+/** With one more point; one that falls into the last step is taken into it, and one from before is left out. */
+export function appendPoint(history: History, point: HistoryPoint): History {
+  const last = history.points.at(-1);
+  if (last === undefined) return { ...history, points: [point] };
+  if (point.atMs <= last.atMs) return history;
+  const isSameStep = Math.floor(point.atMs / history.stepMs) === Math.floor(last.atMs / history.stepMs);
+  if (!isSameStep || history.stepMs <= liveStepMs) {
+    return { ...history, points: [...history.points, point].slice(-maxPoints) };
+  }
+  const merged = { atMs: last.atMs, values: merge(last.values, point.values) };
+  return { ...history, points: [...history.points.slice(0, -1), merged] };
+}
+
+/** The agent makes these of a step by their maximum. */
+const maxima: readonly SeriesName[] = ['rssMaxBytes', 'heapUsedMaxBytes', 'cpuMaxCores', 'delayP99Ms', 'delayMaxMs'];
+
+/** The worse of two for what is a maximum, the newer one else. */
+function merge(older: SeriesValues, newer: SeriesValues): SeriesValues {
+  const merged: Record<SeriesName, number | null> = { ...newer };
+  for (const name of Object.keys(merged) as SeriesName[]) merged[name] ??= older[name];
+  for (const name of maxima) merged[name] = Math.max(older[name] ?? -Infinity, newer[name] ?? -Infinity);
+  for (const name of maxima) if (merged[name] === -Infinity) merged[name] = null;
+  return merged;
+}
+
+/** The x column in seconds and one column per series. Where readings are missing there is a point without values: a gap, not a line across it. */
+export function columnsOf(
+  history: History,
+  read: readonly ((values: SeriesValues) => number | null)[],
+): (number | null)[][] {
+  const columns: (number | null)[][] = [[], ...read.map(() => [])];
+  const add = (atMs: number, values: SeriesValues | null): void => {
+    columns[0]?.push(atMs / 1000);
+    for (const [index, of] of read.entries()) columns[index + 1]?.push(values === null ? null : of(values));
+  };
+  let beforeMs: number | null = null;
+  for (const { atMs, values } of history.points) {
+    if (beforeMs !== null && atMs - beforeMs > gapSteps * history.stepMs) add((atMs + beforeMs) / 2, null);
+    add(atMs, values);
+    beforeMs = atMs;
+  }
+  return columns;
+}
+
+/** A reading may come late by a step; what takes longer was not read. */
+const gapSteps = 3;

@@ -1,0 +1,151 @@
+import type { AlertSummary } from '../../protocol/rest/alerts.ts';
+import type { Profile } from '../../protocol/rest/profile.ts';
+import type { Stall } from '../../protocol/rest/stalls.ts';
+import type { Target } from '../../protocol/rest/target.ts';
+import type { DeathSummary } from './page-state.ts';
+import { kindWords } from './words.ts';
+import { stallLength, stallPlace } from './vitals-words.ts';
+
+export const markKinds = {
+  death: { word: 'Death', sign: '✕' },
+  alert: { word: 'Alert', sign: '!' },
+  stall: { word: 'Stall', sign: '■' },
+  capture: { word: 'Capture', sign: '●' },
+  start: { word: 'Start', sign: '▲' },
+} as const;
+export type MarkKind = keyof typeof markKinds;
+
+/** Something that happened to a target at a moment, and where more of it is to be seen. */
+export interface Mark {
+  readonly id: string;
+  readonly kind: MarkKind;
+  readonly atMs: number;
+  readonly toMs: number;
+  readonly text: string;
+  /** Path of the view and what of it to show. */
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+}
+
+export interface MarkSources {
+  readonly profiles: readonly Profile[];
+  readonly stalls: readonly Stall[];
+  readonly alerts: readonly AlertSummary[];
+  readonly deaths: readonly DeathSummary[];
+  readonly target: Target;
+  readonly nowMs: number;
+}
+
+/** All of one target, newest first. */
+export function marksOf({ profiles, stalls, alerts, deaths, target, nowMs }: MarkSources): Mark[] {
+  const mine = <T extends { readonly targetId: string }>(list: readonly T[]): T[] =>
+    list.filter(({ targetId }) => targetId === target.id);
+  const marks = [
+    ...mine(profiles).map(markOfProfile),
+    ...mine(stalls).map(markOfStall),
+    ...mine(alerts).map((alert) => markOfAlert(alert, nowMs)),
+    ...mine(deaths).map(markOfDeath),
+    ...startsOf(target),
+  ];
+  return marks.sort((a, b) => b.atMs - a.atMs);
+}
+
+function markOfProfile(profile: Profile): Mark {
+  const shown =
+    profile.kind === 'heap-snapshot' ? null : (profile.cpu?.topFunction ?? profile.sampling?.topSite ?? null);
+  return {
+    id: `profile-${profile.id}`,
+    kind: 'capture',
+    atMs: Date.parse(profile.startedAt),
+    toMs: Date.parse(profile.endedAt),
+    text: shown === null ? kindWords[profile.kind] : `${kindWords[profile.kind]}: ${shown}`,
+    path: '/captures',
+    query: { profile: profile.id },
+  };
+}
+
+function markOfStall(stall: Stall): Mark {
+  const place = stallPlace(stall);
+  const atMs = Date.parse(stall.startedAt);
+  return {
+    id: `stall-${stall.id}`,
+    kind: 'stall',
+    atMs,
+    toMs: atMs + stall.durationMs,
+    text: `${stallLength(stall)}${place === null ? '' : ` in ${place}`}`,
+    path: '/stacks',
+    query: { stall: stall.id },
+  };
+}
+
+function markOfAlert(alert: AlertSummary, nowMs: number): Mark {
+  return {
+    id: `alert-${alert.id}`,
+    kind: 'alert',
+    atMs: Date.parse(alert.openedAt),
+    toMs: alert.closedAt === null ? nowMs : Date.parse(alert.closedAt),
+    text: alert.title,
+    path: '/alerts',
+    query: { alert: alert.id },
+  };
+}
+
+function markOfDeath(death: DeathSummary): Mark {
+  const atMs = Date.parse(death.at);
+  return {
+    id: `death-${death.id}`,
+    kind: 'death',
+    atMs,
+    toMs: atMs,
+    text: death.summary,
+    path: '/alerts',
+    query: { death: death.id },
+  };
+}
+
+function startsOf({ identity, previous }: Target): Mark[] {
+  const runs = [...(identity === null ? [] : [identity]), ...previous.map((run) => run.identity)];
+  return [...new Map(runs.map((run) => [run.instanceId, run])).values()].map((run) => {
+    const atMs = Date.parse(run.startedAt);
+    const version = run.appVersion === null ? '' : ` version ${run.appVersion}`;
+    return {
+      id: `start-${run.instanceId}`,
+      kind: 'start' as const,
+      atMs,
+      toMs: atMs,
+      text: `pid ${run.pid} started${version}`,
+      path: '/',
+      query: {},
+    };
+  });
+}
+
+export interface MarkGroup {
+  /** Of the width, 0 to 1. */
+  readonly left: number;
+  readonly kind: MarkKind;
+  /** Newest first. */
+  readonly marks: readonly Mark[];
+}
+
+/** As they stand on a time axis: those of a kind that would touch each other are one group. */
+export function layoutMarks(
+  marks: readonly Mark[],
+  axis: { readonly fromMs: number; readonly toMs: number; readonly leastGap: number },
+): MarkGroup[] {
+  const groups: (MarkGroup & { marks: Mark[] })[] = [];
+  const last = new Map<MarkKind, MarkGroup & { marks: Mark[] }>();
+  for (const mark of marks) {
+    const left = (mark.atMs - axis.fromMs) / (axis.toMs - axis.fromMs);
+    if (left < 0 || left > 1) continue;
+    const before = last.get(mark.kind);
+    if (before !== undefined && before.left - left < axis.leastGap) {
+      before.marks.push(mark);
+      continue;
+    }
+    const group = { left, kind: mark.kind, marks: [mark] };
+    last.set(mark.kind, group);
+    groups.push(group);
+  }
+  return groups;
+}

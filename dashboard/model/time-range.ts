@@ -1,0 +1,56 @@
+const minuteMs = 60_000;
+
+/** How far back the charts reach while they are live. */
+export const ranges = [
+  ['15m', '15 min', 15 * minuteMs],
+  ['1h', '1 h', 60 * minuteMs],
+  ['6h', '6 h', 360 * minuteMs],
+  ['24h', '24 h', 1440 * minuteMs],
+  ['7d', '7 days', 10_080 * minuteMs],
+] as const;
+export type RangeName = (typeof ranges)[number][0];
+
+export interface TimeRange {
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** Its end is now; else it was chosen by hand and stands. */
+  readonly isLive: boolean;
+}
+
+/** Readings come every 5 s: fewer than a handful show nothing. */
+const leastMs = 30_000;
+const mostMs = ranges.at(-1)?.[2] ?? 0;
+const firstRange: RangeName = '15m';
+
+/** From the link: `range=1h`, or `from` and `to` in milliseconds. What makes no sense there is as if it were not there. */
+export function readRange(query: Readonly<Record<string, string>>, nowMs: number): TimeRange & { name: RangeName } {
+  const found = ranges.find(([name]) => name === query['range']);
+  const name = found?.[0] ?? firstRange;
+  const from = Number(query['from'] ?? Number.NaN);
+  const to = Number(query['to'] ?? Number.NaN);
+  if (Number.isFinite(from) && Number.isFinite(to) && to - from >= 1_000 && from > 0 && to - from <= mostMs) {
+    return { ...widened(from, to), isLive: false, name };
+  }
+  const lengthMs = found?.[2] ?? ranges[0][2];
+  return { fromMs: nowMs - lengthMs, toMs: nowMs, isLive: true, name };
+}
+
+/** As the link holds it. */
+export function writeRange(range: { fromMs: number; toMs: number } | null): Record<'from' | 'to', string | null> {
+  if (range === null) return { from: null, to: null };
+  const { fromMs, toMs } = widened(range.fromMs, range.toMs);
+  return { from: String(Math.round(fromMs)), to: String(Math.round(toMs)) };
+}
+
+/** Half, or twice, as much around the same middle; never beyond now. */
+export function zoomed(range: TimeRange, factor: number, nowMs: number): { fromMs: number; toMs: number } {
+  const lengthMs = Math.min(mostMs, Math.max(leastMs, (range.toMs - range.fromMs) * factor));
+  const middleMs = (range.fromMs + range.toMs) / 2;
+  const toMs = Math.min(nowMs, middleMs + lengthMs / 2);
+  return { fromMs: toMs - lengthMs, toMs };
+}
+
+function widened(fromMs: number, toMs: number): { fromMs: number; toMs: number } {
+  const missingMs = Math.max(0, leastMs - (toMs - fromMs));
+  return { fromMs: fromMs - missingMs / 2, toMs: toMs + missingMs / 2 };
+}
