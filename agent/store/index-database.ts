@@ -5,6 +5,7 @@ import { SidescopeError } from '../../protocol/error.ts';
 import { historySchema } from './history-schema.ts';
 import { newId } from './id.ts';
 import { recordSchema } from './record-schema.ts';
+import { seriesSchema } from './series-schema.ts';
 import type { StoreLog } from './log.ts';
 import { reasonOf, sqliteErrorCode, systemCode } from './storage-error.ts';
 
@@ -46,6 +47,7 @@ const migrations: readonly string[] = [
      BEGIN DELETE FROM source_positions WHERE profile_id = OLD.id; END;`,
   historySchema,
   recordSchema,
+  seriesSchema,
 ];
 
 export const indexVersion = migrations.length;

@@ -4,6 +4,7 @@ import { seriesNames } from '../../protocol/rest/vitals.ts';
 import type { VitalsHistory, VitalsPoint } from '../../protocol/rest/vitals.ts';
 import { historySchema } from '../store/history-schema.ts';
 import { recordSchema } from '../store/record-schema.ts';
+import { seriesSchema } from '../store/series-schema.ts';
 import type { ProfileStore } from '../store/store.ts';
 import { mergeRows, packValues, unpackValues, type SeriesRow } from './series.ts';
 
@@ -22,7 +23,7 @@ export type Index = Pick<ProfileStore, 'inIndex'>;
 
 export function indexInMemory(): Index & Disposable {
   const database = new DatabaseSync(':memory:');
-  database.exec(historySchema + recordSchema);
+  database.exec(historySchema + recordSchema + seriesSchema);
   return {
     inIndex: (_attempt, work) => work(database),
     [Symbol.dispose]: () => database.close(),

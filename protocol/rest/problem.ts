@@ -320,6 +320,47 @@ export const problemKinds = {
     cause: 'Spans come faster than they are decoded, and the bound of bytes that may wait is reached.',
     remedy: 'Exporters try again by themselves; `Retry-After` says when.',
   },
+  // the target's metrics page
+  'metrics-unreachable': {
+    status: 502,
+    cause: "Nothing answers at `--metrics-url`, or its name, its certificate or its token's file is wrong.",
+    remedy: "The message holds the system's reason; `curl` the address from the agent's container.",
+  },
+  'metrics-timeout': {
+    status: 504,
+    cause: 'The metrics page was not there, or not whole, in time. The agent reads it less often then.',
+    remedy: 'Look at what the page computes when it is read; large pages take longer.',
+  },
+  'metrics-http-error': {
+    status: 502,
+    cause: 'The metrics page answered with an HTTP status other than 200, or leads to another host.',
+    remedy: 'Check the path of `--metrics-url`; a page that wants a token has `--metrics-token-file`.',
+  },
+  'not-a-metrics-page': {
+    status: 502,
+    cause: 'What `--metrics-url` answers is of another content type than metrics have, such as HTML.',
+    remedy: 'Name the page that Prometheus reads, mostly `/metrics`.',
+  },
+  'unreadable-metrics': {
+    status: 502,
+    cause: 'The metrics page breaks its format so that values cannot be trusted; nothing of it is used.',
+    remedy: 'The message says in which line and why; `promtool check metrics` says more.',
+  },
+  'metrics-too-large': {
+    status: 502,
+    cause: 'The metrics page has more bytes or series than the agent reads.',
+    remedy: 'Remove labels with many values from the metrics; the limit is in the message.',
+  },
+  'metrics-off': {
+    status: 404,
+    cause: 'The agent does not know a metrics page.',
+    remedy: 'Set `--metrics-url`, such as `http://127.0.0.1:3000/metrics`.',
+  },
+  'metrics-busy': {
+    status: 429,
+    cause: 'The metrics page is being read for others already, as often as is good for the target.',
+    remedy: '`Retry-After` says when; one Prometheus is enough.',
+  },
   // configuration
   'invalid-option': {
     status: 500,
