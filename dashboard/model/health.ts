@@ -1,0 +1,163 @@
+import type { AlertSummary } from '../../protocol/rest/alerts.ts';
+import type { Stall } from '../../protocol/rest/stalls.ts';
+import type { Target } from '../../protocol/rest/target.ts';
+import type { Vitals } from '../../protocol/rest/vitals.ts';
+import { formatAgo, formatBytes, formatDuration, formatShare } from '../format.ts';
+import type { PageState } from './page-state.ts';
+import { stallPlace, stallVerdict } from './vitals-words.ts';
+import type { Tone } from './words.ts';
+import { sentence } from './words.ts';
+
+/** How one target is, in one sentence, and where more of it is to be seen. */
+export interface Health {
+  readonly tone: Tone;
+  readonly text: string;
+  readonly path: string | null;
+  readonly query: Readonly<Record<string, string>>;
+}
+
+/** Longer ago it is history, and stands in the list of what happened. */
+const recentMs = 10 * 60_000;
+/** Readings come every 5 s; older ones say nothing of now. */
+const freshMs = 30_000;
+const saturatedAt = 0.95;
+const throttledAt = 0.2;
+const nearLimitAt = 0.9;
+const collectingAt = 0.3;
+
+/** What is worst comes first: what keeps the process from answering before what makes it slow, and both before what may come. */
+export function healthOf(state: PageState, target: Target, nowMs: number): Health {
+  const vitals = state.vitals[target.id];
+  return (
+    blocked(state.stalls, target) ??
+    died(state, target, nowMs) ??
+    notThere(target, nowMs) ??
+    alerted(state.alerts, target, 'critical') ??
+    strained(vitals, nowMs) ??
+    alerted(state.alerts, target, 'warning') ??
+    stalledLately(state.stalls, { target, nowMs }) ??
+    well(vitals, nowMs)
+  );
+}
+
+function blocked(stalls: readonly Stall[], target: Target): Health | null {
+  const stall = stalls.find(({ state, targetId }) => state === 'ongoing' && targetId === target.id);
+  if (stall === undefined) return null;
+  return { tone: 'bad', text: stallWords(stall, 'is'), path: '/stacks', query: { stall: stall.id } };
+}
+
+/** `The event loop is blocked for 3.2 s by renderReport (report.ts:88), GET /report, trace 0a24…`. */
+function stallWords(stall: Stall, verb: 'is' | 'was'): string {
+  const place = stallPlace(stall);
+  const who = stall.thread === 'main' ? 'The event loop' : `The event loop of ${stall.thread}`;
+  const verdict = stallVerdict(stall);
+  const by = place === null ? '' : ` by ${verdict === null ? '' : `${verdict} `}${place}`;
+  const request =
+    stall.span === null ? '' : `, ${stall.span.route ?? stall.span.name}, trace ${stall.span.traceId.slice(0, 8)}…`;
+  return `${who} ${verb} ${stall.kind} for ${formatDuration(stall.durationMs)}${by}${request}.`;
+}
+
+function died({ deaths }: PageState, target: Target, nowMs: number): Health | null {
+  const death = deaths.find(({ targetId }) => targetId === target.id);
+  if (death === undefined || death.cause === 'exit') return null;
+  const agoMs = nowMs - Date.parse(death.at);
+  if (agoMs > recentMs) return null;
+  const back = target.state.state === 'attached' ? ' It is back.' : '';
+  return {
+    tone: 'bad',
+    text: `It died ${formatAgo(agoMs)}: ${sentence(death.summary)}${back}`,
+    path: '/alerts',
+    query: { death: death.id },
+  };
+}
+
+function notThere(target: Target, nowMs: number): Health | null {
+  const { state } = target;
+  const nothing = { path: null, query: {} };
+  if (state.state === 'attached' || state.state === 'standby') return null;
+  if (state.state === 'waiting-for-exit') return { tone: 'busy', text: 'The process is ending.', ...nothing };
+  if (state.state === 'connecting' && target.identity === null) {
+    return { tone: 'warn', text: 'Not attached yet: the card below says what the agent met.', ...nothing };
+  }
+  const sinceMs = state.state === 'detached' ? Date.parse(state.since) : lastEndMs(target);
+  const age = sinceMs === null ? '' : `, last data ${formatAgo(nowMs - sinceMs)}`;
+  return {
+    tone: 'warn',
+    text: `It is gone or restarting${age}: the agent attaches again when it is back.`,
+    ...nothing,
+  };
+}
+
+function lastEndMs({ previous }: Target): number | null {
+  const [last] = previous;
+  return last === undefined ? null : Date.parse(last.endedAt);
+}
+
+function alerted(alerts: readonly AlertSummary[], target: Target, severity: AlertSummary['severity']): Health | null {
+  const open = alerts.filter((alert) => alert.state === 'open' && alert.targetId === target.id);
+  const found = open.find((alert) => alert.severity === severity);
+  if (found === undefined) return null;
+  const tone = severity === 'critical' ? 'bad' : 'warn';
+  const more = open.length > 1 ? ` And ${open.length - 1} more.` : '';
+  return { tone, text: `${sentence(found.title)}${more}`, path: '/alerts', query: { alert: found.id } };
+}
+
+/** By the numbers of now, before anything has called it a problem. */
+function strained(vitals: Vitals | undefined, nowMs: number): Health | null {
+  if (vitals === undefined || nowMs - Date.parse(vitals.at) > freshMs) return null;
+  const { loop, memory, cgroup, gc } = vitals;
+  const say = (text: string, path: string): Health => ({ tone: 'warn', text, path, query: {} });
+  const throttled = cgroup?.throttledRatio ?? 0;
+  if (throttled >= throttledAt) {
+    const limit = (cgroup?.cpuLimitCores ?? null) === null ? '' : ` of ${String(cgroup?.cpuLimitCores)} cores`;
+    return say(`The CPU limit${limit} keeps it waiting ${formatShare(throttled)} of the time.`, '/captures');
+  }
+  const full = fullest(memory);
+  if (full !== null) return say(full, '/memory');
+  const collecting = gc === null ? 0 : gc.pauseMs / 5_000;
+  if (collecting >= collectingAt) {
+    return say(`Garbage collection takes ${formatShare(collecting)} of the time.`, '/memory');
+  }
+  if ((loop.utilization ?? 0) < saturatedAt) return null;
+  return say(
+    `The event loop is busy ${formatShare(loop.utilization ?? 0)} of the time: requests wait for each other. A CPU profile tells what it does.`,
+    '/captures',
+  );
+}
+
+function fullest(memory: Vitals['memory']): string | null {
+  const pools = [
+    ['The heap', memory.heapUsedBytes, memory.heapLimitBytes],
+    ['The process', memory.rssBytes, memory.containerLimitBytes],
+  ] as const;
+  for (const [name, used, limit] of pools) {
+    if (used === null || limit === null || limit === 0 || used / limit < nearLimitAt) continue;
+    return `${name} holds ${formatBytes(used)} of ${formatBytes(limit)} (${formatShare(used / limit)}).`;
+  }
+  return null;
+}
+
+function stalledLately(stalls: readonly Stall[], at: { target: Target; nowMs: number }): Health | null {
+  const stall = stalls.find(({ targetId }) => targetId === at.target.id);
+  if (stall === undefined) return null;
+  const agoMs = at.nowMs - Date.parse(stall.endedAt ?? stall.noticedAt);
+  if (agoMs > recentMs) return null;
+  const text = `${stallWords(stall, 'was')} That was ${formatAgo(agoMs)}.`;
+  return { tone: 'warn', text, path: '/stacks', query: { stall: stall.id } };
+}
+
+function well(vitals: Vitals | undefined, nowMs: number): Health {
+  const nothing = { path: null, query: {} };
+  if (vitals === undefined || nowMs - Date.parse(vitals.at) > freshMs) {
+    return { tone: 'idle', text: 'Attached; no reading of it yet.', ...nothing };
+  }
+  const { loop, memory } = vitals;
+  const facts = [
+    loop.utilization === null ? null : `event loop ${formatShare(loop.utilization)} busy`,
+    loop.delayP99Ms === null ? null : `delay p99 ${formatDuration(loop.delayP99Ms)}`,
+    memory.heapUsedBytes === null || memory.heapLimitBytes === null || memory.heapLimitBytes === 0
+      ? null
+      : `heap at ${formatShare(memory.heapUsedBytes / memory.heapLimitBytes)} of its limit`,
+  ].filter((fact) => fact !== null);
+  return { tone: 'good', text: `Healthy${facts.length === 0 ? '' : `: ${facts.join(', ')}`}.`, ...nothing };
+}

@@ -1,0 +1,92 @@
+import { useEffect, useRef } from 'preact/hooks';
+import type { ChartPlan } from '../model/charts.ts';
+import type { History } from '../model/history.ts';
+import { columnsOf } from '../model/history.ts';
+import type { Mark } from '../model/marks.ts';
+import type { TimeRange } from '../model/time-range.ts';
+import type { ChartHandle } from './uplot-chart.ts';
+import { drawChart } from './uplot-chart.ts';
+
+/** A chart with its legend; the values are those under the cursor, else the newest. */
+export function Chart(props: {
+  plan: ChartPlan;
+  history: History;
+  range: TimeRange;
+  marks: readonly Mark[];
+  onBrush: (range: { fromMs: number; toMs: number }) => void;
+  onReset: () => void;
+}) {
+  const { plan, history, range, marks } = props;
+  const box = useRef<HTMLDivElement>(null);
+  const handle = useRef<ChartHandle | null>(null);
+  const values = useRef<(HTMLElement | null)[]>([]);
+  const columns = useRef<(number | null)[][]>([]);
+  const latest = useRef(props);
+  latest.current = props;
+
+  // Written past the components: the cursor moves sixty times a second, over all charts at once.
+  const tell = (index: number | null): void => {
+    for (const [place, element] of values.current.entries()) {
+      if (element === null) continue;
+      const column = columns.current[place + 1] ?? [];
+      const value = index === null ? lastOf(column) : (column[index] ?? null);
+      element.textContent = value === null ? '–' : plan.format(value);
+    }
+  };
+
+  useEffect(() => {
+    if (box.current === null) return;
+    const drawn = drawChart(box.current, plan, {
+      onBrush: (chosen) => latest.current.onBrush(chosen),
+      onReset: () => latest.current.onReset(),
+      onCursor: tell,
+    });
+    handle.current = drawn;
+    return () => {
+      handle.current = null;
+      drawn[Symbol.dispose]();
+    };
+  }, [plan]);
+
+  const { fromMs, toMs } = range;
+  useEffect(() => {
+    columns.current = columnsOf(
+      history,
+      plan.series.map(({ read }) => read),
+    );
+    handle.current?.show({ columns: columns.current, range: { fromMs, toMs }, marks });
+    tell(null);
+  }, [plan, history, fromMs, toMs, marks]);
+
+  const known = plan.series.map(({ read }) => history.points.some((point) => read(point.values) !== null));
+  return (
+    <figure class="chart" aria-label={plan.title}>
+      <figcaption>
+        <strong>{plan.title}</strong>
+        {plan.series.map(({ label, isLimit }, index) => (
+          <span key={label} class="key" hidden={!known[index]}>
+            <svg class={isLimit ? 'series-limit' : `series-${index + 1}`} width="18" height="8" aria-hidden="true">
+              <path d="M0 4h18" stroke="currentColor" stroke-width="2" stroke-dasharray={swatch(index, isLimit)} />
+            </svg>
+            {label}{' '}
+            <b
+              ref={(element) => {
+                values.current[index] = element;
+              }}
+            />
+          </span>
+        ))}
+      </figcaption>
+      <div class="plot" ref={box} />
+    </figure>
+  );
+}
+
+function swatch(index: number, isLimit: boolean | undefined): string {
+  if (isLimit) return '5 3';
+  return ['none', '4 2', '2 2'][index] ?? 'none';
+}
+
+function lastOf(column: readonly (number | null)[]): number | null {
+  return column.findLast((value) => value !== null) ?? null;
+}

@@ -1,0 +1,99 @@
+import { useMemo } from 'preact/hooks';
+import type { Target } from '../../protocol/rest/target.ts';
+import { chartPlans } from '../model/charts.ts';
+import { marksOf } from '../model/marks.ts';
+import type { PageState } from '../model/page-state.ts';
+import type { RangeName } from '../model/time-range.ts';
+import { ranges, readRange, writeRange, zoomed } from '../model/time-range.ts';
+import { Chart } from './chart.tsx';
+import { MarksLane } from './marks-lane.tsx';
+import { setQuery } from './navigation.ts';
+import { useNow } from './page-context.ts';
+import { ProblemNote, Time } from './parts.tsx';
+import { useHistory } from './use-history.ts';
+import '../style/charts.css';
+
+const tickMs = 5_000;
+
+/** How one target was: charts over one time axis, with what happened marked on it. */
+export function ChartsSection(props: { state: PageState; target: Target; query: Readonly<Record<string, string>> }) {
+  const { state, target, query } = props;
+  const nowMs = useNow(state.clockOffsetMs, tickMs);
+  const range = readRange(query, nowMs);
+  const { history, problem } = useHistory({ state, targetId: target.id, range });
+  const { profiles, stalls, alerts, deaths } = state;
+  const marks = useMemo(
+    () => marksOf({ profiles: profiles.items, stalls, alerts, deaths, target, nowMs }),
+    [profiles.items, stalls, alerts, deaths, target, nowMs],
+  );
+  const show = (chosen: { fromMs: number; toMs: number } | null): void => setQuery(writeRange(chosen));
+  return (
+    <section id="charts" aria-labelledby="charts-title">
+      <div class="title">
+        <h3 id="charts-title">{target.name} over time</h3>
+        <fieldset class="choices views">
+          <legend class="sr">How far back</legend>
+          {ranges.map(([name, words]) => (
+            <label key={name} class="choice">
+              <input
+                type="radio"
+                name="range"
+                checked={range.isLive && range.name === name}
+                onChange={() => chooseRange(name)}
+              />
+              <span>{words}</span>
+            </label>
+          ))}
+        </fieldset>
+        <button type="button" onClick={() => show(zoomed(range, 0.5, nowMs))}>
+          Zoom in
+        </button>
+        <button type="button" onClick={() => show(zoomed(range, 2, nowMs))}>
+          Zoom out
+        </button>
+        {!range.isLive && (
+          <>
+            <button type="button" class="primary" onClick={() => show(null)}>
+              Back to live
+            </button>
+            <span class="dim">
+              <Time iso={new Date(range.fromMs).toISOString()} nowMs={nowMs} /> to{' '}
+              <Time iso={new Date(range.toMs).toISOString()} nowMs={nowMs} />
+            </span>
+          </>
+        )}
+      </div>
+      <ProblemNote problem={problem} />
+      <MarksLane marks={marks} range={range} nowMs={nowMs} />
+      {history === null ? (
+        problem === null && <p class="hint">Reading…</p>
+      ) : (
+        <>
+          {history.points.length === 0 && (
+            <p class="empty">
+              No reading in this time:{' '}
+              {range.isLive ? 'the first comes some seconds after the agent attached.' : 'choose another.'}
+            </p>
+          )}
+          <div class="charts">
+            {chartPlans.map((plan) => (
+              <Chart
+                key={plan.id}
+                plan={plan}
+                history={history}
+                range={range}
+                marks={marks}
+                onBrush={show}
+                onReset={() => show(null)}
+              />
+            ))}
+          </div>
+        </>
+      )}
+    </section>
+  );
+}
+
+function chooseRange(name: RangeName): void {
+  setQuery({ range: name, from: null, to: null });
+}

@@ -1,0 +1,37 @@
+import type { Target } from '../../protocol/rest/target.ts';
+import { healthOf } from '../model/health.ts';
+import type { PageState } from '../model/page-state.ts';
+import type { Tone } from '../model/words.ts';
+import { hrefTo } from './navigation.ts';
+
+const toneWords: Readonly<Record<Tone, string>> = {
+  good: 'Good',
+  busy: 'Busy',
+  warn: 'Attention',
+  bad: 'Problem',
+  idle: 'Unknown',
+};
+
+/** The first line of the page. With several targets each has its own, the worst on top. */
+export function HealthLines({ state, nowMs }: { state: PageState; nowMs: number }) {
+  const lines = state.targets
+    .map((target) => ({ target, health: healthOf(state, target, nowMs) }))
+    .toSorted((a, b) => order.indexOf(a.health.tone) - order.indexOf(b.health.tone));
+  return (
+    <div class="health" role="status" aria-label="Health">
+      {lines.map(({ target, health }) => (
+        <p key={target.id} class={`headline ${health.tone}`}>
+          <span class="health-word">{toneWords[health.tone]}</span> <Name target={target} of={lines.length} />
+          {health.text}{' '}
+          {health.path !== null && <a href={hrefTo(health.path, { ...health.query, target: target.id })}>Show it</a>}
+        </p>
+      ))}
+    </div>
+  );
+}
+
+const order: readonly Tone[] = ['bad', 'warn', 'busy', 'idle', 'good'];
+
+function Name({ target, of }: { target: Target; of: number }) {
+  return of > 1 ? <span class="dim">{target.name}: </span> : null;
+}

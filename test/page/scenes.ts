@@ -1,0 +1,104 @@
+import type { Page } from 'playwright-core';
+import type { SidescopeEvent } from '../../protocol/rest/event.ts';
+import { sampleAlert, sampleDeath } from './incident-samples.ts';
+import { sampleHotFunctions, sampleRoute, sampleTimeline } from './request-samples.ts';
+import {
+  ago,
+  connectingTarget,
+  detachedTarget,
+  refusedForecast,
+  sampleInfo,
+  sampleOperation,
+  sampleProfile,
+  sampleSnapshot,
+  sampleStall,
+  sampleTarget,
+  sampleVitals,
+} from './samples.ts';
+import type { World } from './stand-in.ts';
+
+/** A view with something in it, as a picture or a test wants it. */
+export interface Scene {
+  readonly name: string;
+  readonly path: string;
+  readonly world: Partial<World>;
+  readonly events?: readonly SidescopeEvent[];
+  readonly ready: (page: Page) => Promise<void>;
+}
+
+/** Made anew at each call: their times are of now. */
+export function scenes(): Scene[] {
+  const features = [
+    { name: 'storage', state: 'on', reason: null, remedy: null },
+    { name: 'vitals', state: 'on', reason: null, remedy: null },
+    { name: 'otlp', state: 'on', reason: null, remedy: null },
+  ] as const;
+  const incident: Partial<World> = {
+    info: sampleInfo({ features: [...features] }),
+    stalls: [sampleStall({ startedAt: ago(320_000), noticedAt: ago(319_000), endedAt: ago(316_900) })],
+    alerts: [sampleAlert()],
+    deaths: [sampleDeath()],
+    profiles: [sampleProfile({ startedAt: ago(310_000), endedAt: ago(280_000) }), sampleSnapshot()],
+  };
+  const vitals: SidescopeEvent = { type: 'vitals', vitals: sampleVitals() };
+  const charts = (page: Page): Promise<void> => page.getByRole('figure', { name: 'CPU' }).waitFor();
+  return [
+    {
+      name: 'overview',
+      path: '/',
+      world: incident,
+      events: [
+        vitals,
+        { type: 'stall', stall: sampleStall({ id: 's-9', startedAt: ago(3_200), state: 'ongoing', endedAt: null }) },
+      ],
+      ready: charts,
+    },
+    {
+      name: 'overview-quiet',
+      path: '/',
+      world: { ...incident, stalls: [], alerts: [], deaths: [] },
+      events: [vitals],
+      ready: charts,
+    },
+    {
+      name: 'overview-many',
+      path: '/?range=1h',
+      world: { ...incident, targets: [sampleTarget(), connectingTarget, detachedTarget] },
+      events: [vitals],
+      ready: charts,
+    },
+    {
+      name: 'captures',
+      path: '/captures',
+      world: {
+        ...incident,
+        forecast: refusedForecast,
+        operations: [sampleOperation()],
+        profiles: Array.from({ length: 12 }, (_, index) =>
+          index % 3 === 1
+            ? sampleSnapshot({ id: `p-${index}`, startedAt: ago(index * 700_000) })
+            : sampleProfile({ id: `p-${index}`, startedAt: ago(index * 700_000), pinned: index === 4 }),
+        ),
+      },
+      ready: (page) => page.getByText('Refused', { exact: true }).waitFor(),
+    },
+    {
+      name: 'requests',
+      path: '/requests',
+      world: {
+        ...incident,
+        timelines: [sampleTimeline()],
+        routes: [sampleRoute()],
+        hot: sampleHotFunctions,
+      },
+      ready: (page) => page.getByText('database 93 %, server 7 %').waitFor(),
+    },
+    {
+      name: 'alerts',
+      path: '/alerts',
+      world: incident,
+      ready: (page) => page.getByText('heap grows').first().waitFor(),
+    },
+    { name: 'agent', path: '/agent', world: incident, ready: (page) => page.getByText('What is on').waitFor() },
+  ];
+}
