@@ -116,10 +116,13 @@ describe('the pod of examples/shop', () => {
     expect(await ended).toEqual([0, null]);
   });
 
-  it('shows everything as on, at the port that kubelet and Prometheus reach', async () => {
+  it('shows nothing as failed, and what its manifest leaves off, at the port that kubelet and Prometheus reach', async () => {
     await using ops = await forwardPort(pod, 7778);
-    const { features } = (await (await fetch(`${ops.url}/readyz`)).json()) as { features: unknown[] };
-    expect(features).toEqual([]);
+    const { features } = (await (await fetch(`${ops.url}/readyz`)).json()) as {
+      features: { name: string; state: string }[];
+    };
+    expect(features.filter(({ state }) => state !== 'off')).toEqual([]);
+    expect(features.map(({ name }) => name)).toContain('otlp');
     expect(await (await fetch(`${ops.url}/metrics`)).text()).toMatch(/^sidescope_target_attached\{[^}]*\} 1$/m);
   });
 
