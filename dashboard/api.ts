@@ -1,5 +1,6 @@
 import type { AlertList } from '../protocol/rest/alerts.ts';
 import type { DeathList } from '../protocol/rest/deaths.ts';
+import type { ProfileDiff } from '../protocol/rest/diff.ts';
 import type { SnapshotForecast } from '../protocol/rest/forecast.ts';
 import type { Info } from '../protocol/rest/info.ts';
 import type { DeletedProfiles, OperationList, ProfileList, TargetList } from '../protocol/rest/lists.ts';
@@ -76,11 +77,15 @@ export class Api {
 
   operations = async (signal?: AbortSignal) => (await this.#json<OperationList>('/operations', { signal })).operations;
 
-  profiles = (query: { kind?: ProfileKind | undefined; cursor?: string | undefined }, signal?: AbortSignal) =>
-    this.#json<ProfileList>('/profiles', {
-      query: { ...query, limit: 50 },
-      signal,
-    });
+  profiles = (
+    query: { kind?: ProfileKind | undefined; cursor?: string | undefined; limit?: number },
+    signal?: AbortSignal,
+  ) => this.#json<ProfileList>('/profiles', { query: { limit: 50, ...query }, signal });
+
+  profile = (id: string, signal?: AbortSignal) => this.#json<Profile>(profilePath(id), { signal });
+
+  diff = (ids: { before: string; after: string }, signal?: AbortSignal) =>
+    this.#json<ProfileDiff>(`${profilePath(ids.before)}/diff/${encodeURIComponent(ids.after)}`, { signal });
 
   timelines = (
     query: {

@@ -27,6 +27,40 @@ export const views: readonly ViewEntry[] = [
     load: () => import('./view/requests-view.tsx'),
   },
   {
+    path: '/memory',
+    title: 'Memory',
+    inNav: true,
+    about:
+      'What the process holds, by pool, and how near its limits are. A leak is called one only after its floor, what is left after garbage collections, kept growing; the sites below say which functions allocated what stayed. Runs that ended are at the end, with what was known of them.',
+    load: () => import('./view/memory-view.tsx'),
+  },
+  {
+    path: '/heap',
+    title: 'Heap explorer',
+    inNav: false,
+    below: '/memory',
+    about:
+      'A heap snapshot, analysed in this browser: nothing is uploaded. Self is the object alone; retained is what would be freed with it. A class counts nothing twice.',
+    load: () => import('./view/heap-view.tsx'),
+  },
+  {
+    path: '/heap/:id',
+    title: 'Heap explorer',
+    inNav: false,
+    below: '/memory',
+    about:
+      'A heap snapshot, analysed in this browser: nothing is uploaded. Self is the object alone; retained is what would be freed with it. A class counts nothing twice.',
+    load: () => import('./view/heap-view.tsx'),
+  },
+  {
+    path: '/stacks',
+    title: 'Stacks',
+    inNav: true,
+    about:
+      'What every thread executes at this moment, also when its event loop is blocked, and the blocks that the stall watch saw: their stacks, merged, say where the time went.',
+    load: () => import('./view/stacks-view.tsx'),
+  },
+  {
     path: '/agent',
     title: 'Agent',
     inNav: true,

@@ -12,19 +12,26 @@ interface Waiting {
 export class HeapClient {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #listeners = new Set<(progress: Progress) => void>();
   #lastId = 0;
 
   constructor(onProgress: (progress: Progress) => void) {
+    this.#listeners.add(onProgress);
     this.#worker = startWorker();
     this.#worker.addEventListener('message', ({ data }: MessageEvent<Reply>) => {
-      if (data.type === 'progress') return onProgress(data.progress);
+      if (data.type === 'progress') {
+        for (const listener of this.#listeners) listener(data.progress);
+        return;
+      }
       const waiting = this.#waiting.get(data.id);
       this.#waiting.delete(data.id);
       if (data.type === 'answer') waiting?.resolve(data.answer);
       else waiting?.reject(problem(data.code, data.message));
     });
     this.#worker.addEventListener('error', (event) => {
-      this.#failAll(problem('analysis-limit', event.message || 'the browser ended the analysis, most often for its memory'));
+      this.#failAll(
+        problem('analysis-limit', event.message || 'the browser ended the analysis, most often for its memory'),
+      );
     });
   }
 
@@ -34,6 +41,12 @@ export class HeapClient {
     this.#waiting.set(id, { resolve: resolve as (answer: unknown) => void, reject });
     this.#worker.postMessage({ id, name, asked } as Request);
     return promise;
+  }
+
+  /** Until the function returned is called. */
+  onProgress(listener: (progress: Progress) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Ends what is being read; a snapshot that is open stays. */

@@ -92,7 +92,8 @@ function explain(error: unknown): { code: string; message: string } {
   // Typed arrays that do not fit are a RangeError.
   if (error instanceof RangeError)
     return { code: 'analysis-limit', message: `this browser has not the memory for it: ${error.message}` };
-  if (error instanceof TypeError) return { code: 'damaged-profile', message: `the bytes stopped coming: ${error.message}` };
+  if (error instanceof TypeError)
+    return { code: 'damaged-profile', message: `the bytes stopped coming: ${error.message}` };
   return { code: 'page-fault', message: error instanceof Error ? error.message : String(error) };
 }
 

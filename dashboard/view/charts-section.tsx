@@ -1,5 +1,6 @@
 import { useMemo } from 'preact/hooks';
 import type { Target } from '../../protocol/rest/target.ts';
+import type { ChartPlan } from '../model/charts.ts';
 import { chartPlans } from '../model/charts.ts';
 import { marksOf } from '../model/marks.ts';
 import type { PageState } from '../model/page-state.ts';
@@ -16,8 +17,14 @@ import '../style/charts.css';
 const tickMs = 5_000;
 
 /** How one target was: charts over one time axis, with what happened marked on it. */
-export function ChartsSection(props: { state: PageState; target: Target; query: Readonly<Record<string, string>> }) {
-  const { state, target, query } = props;
+export function ChartsSection(props: {
+  state: PageState;
+  target: Target;
+  query: Readonly<Record<string, string>>;
+  /** Default: those of the overview. */
+  plans?: readonly ChartPlan[];
+}) {
+  const { state, target, query, plans = chartPlans } = props;
   const nowMs = useNow(state.clockOffsetMs, tickMs);
   const range = readRange(query, nowMs);
   const { history, problem } = useHistory({ state, targetId: target.id, range });
@@ -76,7 +83,7 @@ export function ChartsSection(props: { state: PageState; target: Target; query: 
             </p>
           )}
           <div class="charts">
-            {chartPlans.map((plan) => (
+            {plans.map((plan) => (
               <Chart
                 key={plan.id}
                 plan={plan}

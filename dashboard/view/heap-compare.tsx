@@ -1,0 +1,53 @@
+import { formatBytes } from '../format.ts';
+import { HeapProgress } from './heap-progress.tsx';
+import { useStoredSnapshots } from './heap-sources.tsx';
+import { setQuery, useAddress } from './navigation.ts';
+import { usePage, useNow } from './page-context.ts';
+import { ProblemNote } from './parts.tsx';
+import { formatTime } from '../format.ts';
+import type { ComparedHeap } from './use-heap.ts';
+
+/** Another snapshot of the same process, mostly an earlier one: what is new since then. */
+export function HeapCompare({ id, compared }: { id: string; compared: ComparedHeap }) {
+  const { store } = usePage();
+  const nowMs = useNow(store.state.clockOffsetMs, 60_000);
+  const { profiles } = useStoredSnapshots();
+  const against = useAddress().query['against'] ?? '';
+  const own = profiles.find((profile) => profile.id === id);
+  const others = profiles.filter(
+    (profile) =>
+      profile.id !== id &&
+      (own === undefined ||
+        (profile.target.instanceId === own.target.instanceId && profile.thread.id === own.thread.id)),
+  );
+  return (
+    <div class="compare">
+      <div class="fields">
+        <label class="field">
+          Compare with
+          <select value={against} onChange={(event) => setQuery({ against: event.currentTarget.value || null })}>
+            <option value="">nothing</option>
+            {others.map((profile) => (
+              <option key={profile.id} value={profile.id}>
+                {profile.targetName}, {formatTime(profile.startedAt, nowMs)}, {formatBytes(profile.sizeBytes)}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label class="field">
+          or with a file of the same process
+          <input
+            type="file"
+            accept=".heapsnapshot,.gz"
+            onChange={(event) => {
+              const file = event.currentTarget.files?.[0];
+              if (file !== undefined) compared.withFile(file);
+            }}
+          />
+        </label>
+      </div>
+      {compared.isReading && <HeapProgress progress={compared.progress} onStop={compared.stop} />}
+      <ProblemNote problem={compared.problem} />
+    </div>
+  );
+}

@@ -1,0 +1,115 @@
+import '../style/memory.css';
+import { useEffect, useState } from 'preact/hooks';
+import type { Stacks, ThreadStack } from '../../protocol/rest/stacks.ts';
+import type { Target } from '../../protocol/rest/target.ts';
+import { formatDuration, plural } from '../format.ts';
+import { readStacks } from '../memory-api.ts';
+import { stacksText, threadStates } from '../model/stack-words.ts';
+import { CopyText } from './copy-text.tsx';
+import { useAction, useNow, usePage } from './page-context.ts';
+import { Badge, ProblemNote, Time } from './parts.tsx';
+import { StackFrames } from './stack-frames.tsx';
+import { StallRecords } from './stall-records.tsx';
+import type { ViewProps } from './view-props.ts';
+
+export function View({ state, target, address }: ViewProps) {
+  const nowMs = useNow(state.clockOffsetMs, 5_000);
+  return (
+    <>
+      {target === undefined ? (
+        <p class="empty">No target yet: its stacks are shown here as soon as there is one.</p>
+      ) : (
+        <LiveStacks key={target.id} target={target} nowMs={nowMs} />
+      )}
+      <StallRecords state={state} targetId={target?.id} nowMs={nowMs} openId={address.query['stall']} />
+    </>
+  );
+}
+
+function LiveStacks({ target, nowMs }: { target: Target; nowMs: number }) {
+  const { api } = usePage();
+  const action = useAction();
+  const [stacks, setStacks] = useState<Stacks | null>(null);
+  const [isFollowing, setFollowing] = useState(false);
+  const isAttached = target.state.state === 'attached';
+  const refresh = (): void => action.run(async () => setStacks(await readStacks(api, target.id)));
+  useEffect(() => {
+    if (isAttached) refresh();
+  }, [isAttached]);
+  useEffect(() => {
+    if (!isFollowing || !isAttached || action.busy) return;
+    const timer = setTimeout(refresh, followEveryMs);
+    return () => clearTimeout(timer);
+  }, [isFollowing, isAttached, action.busy]);
+  return (
+    <section aria-labelledby="now-title">
+      <div class="title">
+        <h2 id="now-title">All threads now</h2>
+        <button type="button" class="primary" disabled={!isAttached || action.busy} onClick={refresh}>
+          Refresh
+        </button>
+        <label class="choice-line">
+          <input
+            type="checkbox"
+            checked={isFollowing}
+            onChange={(event) => setFollowing(event.currentTarget.checked)}
+          />{' '}
+          every 2 s
+        </label>
+        {stacks && <CopyText label="Copy as text" text={() => stacksText(stacks)} />}
+        {stacks && (
+          <span class="dim" role="status">
+            taken <Time iso={stacks.takenAt} nowMs={nowMs} />
+          </span>
+        )}
+      </div>
+      {!isAttached && (
+        <p class="note warn">The target is not attached{stacks === null ? '' : ': these are its last stacks'}.</p>
+      )}
+      <ProblemNote problem={action.problem} onClose={action.clear} />
+      <ul class="cards two">
+        {stacks?.threads.map((thread) => (
+          <Thread key={thread.thread} thread={thread} />
+        ))}
+      </ul>
+      {stacks !== null && stacks.omittedThreads > 0 && (
+        <p class="hint">{plural(stacks.omittedThreads, 'more thread')} not shown.</p>
+      )}
+      {stacks?.warnings?.map((warning) => (
+        <p key={warning} class="hint">
+          {warning}
+        </p>
+      ))}
+    </section>
+  );
+}
+
+/** A reading costs each thread about a millisecond. */
+const followEveryMs = 2_000;
+
+function Thread({ thread }: { thread: ThreadStack }) {
+  const [tone, word] = threadStates[thread.state];
+  return (
+    <li class="card" aria-label={`Thread ${thread.thread}`}>
+      <header>
+        <h3>{thread.thread}</h3>
+        <span class="dim">
+          <bdi>{thread.title === thread.thread ? '' : thread.title}</bdi>
+        </span>
+        <Badge tone={tone}>{word}</Badge>
+      </header>
+      <p class="state">
+        <bdi>{thread.summary}</bdi>
+        {thread.turnMs !== null && thread.turnMs > 0 && `, in this turn for ${formatDuration(thread.turnMs)}`}
+      </p>
+      {thread.span && (
+        <p>
+          in <bdi>{thread.span.route ?? thread.span.name}</bdi>, trace <code>{thread.span.traceId}</code>
+        </p>
+      )}
+      {thread.error && <p class="note warn">{thread.error.message}</p>}
+      {thread.state !== 'idle' && <StackFrames frames={thread.frames} />}
+      {thread.hasMore && <p class="hint">and callers beyond these</p>}
+    </li>
+  );
+}

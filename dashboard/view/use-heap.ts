@@ -1,0 +1,113 @@
+import { useEffect, useState } from 'preact/hooks';
+import type { Profile } from '../../protocol/rest/profile.ts';
+import { ApiProblem } from '../api.ts';
+import type { Api } from '../api.ts';
+import { offeredFile } from '../heap/dropped-file.ts';
+import { HeapClient } from '../heap/heap-client.ts';
+import type { Comparison, Overview, Progress, SnapshotSource } from '../heap/messages.ts';
+import { usePage } from './page-context.ts';
+
+export interface OpenedHeap {
+  readonly client: HeapClient | null;
+  readonly name: string | null;
+  readonly overview: Overview | null;
+  readonly progress: Progress | null;
+  readonly problem: ApiProblem | null;
+  readonly again: () => void;
+}
+
+const nothing = { name: null, overview: null, progress: null, problem: null };
+
+/** Reads and analyses a snapshot for as long as the component is there: the profile with this id, or the `file` that was dropped. */
+export function useHeap(id: string): OpenedHeap {
+  const { api } = usePage();
+  const [attempt, setAttempt] = useState(0);
+  const [client, setClient] = useState<HeapClient | null>(null);
+  const [read, setRead] = useState<Omit<OpenedHeap, 'client' | 'again'>>(nothing);
+  useEffect(() => {
+    setRead(nothing);
+    if (id === 'file' && offeredFile() === null) return;
+    let gone = false;
+    const own = new HeapClient((progress) => {
+      if (!gone) setRead((before) => ({ ...before, progress }));
+    });
+    setClient(own);
+    const open = async (): Promise<void> => {
+      const { source, name } = await sourceOf(api, id);
+      if (gone) return;
+      setRead((before) => ({ ...before, name }));
+      const overview = await own.ask('open', { source });
+      if (!gone) setRead((before) => ({ ...before, overview, progress: null }));
+    };
+    open().catch((error: unknown) => {
+      if (!gone) setRead((before) => ({ ...before, problem: asProblem(error) }));
+    });
+    return () => {
+      gone = true;
+      own.close();
+      setClient(null);
+    };
+  }, [api, id, attempt]);
+  return { client, ...read, again: () => setAttempt(attempt + 1) };
+}
+
+export interface ComparedHeap {
+  readonly comparison: Comparison | null;
+  readonly progress: Progress | null;
+  readonly problem: ApiProblem | null;
+  readonly isReading: boolean;
+  readonly stop: () => void;
+  /** Another snapshot of the same process, from this machine. */
+  readonly withFile: (file: File) => void;
+}
+
+/** Compares with the profile `against`, when there is one. */
+export function useComparison(client: HeapClient, against: string | undefined): ComparedHeap {
+  const { api } = usePage();
+  const [file, setFile] = useState<File | null>(null);
+  const [state, setState] = useState<Pick<ComparedHeap, 'comparison' | 'progress' | 'problem' | 'isReading'>>(idle);
+  useEffect(() => {
+    setState(idle);
+    if (against === undefined && file === null) return;
+    let gone = false;
+    setState({ ...idle, isReading: true });
+    const stopListening = client.onProgress((progress) => setState((before) => ({ ...before, progress })));
+    const compare = async (): Promise<void> => {
+      const source: SnapshotSource =
+        file !== null ? { kind: 'file', file } : (await sourceOf(api, against ?? '')).source;
+      if (gone) return;
+      const comparison = await client.ask('compare', { source });
+      if (!gone) setState({ ...idle, comparison });
+    };
+    compare().catch((error: unknown) => {
+      if (!gone) setState({ ...idle, problem: asProblem(error) });
+    });
+    return () => {
+      gone = true;
+      stopListening();
+      client.cancel();
+    };
+  }, [api, client, against, file]);
+  return { ...state, stop: () => client.cancel(), withFile: setFile };
+}
+
+const idle = { comparison: null, progress: null, problem: null, isReading: false };
+
+async function sourceOf(api: Api, id: string): Promise<{ source: SnapshotSource; name: string }> {
+  if (id === 'file') {
+    const file = offeredFile();
+    if (file === null) throw new ApiProblem({ status: 0, code: 'unknown-profile', detail: 'no file was dropped' });
+    return { source: { kind: 'file', file }, name: file.name };
+  }
+  const [profile, { url }] = await Promise.all([
+    api.get<Profile>(`/profiles/${encodeURIComponent(id)}`),
+    api.ticket(id, 'heapsnapshot'),
+  ]);
+  return { source: { kind: 'stored', url, sizeBytes: profile.sizeBytes }, name: profile.fileName };
+}
+
+function asProblem(error: unknown): ApiProblem {
+  if (error instanceof ApiProblem) return error;
+  const detail = error instanceof Error ? error.message : String(error);
+  return new ApiProblem({ status: 0, code: 'page-fault', detail }, error);
+}
