@@ -7,8 +7,12 @@ import { openSinks } from './alerts/open-sinks.ts';
 import { reportStalls } from './alerts/report-stalls.ts';
 import { settleTargets } from './alerts/settle-targets.ts';
 import { Targets } from './attach/targets.ts';
+import { TargetMetrics } from './baseline/target-metrics.ts';
+import type { TargetMetricsOptions } from './baseline/target-metrics.ts';
 import { Captures } from './capture/captures.ts';
+import { KeepOnAlert } from './capture/keep-on-alert.ts';
 import { ProfileWorker } from './capture/profile-worker.ts';
+import { FlightRecorder } from './capture/recorder.ts';
 import { openAdminServer } from './http/admin-server.ts';
 import { openControlSocket } from './http/control-socket.ts';
 import type { ControlSocket } from './http/control-socket.ts';
@@ -36,6 +40,7 @@ import { createMetrics } from './telemetry/metrics.ts';
 import { logTargets } from './telemetry/log-targets.ts';
 import { observeOtlp } from './telemetry/otlp-metrics.ts';
 import { observeTraces } from './telemetry/observe-traces.ts';
+import { observeScrapes } from './telemetry/observe-scrapes.ts';
 import { observe, observeInspectors } from './telemetry/observe.ts';
 import { observeAlerts } from './telemetry/observe-alerts.ts';
 import { OwnSpans } from './telemetry/spans.ts';
@@ -66,6 +71,8 @@ export interface AgentSurroundings {
   readonly environment: Readonly<Record<string, string>>;
   /** Default: JSON lines on stderr. */
   readonly audit?: Audit;
+  /** What a leak's level is taken of; only tests are in a hurry. Default 30 s. */
+  readonly leakWindowMs?: number;
 }
 
 /**
@@ -89,6 +96,21 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   const frameWorker = opening.use(new ProfileWorker({ timeoutMs: 3_000 }));
   const frameOriginals = new FrameOriginals({ worker: frameWorker, mappings: options.sourceMapPath });
   const search = opening.use(new SamplingSearch({ targets, worker, sourceMapPaths: options.sourceMapPath, log }));
+  const recordIndex = storage.store ?? opening.use(indexInMemory());
+  const recordBudgetBytes = storage.store === undefined ? recordsInMemoryBytes : options.diskBudgetBytes;
+  const recorder = opening.use(
+    new FlightRecorder({
+      targets,
+      store: storage.store,
+      index: recordIndex,
+      budgetBytes: recordBudgetBytes,
+      worker,
+      sourceMapPaths: options.sourceMapPath,
+      environment,
+      isOn: options.flightRecorder,
+      log,
+    }),
+  );
   const captures = new Captures({
     targets,
     store: storage.store,
@@ -98,6 +120,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     frameOriginals,
     turnOf: (targetId, threadId) => monitor.turnOf(targetId, threadId),
     search,
+    recorder,
     concurrency: options.captureConcurrency,
     queueMax: options.captureQueue,
     livenessBudgetMs: options.livenessBudgetMs,
@@ -112,8 +135,6 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     mappings: options.sourceMapPath,
   });
   const alertSinks = await openSinks(options, { log, environment });
-  const recordIndex = storage.store ?? opening.use(indexInMemory());
-  const recordBudgetBytes = storage.store === undefined ? recordsInMemoryBytes : options.diskBudgetBytes;
   const alerts = opening.use(
     new Alerts({
       index: recordIndex,
@@ -129,6 +150,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       targets,
       captures,
       search,
+      recorder,
       store: storage.store,
       budgetBytes: options.diskBudgetBytes,
       originals: frameOriginals,
@@ -140,6 +162,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       log,
     }),
   );
+  monitor.on('vitals', (vitals) => recorder.noteVitals(vitals));
   const timelines: Timelines = opening.use(
     new Timelines({
       targets,
@@ -182,7 +205,20 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       search,
       alerts,
       index: recordIndex,
+      usesOf: (vitals) => memory.limits.usesOf(vitals),
+      windowMs: surroundings.leakWindowMs,
       vitalsIntervalMs: options.vitalsIntervalMs,
+      log,
+    }),
+  );
+  const targetMetrics = opening.use(
+    new TargetMetrics({
+      ...metricsPage(options),
+      intervalMs: options.metricsIntervalMs,
+      targets,
+      index: recordIndex,
+      budgetBytes: recordBudgetBytes,
+      version,
       log,
     }),
   );
@@ -201,6 +237,8 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     ...monitor.features(),
     ...memory.features(),
     leaks.feature(),
+    targetMetrics.feature(),
+    recorder.feature(),
   ];
   opening.use(observe(metrics, { targets, captures, monitor, store: storage.store, features }));
   observeInspectors(metrics, targets);
@@ -215,10 +253,12 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       log,
     }),
   );
+  opening.use(observeScrapes(metrics, targetMetrics));
   observeOtlp(metrics, requests);
   observeTraces(metrics, timelines.sink);
   opening.use(reportStalls(monitor, alerts));
   opening.use(settleTargets(targets, alerts));
+  opening.use(new KeepOnAlert({ alerts, recorder, log }));
   opening.use(observeAlerts(metrics, { alerts, ownSpans }));
 
   const info = (): Omit<Info, 'you'> => {
@@ -250,6 +290,8 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     alerts,
     deaths: memory.deaths,
     leaks,
+    targetMetrics,
+    recorder,
     timelines,
     limits: memory.limits,
     store: storage.store,
@@ -269,7 +311,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   );
   const { opsAddress } = options;
   if (opsAddress !== 'off') {
-    const listen = () => openOpsServer({ targets, features, metrics, log }, opsAddress);
+    const listen = () => openOpsServer({ targets, features, metrics, targetMetrics, log }, opsAddress);
     listeners.ops = opening.use(await LastingListener.open('ops', { log, listen }));
   }
   const otlp = { address: options.otlpAddress, isChosen: resolved.sources['otlp-address'] !== 'default' };
@@ -277,6 +319,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   const control = { tokens, audit, log, describe: () => describeForCommands(info(), listeners.admin?.listener) };
   listeners.control = opening.use(await openControlSocket(control, { directory: storage.store?.usage().directory }));
   targets.start();
+  targetMetrics.start();
   const parts = opening.move();
   let closing: Promise<void> | undefined;
   return {
@@ -326,6 +369,15 @@ function requestOptions(options: ResolvedOptions['options']): Omit<RequestsOptio
         ? 'the upstream is this agent itself (--otlp-forward, or OTEL_EXPORTER_OTLP_ENDPOINT)'
         : undefined,
     },
+  };
+}
+
+function metricsPage(options: ResolvedOptions['options']): Pick<TargetMetricsOptions, 'source' | 'obstacle'> {
+  const { metricsUrl: url, metricsTokenFile: tokenFile, metricsCaFile: caFile, opsAddress } = options;
+  const isLoop = isOwnAddress(url, opsAddress);
+  return {
+    source: url === undefined ? undefined : { url, tokenFile, caFile },
+    obstacle: isLoop ? '--metrics-url is the ops listener of this agent itself' : undefined,
   };
 }
 

@@ -124,6 +124,42 @@ export const optionTable = {
     max: '0.99',
     meaning: "Share of the heap's limit, or of the container's where that is nearer, from which on there is an alert.",
   },
+  'flight-recorder': {
+    group: 'Captures',
+    type: 'flag',
+    default: 'false',
+    meaning:
+      'Keep CPU windows of the last ten minutes, sampled every 10 ms, so that the minute before an alert can be read. Costs a target up to 1 % of its CPU, and one stall of 40-300 ms when it begins.',
+  },
+  'metrics-url': {
+    group: 'Metrics of the target',
+    type: 'url',
+    default: null,
+    secret: true,
+    meaning:
+      "The target's own Prometheus page, such as `http://127.0.0.1:3000/metrics`: its series are kept, and passed on at `/target-metrics` of the ops listener.",
+  },
+  'metrics-interval': {
+    group: 'Metrics of the target',
+    type: 'duration',
+    default: '60s',
+    min: '1s',
+    max: '1h',
+    zero: 'the page is read along with who reads `/target-metrics`, and never otherwise',
+    meaning: 'How often the page is read, while nobody reads `/target-metrics`; less often while it is slow.',
+  },
+  'metrics-token-file': {
+    group: 'Metrics of the target',
+    type: 'path',
+    default: null,
+    meaning: 'Bearer token for the page, read again for each reading. Not used for `/target-metrics`.',
+  },
+  'metrics-ca-file': {
+    group: 'Metrics of the target',
+    type: 'path',
+    default: null,
+    meaning: 'PEM file with the authorities that the page is trusted by, instead of the public ones.',
+  },
   'liveness-budget': {
     group: 'Captures',
     type: 'duration',
@@ -217,6 +253,15 @@ export const optionTable = {
     secret: true,
     alsoFrom: ['OTEL_EXPORTER_OTLP_ENDPOINT'],
     meaning: "Captures and alerts go there as OpenTelemetry spans of the agent's own, by OTLP over HTTP.",
+  },
+  'span-reading-rate': {
+    group: 'Requests',
+    type: 'count',
+    default: '20',
+    max: '50',
+    zero: 'profiles are joined with requests by time alone',
+    meaning:
+      'How often a second, while a CPU profile is taken, the active OpenTelemetry span of the interrupted program is read, so that samples belong to requests. Less often where that would take over 1 % of a core.',
   },
   'otlp-address': {
     group: 'Requests',
@@ -418,6 +463,14 @@ const checks: readonly {
         ? undefined
         : 'webhook-secret-file is set and webhook-url is not; nothing is posted',
     instead: () => ({ webhookSecretFile: undefined }),
+  },
+  {
+    option: 'metrics-token-file',
+    problem: ({ metricsUrl, metricsTokenFile }) =>
+      metricsTokenFile === undefined || metricsUrl !== undefined
+        ? undefined
+        : 'metrics-token-file is set and metrics-url is not; no page is read',
+    instead: () => ({ metricsTokenFile: undefined }),
   },
   {
     option: 'target',

@@ -111,6 +111,15 @@ export class Alerts extends EventEmitter<{ change: [AlertNotice] }> implements A
     this.#open.get(keyOf(episode))?.settle(why);
   }
 
+  /** A profile that belongs to an episode, open or closed lately, and was ready only later. */
+  attachProfile(alertId: string, profileId: string): void {
+    const recent = [...this.#recent.values()].map(({ episode }) => episode);
+    const found = [...this.#open.values(), ...recent].find(({ alert }) => alert.id === alertId);
+    if (found === undefined) return;
+    found.attach(profileId);
+    this.#announceNow(found, 'updated');
+  }
+
   /** The target is gone, and with it what was wrong in it. Its death, and what it is compared with, outlive it. */
   settleTarget(targetId: string, why: string): void {
     for (const episode of this.#open.values()) {

@@ -99,6 +99,12 @@ export class Episode {
     return bringsNew(condition, evidence) ? 'extended' : 'updated';
   }
 
+  /** A profile that came later; no report, so that it neither keeps the episode open nor ends it. */
+  attach(profileId: string): void {
+    const profileIds = [...new Set([profileId, ...this.#alert.profileIds])].slice(0, maxProfiles);
+    this.#alert = { ...this.#alert, profileIds };
+  }
+
   settle(why: string): void {
     this.#settling = { sinceMs: this.#clock.elapsedMs(), why };
   }

@@ -24,6 +24,8 @@ import { Limiter, type Turn } from './limiter.ts';
 import { OperationRecord, type OperationEnding } from './operation-record.ts';
 import { OperationTable } from './operation-table.ts';
 import type { ProfileWorker } from './profile-worker.ts';
+import type { FlightRecorder } from './recorder.ts';
+import type { SpanReadingOptions } from './span-reading.ts';
 import { readStacks, type StackSources } from './stacks.ts';
 
 export interface CaptureRequest {
@@ -63,6 +65,10 @@ export interface CapturesOptions {
   readonly turnOf?: StackSources['turnOf'];
   /** What the agent samples in main threads by itself; a person's capture goes before. */
   readonly search?: { yieldSampler(targetId: string): Promise<Disposable> } | undefined;
+  /** What records all the time; a profile without an interval of its own is taken from it. */
+  readonly recorder?: Pick<FlightRecorder, 'recording' | 'suspend'> | undefined;
+  /** What is read of active spans beside CPU captures; nothing without. */
+  readonly spanReading?: SpanReadingOptions | undefined;
   readonly concurrency: number;
   readonly queueMax: number;
   readonly livenessBudgetMs: number;
@@ -109,7 +115,7 @@ export class Captures extends EventEmitter<CapturesEvents> {
 
   async startCpu(request: CpuRequest): Promise<Operation> {
     const durationMs = request.durationMs ?? cpuDurationMs.default;
-    const intervalUs = request.intervalUs ?? cpuIntervalUs.default;
+    const intervalUs = request.intervalUs ?? this.#recordedIntervalUs(request) ?? cpuIntervalUs.default;
     refuseLongProfile({ durationMs, intervalUs });
     return this.#held(request, (hold) =>
       this.#begin({
@@ -117,7 +123,14 @@ export class Captures extends EventEmitter<CapturesEvents> {
         request,
         hold,
         parameters: { durationMs, intervalUs },
-        run: (job) => runCpuOperation(job, { durationMs, intervalUs, ...this.#reading }),
+        run: (job) =>
+          runCpuOperation(job, {
+            durationMs,
+            intervalUs,
+            recorder: this.#options.recorder,
+            spanReading: this.#options.spanReading,
+            ...this.#reading,
+          }),
       }),
     );
   }
@@ -418,6 +431,12 @@ export class Captures extends EventEmitter<CapturesEvents> {
       this.#active.delete(record.id);
       for (const other of this.#active.values()) other.record.queuedAt(other.turn.queuePosition);
     }
+  }
+
+  /** Of the main thread alone: what the flight recorder samples at, while it does. */
+  #recordedIntervalUs({ targetId, thread = 'main' }: CaptureRequest): number | undefined {
+    if (thread !== 'main' && thread !== 'all') return undefined;
+    return this.#options.recorder?.recording(this.#options.targets.watcher(targetId).id)?.intervalUs;
   }
 
   /** V8 has one profiler of each kind per thread and session; a second start would end with the first's stop. `capture-conflict`. */

@@ -7,15 +7,21 @@ import type { ArtifactWriter } from '../store/artifact.ts';
 import { draftOf, selectThreads, type CaptureJob } from './capture-job.ts';
 import { earlyReason, showSampling } from './capture-end.ts';
 import { captureCpu, type CpuRecording } from './cpu.ts';
+import { isLong, recordLong, recordWindows } from './cpu-windows.ts';
 import { keepOriginals } from './keep-originals.ts';
 import type { OperationEnding } from './operation-record.ts';
 import type { ProfileWorker } from './profile-worker.ts';
+import type { FlightRecorder } from './recorder.ts';
+import { SpanCapture, type SpanReadingOptions } from './span-reading.ts';
 
 export interface CpuParameters {
   readonly durationMs: number;
   readonly intervalUs: number;
   readonly worker: ProfileWorker;
   readonly sourceMapPaths: readonly PathMapping[];
+  /** At the same interval the main thread's profile is taken from it; at another it is suspended meanwhile. */
+  readonly recorder?: Pick<FlightRecorder, 'recording' | 'suspend'> | undefined;
+  readonly spanReading?: SpanReadingOptions | undefined;
 }
 
 /** One artifact per thread, all threads at once. A thread that fails costs only its own artifact. */
@@ -62,8 +68,15 @@ async function recordThread(
   options: CpuParameters & { attachment: Attachment; thread: AttachedThread },
 ): Promise<ThreadResult> {
   const { durationMs, intervalUs, attachment, thread } = options;
+  const isMain = thread.thread.id === 'main';
+  const feed = isMain ? options.recorder?.recording(job.watcher.id) : undefined;
+  if (feed?.intervalUs === intervalUs) return await recordWindows(job, { ...options, feed });
+  using _suspended = isMain ? await options.recorder?.suspend(job.watcher.id) : undefined;
+  if (isLong(options)) return await recordLong(job, options);
   const draft = draftOf(job, thread.thread);
   const writer = await job.store.create(draft, { expectedBytes: expectedBytes(durationMs, intervalUs) });
+  const { spanReading = { rateHz: 0 } } = options;
+  using spans = new SpanCapture(job, { attachment, thread, profileId: writer.profileId, options: spanReading });
   try {
     const recording = await captureCpu({
       attachment,
@@ -71,9 +84,13 @@ async function recordThread(
       intervalUs,
       durationMs,
       endEarly: job.endEarly,
-      onSampling: () => job.record.progress({ phase: 'sampling', fraction: 0, bytes: 0 }),
+      onSampling: () => {
+        job.record.progress({ phase: 'sampling', fraction: 0, bytes: 0 });
+        spans.start();
+      },
+      onEnding: () => spans[Symbol.dispose](),
     });
-    return await keep(job, { recording, writer, parameters: options });
+    return await keep(job, { recording, writer, spans, parameters: options });
   } catch (error) {
     await writer.abandon();
     throw error;
@@ -82,14 +99,15 @@ async function recordThread(
 
 async function keep(
   job: CaptureJob,
-  parts: { recording: CpuRecording; writer: ArtifactWriter; parameters: CpuParameters },
+  parts: { recording: CpuRecording; writer: ArtifactWriter; spans: SpanCapture; parameters: CpuParameters },
 ): Promise<ThreadResult> {
-  const { recording, writer, parameters } = parts;
+  const { recording, writer, spans, parameters } = parts;
   await writer.write(recording.profile);
   await writer.flush();
   const warnings = [...recording.warnings];
   const checked = await checkProfile(job, { parameters, path: writer.temporaryPath, warnings });
   const sourceMaps = keepOriginals(job, { profileId: writer.profileId, originals: checked.originals, warnings });
+  await spans.finish(warnings);
   const tookMs = recording.endedAtMs - recording.startedAtMs;
   const early = earlyReason(recording.end, { tookMs, durationMs: parameters.durationMs });
   const reason = checked.problem ?? early;

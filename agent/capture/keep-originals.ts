@@ -1,7 +1,7 @@
 import { SidescopeError } from '../../protocol/error.ts';
 import type { SourceMapsSummary } from '../../protocol/rest/profile.ts';
 import { missingMapsWarning } from '../source-maps/summary.ts';
-import type { CaptureJob } from './capture-job.ts';
+import type { ProfileStore } from '../store/store.ts';
 import type { WorkerResults } from './profile-worker-child.ts';
 
 /**
@@ -9,7 +9,7 @@ import type { WorkerResults } from './profile-worker-child.ts';
  * it with its original names.
  */
 export function keepOriginals(
-  job: CaptureJob,
+  job: { readonly store: Pick<ProfileStore, 'saveSourcePositions'> },
   parts: {
     profileId: string;
     originals: WorkerResults['facts']['originals'] | undefined;

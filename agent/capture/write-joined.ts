@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { gunzipSync } from 'node:zlib';
@@ -7,8 +7,9 @@ import { WindowJoiner, type WindowGap } from '../../protocol/cpu-profile/join-wi
 import { readRawProfileBytes } from '../../protocol/cpu-profile/read-bytes.ts';
 import { SidescopeError } from '../../protocol/error.ts';
 
-/** A window of a long profile: gzipped bytes, or a plain file. */
-export type WindowSource = { readonly gzip: Uint8Array } | { readonly path: string };
+/** A gzipped window: its bytes, or where they are in a file. */
+export type WindowSource =
+  { readonly gzip: Uint8Array } | { readonly path: string; readonly at: number; readonly length: number };
 
 export interface JoinedWindows {
   readonly windows: number;
@@ -29,8 +30,8 @@ export async function writeJoined(path: string, sources: readonly WindowSource[]
   const problems: string[] = [];
   for (const source of sources) {
     try {
-      const bytes = 'path' in source ? await readFile(source.path) : gunzip(source.gzip);
-      joiner.add(readRawProfileBytes(bytes));
+      const bytes = 'path' in source ? await readPart(source) : source.gzip;
+      joiner.add(readRawProfileBytes(gunzip(bytes)));
     } catch (error) {
       if (!(error instanceof SidescopeError) || error.code !== 'unreadable-profile') throw error;
       problems.push(`a window was left out: ${error.message}`);
@@ -41,6 +42,13 @@ export async function writeJoined(path: string, sources: readonly WindowSource[]
     createWriteStream(path, { mode: 0o600 }),
   );
   return { windows: joiner.windows, gaps: joiner.gaps, problems: problems.slice(0, 5) };
+}
+
+async function readPart({ path, at, length }: { path: string; at: number; length: number }): Promise<Uint8Array> {
+  await using file = await open(path, 'r');
+  const bytes = new Uint8Array(length);
+  const { bytesRead } = await file.read(bytes, 0, length, at);
+  return bytes.subarray(0, bytesRead);
 }
 
 function gunzip(bytes: Uint8Array): Uint8Array {

@@ -23,6 +23,8 @@ import { guardRequest } from './request-guards.ts';
 import { allowedMethods, mountRoutes } from './router.ts';
 import type { AppEnvironment, Handlers } from './router.ts';
 import type { AdminServices } from './services.ts';
+import { recorderHandlers } from './recorder.ts';
+import { seriesHandlers } from './series.ts';
 import { stackHandlers } from './stacks.ts';
 import { targetHandlers } from './targets.ts';
 import { Tickets } from './tickets.ts';
@@ -50,8 +52,10 @@ export function createAdminApp(services: AdminServices): AdminApp {
     ...vitalsHandlers(services),
     ...leakHandlers(services),
     ...deathHandlers(services),
+    ...seriesHandlers(services),
     ...alertHandlers(services),
     ...summaryHandlers(services),
+    ...recorderHandlers(services),
     ...diffHandlers(services),
     ...timelineHandlers(services),
     ...operationHandlers(services),

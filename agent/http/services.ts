@@ -1,6 +1,9 @@
 import type { AlertNotice } from '../alerts/alert-sink.ts';
 import type { Alerts } from '../alerts/alerts.ts';
+import type { Series } from '../baseline/series.ts';
+import type { TargetMetrics } from '../baseline/target-metrics.ts';
 import type { Captures } from '../capture/captures.ts';
+import type { FlightRecorder } from '../capture/recorder.ts';
 import type { ProfileStore } from '../store/store.ts';
 import type { Targets } from '../attach/targets.ts';
 import type { Monitor } from '../vitals/monitor.ts';
@@ -68,7 +71,13 @@ export type TimelineService = Pick<Timelines, 'list' | 'get' | 'routes' | 'hotFu
 
 export type DeathService = Pick<DeathRecords, 'list' | 'noteStacks'> & Source<'death', Death>;
 
+export type TargetMetricsService = Pick<TargetMetrics, 'list' | 'ofProfile'> & {
+  readonly series: Pick<Series, 'on' | 'off'>;
+};
+
 export type LeakService = Pick<Leaks, 'list' | 'investigate'>;
+
+export type RecorderService = Pick<FlightRecorder, 'status'>;
 
 /** What the admin listener stands on. */
 export interface AdminServices {
@@ -77,6 +86,8 @@ export interface AdminServices {
   readonly monitor: MonitorService;
   readonly alerts: AlertService;
   readonly leaks: LeakService;
+  readonly targetMetrics: TargetMetricsService;
+  readonly recorder: RecorderService;
   readonly deaths: DeathService;
   readonly timelines: TimelineService;
   readonly limits: Pick<MemoryMonitor, 'limitOf'>;

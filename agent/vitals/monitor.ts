@@ -9,6 +9,7 @@ import type { MemoryHistory, MemoryReading, Vitals, VitalsHistory } from '../../
 import type { TargetWatcher } from '../attach/target-watcher.ts';
 import type { Targets } from '../attach/targets.ts';
 import type { Captures } from '../capture/captures.ts';
+import type { FlightRecorder } from '../capture/recorder.ts';
 import type { TurnReading } from '../capture/stacks.ts';
 import type { ProfileWorker } from '../capture/profile-worker.ts';
 import type { FrameOriginals } from '../source-maps/frame-originals.ts';
@@ -30,6 +31,8 @@ export interface MonitorOptions {
   readonly budgetBytes: number;
   /** Its readings pause targets, which is no stall. */
   readonly search?: Pick<SamplingSearch, 'on' | 'off'>;
+  /** Its beginning pauses targets as well. */
+  readonly recorder?: Pick<FlightRecorder, 'on' | 'off'>;
   /** Names the frames of stalls as in the source. */
   readonly originals?: Pick<FrameOriginals, 'of'>;
   /** Compares stalls with CPU profiles that ran meanwhile. */
@@ -74,7 +77,7 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
   constructor(options: MonitorOptions) {
     super();
     this.#options = options;
-    const { targets, captures, search } = options;
+    const { targets, captures, search, recorder } = options;
     const index = options.store ?? this.#resources.use(indexInMemory());
     const budgetBytes = options.store === undefined ? memoryBudgetBytes : options.budgetBytes;
     this.#history = new History({ index, budgetBytes });
@@ -93,6 +96,7 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
     captures.on('change', onOperation);
     const onPausing = (reading: { targetId: string; isPausing: boolean }): void => this.#pauses.followReading(reading);
     search?.on('pausing', onPausing);
+    recorder?.on('pausing', onPausing);
     captures.on('ended', onOperationEnded);
     for (const target of targets.list()) if (target.state.state === 'attached') this.#watch(target);
     this.#resources.defer(() => {
@@ -100,6 +104,7 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
       targets.off('detached', onDetached);
       captures.off('change', onOperation);
       search?.off('pausing', onPausing);
+      recorder?.off('pausing', onPausing);
       captures.off('ended', onOperationEnded);
     });
   }

@@ -26,6 +26,8 @@ import {
   vitalsQuery,
 } from './requests.ts';
 import type { Route } from './route.ts';
+import { recorderRoutes } from './recorder-routes.ts';
+import { seriesRoutes } from './series-routes.ts';
 import { stacksSchema } from './stacks.ts';
 import { stallListSchema } from './stalls.ts';
 import { ticketSchema } from './ticket.ts';
@@ -213,7 +215,9 @@ export const routes = {
   ...alertRoutes,
   ...leakRoutes,
   ...deathRoutes,
+  ...seriesRoutes,
   ...summaryRoutes,
+  ...recorderRoutes,
   ...diffRoutes,
   ...timelineRoutes,
   listOperations: {

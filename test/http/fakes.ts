@@ -12,6 +12,7 @@ import type {
   DeathService,
   LeakService,
   MonitorService,
+  RecorderService,
   ConvertedForm,
   StoreService,
   TimelineService,
@@ -189,6 +190,15 @@ export class FakeLeaks implements LeakService {
   investigate: LeakService['investigate'] = async (request) => {
     this.asked.push(request);
     return fakeOperation('search-1', { kind: 'leak-search' });
+  };
+}
+
+/** It was never on. */
+export class FakeRecorder implements RecorderService {
+  readonly asked: unknown[] = [];
+  status: RecorderService['status'] = (targetId) => {
+    this.asked.push(targetId);
+    return { isOn: false, intervalUs: 10_000, windowMs: 30_000, keptMs: 600_000, droppedWindows: 0, targets: [] };
   };
 }
 
@@ -375,6 +385,7 @@ export async function fakeServices(overrides: Partial<AdminServices> = {}): Prom
     monitor: new FakeMonitor(),
     alerts: new FakeAlerts(),
     leaks: new FakeLeaks(),
+    recorder: new FakeRecorder(),
     timelines: new FakeTimelines(),
     deaths: new FakeDeaths(),
     limits: { limitOf: () => ({ nearerLimit: null, limitNotes: ['there is no reading yet'] }) },
