@@ -1,4 +1,5 @@
 import type { AlertList } from '../protocol/rest/alerts.ts';
+import type { BaselineView } from '../protocol/rest/baseline.ts';
 import type { DeathList } from '../protocol/rest/deaths.ts';
 import type { ProfileDiff } from '../protocol/rest/diff.ts';
 import type { SnapshotForecast } from '../protocol/rest/forecast.ts';
@@ -9,6 +10,7 @@ import type { Problem } from '../protocol/rest/problem.ts';
 import { problemKinds } from '../protocol/rest/problem.ts';
 import type { Profile, ProfileFormat, ProfileKind, ProfilePatch } from '../protocol/rest/profile.ts';
 import type { HotFunctions } from '../protocol/rest/hot-functions.ts';
+import type { RegressionCheck, RegressionList } from '../protocol/rest/regressions.ts';
 import type { RouteList, TimelineDetail, TimelineList } from '../protocol/rest/timelines.ts';
 import type { StallList } from '../protocol/rest/stalls.ts';
 import type { Ticket } from '../protocol/rest/ticket.ts';
@@ -74,6 +76,17 @@ export class Api {
 
   vitals = (query: { target: string; from: string; to: string; step?: number | undefined }, signal?: AbortSignal) =>
     this.#json<VitalsHistory>('/vitals', { query, signal });
+
+  baseline = (target: string, signal?: AbortSignal) =>
+    this.#json<BaselineView>('/baseline', { query: { target }, signal });
+
+  takeBaseline = (target: string) => this.#json<BaselineView>('/baseline', { method: 'POST', query: { target } });
+
+  checkRegressions = (target: string, signal?: AbortSignal) =>
+    this.#json<RegressionCheck>('/regressions/check', { query: { target }, signal });
+
+  regressions = (query: { target?: string | undefined; limit: number }, signal?: AbortSignal) =>
+    this.#json<RegressionList>('/regressions', { query, signal });
 
   operations = async (signal?: AbortSignal) => (await this.#json<OperationList>('/operations', { signal })).operations;
 

@@ -44,7 +44,7 @@ export async function followAgent(options: { api: Api; store: PageStore; signal:
 
 /** The first page of a list, as the store keeps it. */
 export async function readProfiles(api: Api, kind: ProfileKind | null, signal?: AbortSignal): Promise<ProfileList> {
-  const page = await api.profiles({ kind: kind ?? undefined }, signal);
+  const page = await api.profiles({ kind: kind ?? undefined, limit: 50 }, signal);
   return { kind, items: page.profiles, nextCursor: page.nextCursor, total: page.total };
 }
 

@@ -61,6 +61,31 @@ export const views: readonly ViewEntry[] = [
     load: () => import('./view/stacks-view.tsx'),
   },
   {
+    path: '/regressions',
+    title: 'Regressions',
+    inNav: true,
+    about:
+      'How the program is now beside how it was: its own baseline, and the version before it. A change counts when it is beyond both its limit and the noise of the baseline; one that more requests explain is listed and alerts nobody.',
+    load: () => import('./view/regressions-view.tsx'),
+  },
+  {
+    path: '/alerts',
+    title: 'Alerts',
+    inNav: true,
+    about:
+      'An alert is one episode of one problem: from its first report until it has been quiet for a while, with the evidence that was there. A death record says how an earlier run of the process ended, as far as that can be known from outside.',
+    load: () => import('./view/alerts-view.tsx'),
+  },
+  {
+    path: '/compare/:id/:other',
+    title: 'Comparison',
+    inNav: false,
+    below: '/captures',
+    about:
+      'Two profiles, function by function, as shares of the time that each was busy: so a longer or busier one does not look worse for that. “Beyond chance” marks what two profiles of an unchanged program would not differ by.',
+    load: () => import('./view/compare-view.tsx'),
+  },
+  {
     path: '/agent',
     title: 'Agent',
     inNav: true,

@@ -2,7 +2,7 @@ import type { Feature } from '../../protocol/rest/info.ts';
 import { formatBytes, plural } from '../format.ts';
 import { spanLine } from './request-words.ts';
 import type { PageState } from './page-state.ts';
-import type { Tone } from './words.ts';
+import { sentence, type Tone } from './words.ts';
 
 export interface ChecklistItem {
   readonly name: string;
@@ -15,7 +15,7 @@ export interface ChecklistItem {
 
 /** What Sidescope could know about a process, and whether it does: on, off or failed, and the line that changes it. */
 export function checklist(state: PageState): ChecklistItem[] {
-  return [inspector(state), vitals(state), spans(state), metrics(state), storage(state), alerts];
+  return [inspector(state), vitals(state), spans(state), metrics(state), storage(state), alerts(state)];
 }
 
 function inspector({ targets }: PageState): ChecklistItem {
@@ -79,16 +79,27 @@ function spans({ info, requests }: PageState): ChecklistItem {
 }
 
 function metrics({ info }: PageState): ChecklistItem {
+  const name = 'Metrics';
   const ops = info?.listeners.ops ?? null;
   const own =
     ops === null
       ? "The agent's own are off: the ops listener serves them."
       : "The agent's own are there for Prometheus.";
-  return {
-    ...notYet('Metrics', 'Series of the target beside its profiles'),
-    sentence: `Series of the target beside its profiles: not in this version yet. ${own}`,
-    line: ops === null ? '--ops-address 0.0.0.0:7778' : `curl ${ops.replace('//0.0.0.0:', '//127.0.0.1:')}/metrics`,
-  };
+  const feature = info?.features.find((other) => other.name === 'metrics');
+  if (feature?.state === 'on') {
+    const reason = feature.reason === null ? '' : ` ${sentence(feature.reason)}`;
+    return { name, tone: 'good', label: 'On', sentence: `Series of the target are read.${reason} ${own}`, line: null };
+  }
+  const tone = feature?.state === 'failed' ? 'bad' : 'idle';
+  const why = feature?.reason === undefined || feature.reason === null ? 'not read' : feature.reason;
+  const line =
+    feature === undefined && ops !== null
+      ? `curl ${ops.replace('//0.0.0.0:', '//127.0.0.1:')}/metrics`
+      : feature === undefined
+        ? '--ops-address 0.0.0.0:7778'
+        : '--metrics-url http://127.0.0.1:3000/metrics';
+  const text = `Series of the target beside its profiles: ${sentence(why)} ${own}`;
+  return { name, tone, label: labelOf(feature), sentence: text, line };
 }
 
 function storage({ info, storage: usage }: PageState): ChecklistItem {
@@ -101,12 +112,25 @@ function storage({ info, storage: usage }: PageState): ChecklistItem {
   return { name, tone: 'warn', label: 'Temporary', sentence: `${kept} They are lost with the agent.`, line };
 }
 
-const alerts = notYet('Alerts', 'Regressions and leaks to Sentry or a webhook');
-
-/** Nothing to set: a switch that does nothing would be a lie. */
-function notYet(name: string, what: string): ChecklistItem {
-  return { name, tone: 'idle', label: 'Not yet', sentence: `${what}: not in this version yet.`, line: null };
+/** Episodes are kept and shown in any case; the sinks carry them to where people look. */
+function alerts({ info }: PageState): ChecklistItem {
+  const name = 'Alerts';
+  const sinks = info?.features.filter((feature) => alertSinks.includes(feature.name)) ?? [];
+  const failed = sinks.find(({ state }) => state === 'failed');
+  if (failed !== undefined) {
+    const text = `${failed.name}: ${sentence(failed.reason ?? 'it failed')}`;
+    return { name, tone: 'bad', label: 'Failed', sentence: text, line: alertLine };
+  }
+  const on = sinks.filter(({ state }) => state === 'on').map((feature) => feature.name);
+  if (on.length > 0) {
+    return { name, tone: 'good', label: 'On', sentence: `Sent to ${on.join(' and ')}.`, line: null };
+  }
+  const text = 'Shown on this page and in the log only; to have them sent:';
+  return { name, tone: 'warn', label: 'Here only', sentence: text, line: alertLine };
 }
+
+const alertSinks: readonly string[] = ['sentry', 'webhook'];
+const alertLine = '--webhook-url https://example.com/hook';
 
 function labelOf(feature: Feature | undefined): string {
   return feature?.state === 'failed' ? 'Failed' : 'Off';

@@ -72,8 +72,8 @@ export type Change =
   | { readonly type: 'profiles-first'; readonly list: ProfileList }
   | { readonly type: 'profiles-more'; readonly list: ProfileList };
 
-/** Rows kept on the page: behind it the filter, and the API, are the better way. */
-export const maxProfileRows = 1000;
+/** Kept on the page, and drawn fifty at a time: behind them the filter, and the API, are the better way. */
+export const maxProfileRows = 10_000;
 const maxOperations = 200;
 const maxStalls = 20;
 const maxAlerts = 50;
@@ -156,9 +156,8 @@ function afterEvent(state: PageState, event: SidescopeEvent): PageState {
     }
     case 'requests':
       return { ...state, requests: event.requests };
-    case 'hello':
-    case 'resync':
-      // The connection reads the lists again.
+    // At `hello` and `resync` the connection reads the lists again; other events are for views that read lists of their own.
+    default:
       return state;
   }
 }

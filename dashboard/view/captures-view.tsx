@@ -3,11 +3,11 @@ import { StartSection } from './start-section.tsx';
 import type { ViewProps } from './view-props.ts';
 
 /** What can be captured, what runs, what was kept. */
-export function View({ state, target }: ViewProps) {
+export function View({ state, target, address }: ViewProps) {
   return (
     <>
       <StartSection state={state} target={target} />
-      <ProfilesSection state={state} />
+      <ProfilesSection state={state} query={address.query} />
     </>
   );
 }

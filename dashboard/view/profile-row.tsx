@@ -1,22 +1,35 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Profile } from '../../protocol/rest/profile.ts';
 import { formatBytes, formatDuration } from '../format.ts';
 import { kindWords, profileSummary } from '../model/words.ts';
 import { downloadProfile, openInSpeedscope } from '../open-profile.ts';
+import { hrefTo } from './navigation.ts';
 import { useAction, usePage } from './page-context.ts';
 import { Badge, ProblemNote, Time } from './parts.tsx';
 import { ProfileDetails } from './profile-details.tsx';
 
 const columns = 8;
 
-export function ProfileRow({ profile, nowMs }: { profile: Profile; nowMs: number }) {
+export function ProfileRow(props: {
+  profile: Profile;
+  nowMs: number;
+  /** The link names it: it is opened, and brought into sight. */
+  isNamed: boolean;
+  isChosen: boolean;
+  onChoose: (isChosen: boolean) => void;
+}) {
+  const { profile, nowMs, isNamed, isChosen, onChoose } = props;
   const { api } = usePage();
   const action = useAction();
-  const [open, setOpen] = useState(false);
+  const [open, setOpen] = useState(isNamed);
+  const row = useRef<HTMLTableRowElement>(null);
+  useEffect(() => {
+    if (isNamed) row.current?.scrollIntoView({ block: 'center' });
+  }, [isNamed]);
   const detailsId = `details-${profile.id}`;
   return (
     <>
-      <tr id={`profile-${profile.id}`} class={open ? 'open' : undefined}>
+      <tr ref={row} class={isNamed ? 'named' : undefined}>
         <td data-label="Kind">
           <span class={`kind ${profile.kind}`}>{kindWords[profile.kind]}</span> <Marks profile={profile} />
         </td>
@@ -39,6 +52,19 @@ export function ProfileRow({ profile, nowMs }: { profile: Profile; nowMs: number
           {profile.cost.pauseMs === null ? <span class="dim">not measured</span> : formatDuration(profile.cost.pauseMs)}
         </td>
         <td class="actions">
+          {profile.kind !== 'heap-snapshot' && (
+            <label class="check" title="Choose two to compare them">
+              <input
+                type="checkbox"
+                checked={isChosen}
+                onChange={(event) => onChoose(event.currentTarget.checked)}
+                aria-label={`Compare ${profile.fileName}`}
+              />
+            </label>
+          )}
+          <a class="button" href={hrefTo(viewPath(profile))}>
+            {profile.kind === 'heap-snapshot' ? 'Explore' : 'Flame graph'}
+          </a>
           {profile.kind !== 'heap-snapshot' && (
             <button
               type="button"
@@ -78,6 +104,10 @@ export function ProfileRow({ profile, nowMs }: { profile: Profile; nowMs: number
       )}
     </>
   );
+}
+
+function viewPath(profile: Profile): string {
+  return `${profile.kind === 'heap-snapshot' ? '/heap' : '/profile'}/${encodeURIComponent(profile.id)}`;
 }
 
 function Marks({ profile }: { profile: Profile }) {

@@ -1,42 +1,65 @@
 import { useMemo, useState } from 'preact/hooks';
 import { isEndedState } from '../../protocol/rest/operation.ts';
-import type { ProfileKind } from '../../protocol/rest/profile.ts';
+import type { Profile, ProfileKind } from '../../protocol/rest/profile.ts';
 import { readProfiles } from '../live.ts';
 import { formatCount, plural } from '../format.ts';
 import type { PageState } from '../model/page-state.ts';
 import { maxProfileRows } from '../model/page-state.ts';
+import { arrange, compareObstacle, isProfileOrder, pageOf, profileOrders, rowsPerPage } from '../model/profile-list.ts';
 import { kindWords } from '../model/words.ts';
 import { CleanUpDialog } from './clean-up-dialog.tsx';
 import { DiskGauge } from './disk-gauge.tsx';
+import { hrefTo, setQuery } from './navigation.ts';
 import { useAction, useNow, usePage } from './page-context.ts';
 import { ProblemNote } from './parts.tsx';
 import { ProfileRow } from './profile-row.tsx';
 
 const kinds = Object.keys(kindWords) as ProfileKind[];
+/** One answer of the agent: a few hundred kB. */
+const moreAtOnce = 500;
 
-export function ProfilesSection({ state }: { state: PageState }) {
+export function ProfilesSection({ state, query }: { state: PageState; query: Readonly<Record<string, string>> }) {
   const { api, store } = usePage();
   const action = useAction();
   const nowMs = useNow(state.clockOffsetMs, 30_000);
   const [cleaning, setCleaning] = useState(false);
+  const [chosenIds, setChosenIds] = useState<readonly string[]>([]);
   const { kind, items, nextCursor, total } = state.profiles;
-  // A progress event changes the page four times a second, a thousand rows seldom.
-  const rows = useMemo(
-    () => items.map((profile) => <ProfileRow key={profile.id} profile={profile} nowMs={nowMs} />),
-    [items, nowMs],
+  const order = isProfileOrder(query['order']) ? query['order'] : 'newest';
+  const text = query['find'] ?? '';
+  const pinnedOnly = query['pinned'] === 'yes';
+  const fitting = useMemo(() => arrange(items, { text, order, pinnedOnly }), [items, text, order, pinnedOnly]);
+  const { page, pages, rows } = pageOf(fitting, Number(query['page'] ?? '1') - 1 || 0);
+  const chosen = useMemo(() => items.filter(({ id }) => chosenIds.includes(id)), [items, chosenIds]);
+  // A progress event changes the page four times a second, the rows seldom.
+  const drawn = useMemo(
+    () =>
+      rows.map((profile) => (
+        <ProfileRow
+          key={profile.id}
+          profile={profile}
+          nowMs={nowMs}
+          isNamed={profile.id === query['profile']}
+          isChosen={chosenIds.includes(profile.id)}
+          onChoose={(isChosen) =>
+            setChosenIds((before) => [...before.filter((id) => id !== profile.id), ...(isChosen ? [profile.id] : [])])
+          }
+        />
+      )),
+    [rows, nowMs, query['profile'], chosenIds],
   );
-  const choose = (chosen: ProfileKind | null): void =>
-    action.run(async () => store.apply({ type: 'profiles-first', list: await readProfiles(api, chosen) }));
+  const choose = (wanted: ProfileKind | null): void =>
+    action.run(async () => store.apply({ type: 'profiles-first', list: await readProfiles(api, wanted) }));
   const more = (): void =>
     action.run(async () => {
-      const page = await api.profiles({ kind: kind ?? undefined, cursor: nextCursor ?? undefined });
-      const list = { kind, items: page.profiles, nextCursor: page.nextCursor, total: page.total };
+      const next = await api.profiles({ kind: kind ?? undefined, cursor: nextCursor ?? undefined, limit: moreAtOnce });
+      const list = { kind, items: next.profiles, nextCursor: next.nextCursor, total: next.total };
       store.apply({ type: 'profiles-more', list });
     });
   return (
     <section id="profiles" aria-labelledby="profiles-title">
       <div class="title">
-        <h2 id="profiles-title">Profiles</h2>
+        <h3 id="profiles-title">Profiles</h3>
         <span class="dim">{formatCount(total)}</span>
         <label>
           <span class="sr">Kind</span>
@@ -52,6 +75,34 @@ export function ProfilesSection({ state }: { state: PageState }) {
             ))}
           </select>
         </label>
+        <label>
+          <span class="sr">Order</span>
+          <select value={order} onChange={(event) => setQuery({ order: event.currentTarget.value, page: null })}>
+            {Object.entries(profileOrders).map(([name, words]) => (
+              <option key={name} value={name}>
+                {words}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label>
+          <span class="sr">Find</span>
+          <input
+            type="search"
+            class="find"
+            placeholder="Function, label, target"
+            value={text}
+            onInput={(event) => setQuery({ find: event.currentTarget.value, page: null })}
+          />
+        </label>
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={pinnedOnly}
+            onChange={(event) => setQuery({ pinned: event.currentTarget.checked ? 'yes' : null, page: null })}
+          />{' '}
+          Pinned
+        </label>
         <span class="gap" />
         {state.storage && <DiskGauge storage={state.storage} />}
         <button type="button" disabled={total === 0} onClick={() => setCleaning(true)}>
@@ -59,8 +110,16 @@ export function ProfilesSection({ state }: { state: PageState }) {
         </button>
       </div>
       <ProblemNote problem={action.problem} onClose={action.clear} />
+      {chosen.length > 0 && <CompareBar chosen={chosen} onClear={() => setChosenIds([])} />}
       {items.length === 0 ? (
         <Empty state={state} />
+      ) : fitting.length === 0 ? (
+        <p class="empty">
+          None of {plural(items.length, 'profile')} fits.{' '}
+          <button type="button" class="quiet" onClick={() => setQuery({ find: null, pinned: null, page: null })}>
+            Show all
+          </button>
+        </p>
       ) : (
         <table class="profiles">
           <thead>
@@ -83,21 +142,59 @@ export function ProfilesSection({ state }: { state: PageState }) {
               </th>
             </tr>
           </thead>
-          <tbody>{rows}</tbody>
+          <tbody>{drawn}</tbody>
         </table>
       )}
+      {pages > 1 && <Pager page={page} pages={pages} count={fitting.length} />}
       {nextCursor !== null &&
         (items.length >= maxProfileRows ? (
-          <p class="hint">The page shows {formatCount(maxProfileRows)} at most: filter by kind, or use the API.</p>
+          <p class="hint">The page holds {formatCount(maxProfileRows)} at most: filter by kind, or use the API.</p>
         ) : (
-          <p>
+          <p class="act">
             <button type="button" disabled={action.busy} onClick={more}>
               Show more ({plural(Math.max(0, total - items.length), 'profile')} left)
             </button>
+            {order !== 'newest' && (
+              <span class="dim">The order is that of the {formatCount(items.length)} read so far.</span>
+            )}
           </p>
         ))}
       {cleaning && <CleanUpDialog kind={kind} onClose={() => setCleaning(false)} />}
     </section>
+  );
+}
+
+function Pager({ page, pages, count }: { page: number; pages: number; count: number }) {
+  const go = (to: number): void => setQuery({ page: to === 0 ? null : String(to + 1) });
+  const first = page * rowsPerPage + 1;
+  return (
+    <nav class="act pager" aria-label="Pages">
+      <button type="button" disabled={page === 0} onClick={() => go(page - 1)}>
+        Newer
+      </button>
+      <span>
+        {formatCount(first)} to {formatCount(Math.min(count, first + rowsPerPage - 1))} of {formatCount(count)}
+      </span>
+      <button type="button" disabled={page >= pages - 1} onClick={() => go(page + 1)}>
+        Older
+      </button>
+    </nav>
+  );
+}
+
+/** Two chosen profiles, the earlier first: what grew is what the later one has more of. */
+function CompareBar({ chosen, onClear }: { chosen: readonly Profile[]; onClear: () => void }) {
+  const obstacle = compareObstacle(chosen);
+  const [before, after] = chosen.toSorted((a, b) => a.startedAt.localeCompare(b.startedAt));
+  const path = `/compare/${encodeURIComponent(before?.id ?? '')}/${encodeURIComponent(after?.id ?? '')}`;
+  return (
+    <p class="note act" role="status">
+      {plural(chosen.length, 'profile')} chosen.{' '}
+      {obstacle === null ? <a href={hrefTo(path)}>Compare the later with the earlier one</a> : obstacle}
+      <button type="button" class="quiet" onClick={onClear}>
+        Choose none
+      </button>
+    </p>
   );
 }
 

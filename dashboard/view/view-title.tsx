@@ -1,8 +1,6 @@
-import { useEffect, useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
+import { CopyText } from './copy-text.tsx';
 import type { ViewEntry } from './view-props.ts';
-
-const copiedShownMs = 2_000;
 
 /** The name of the view, what one is looking at, and a link to exactly this. */
 export function ViewTitle({ entry, children }: { entry: ViewEntry; children?: ComponentChildren }) {
@@ -17,27 +15,7 @@ export function ViewTitle({ entry, children }: { entry: ViewEntry; children?: Co
         <summary>What am I looking at?</summary>
         <p>{entry.about}</p>
       </details>
-      <CopyLink />
+      <CopyText label="Copy link" text={() => location.href} />
     </div>
-  );
-}
-
-/** The address without the token, which is never in it for longer than a moment. */
-function CopyLink() {
-  const [said, setSaid] = useState<string | null>(null);
-  useEffect(() => {
-    if (said === null) return;
-    const timer = setTimeout(() => setSaid(null), copiedShownMs);
-    return () => clearTimeout(timer);
-  }, [said]);
-  const copy = (): void => {
-    const refused = (): void => setSaid('Copy it from the address bar');
-    if (!isSecureContext) return refused();
-    navigator.clipboard.writeText(location.href).then(() => setSaid('Copied'), refused);
-  };
-  return (
-    <button type="button" class="quiet" onClick={copy}>
-      {said ?? 'Copy link'}
-    </button>
   );
 }

@@ -25,9 +25,9 @@ describe('the checklist', () => {
       'Inspector: On. shop is attached.',
       'Vitals and stalls: On. Memory, CPU and event loop are read, and a blocked loop is recorded with its stacks.',
       'Spans: Off. Requests as waterfalls, by OpenTelemetry: not asked for. [--otlp-address 127.0.0.1:4318]',
-      "Metrics: Not yet. Series of the target beside its profiles: not in this version yet. The agent's own are there for Prometheus. [curl http://127.0.0.1:7778/metrics]",
+      "Metrics: Off. Series of the target beside its profiles: Not read. The agent's own are there for Prometheus. [curl http://127.0.0.1:7778/metrics]",
       'Storage: On. 2 profiles in /var/lib/sidescope; the budget is 2 GiB.',
-      'Alerts: Not yet. Regressions and leaks to Sentry or a webhook: not in this version yet.',
+      'Alerts: Here only. Shown on this page and in the log only; to have them sent: [--webhook-url https://example.com/hook]',
     ]);
   });
 
@@ -81,7 +81,33 @@ describe('the checklist', () => {
     [
       'an ops listener that is off',
       { info: sampleInfo({ listeners: { admin: 'http://127.0.0.1:7777', ops: null, control: null } }) },
-      "Metrics: Not yet. Series of the target beside its profiles: not in this version yet. The agent's own are off: the ops listener serves them. [--ops-address 0.0.0.0:7778]",
+      "Metrics: Off. Series of the target beside its profiles: Not read. The agent's own are off: the ops listener serves them. [--ops-address 0.0.0.0:7778]",
+    ],
+    [
+      'a sink that alerts go to',
+      {
+        info: sampleInfo({
+          features: [
+            { name: 'sentry', state: 'on', reason: null, remedy: null },
+            { name: 'webhook', state: 'off', reason: null, remedy: null },
+          ],
+        }),
+      },
+      'Alerts: On. Sent to sentry.',
+    ],
+    [
+      'series that are read',
+      { info: sampleInfo({ features: [{ name: 'metrics', state: 'on', reason: null, remedy: null }] }) },
+      "Metrics: On. Series of the target are read. The agent's own are there for Prometheus.",
+    ],
+    [
+      'a metrics page that cannot be read',
+      {
+        info: sampleInfo({
+          features: [{ name: 'metrics', state: 'failed', reason: 'the page is HTML', remedy: null }],
+        }),
+      },
+      "Metrics: Failed. Series of the target beside its profiles: The page is HTML. The agent's own are there for Prometheus. [--metrics-url http://127.0.0.1:3000/metrics]",
     ],
     [
       'a temporary directory',

@@ -2,6 +2,7 @@ import type { Page } from 'playwright-core';
 import type { SidescopeEvent } from '../../protocol/rest/event.ts';
 import { sampleAlert, sampleDeath } from './incident-samples.ts';
 import { sampleHotFunctions, sampleRoute, sampleTimeline } from './request-samples.ts';
+import { sampleDiff, sampleRegression } from './regression-samples.ts';
 import {
   ago,
   connectingTarget,
@@ -98,6 +99,18 @@ export function scenes(): Scene[] {
       path: '/alerts',
       world: incident,
       ready: (page) => page.getByText('heap grows').first().waitFor(),
+    },
+    {
+      name: 'regressions',
+      path: '/regressions',
+      world: { ...incident, regressions: [sampleRegression()] },
+      ready: (page) => page.getByText('grew from 4 % to 31 %').waitFor(),
+    },
+    {
+      name: 'compare',
+      path: '/compare/p-1/p-2',
+      world: { ...incident, diff: sampleDiff() },
+      ready: (page) => page.getByText('renderReport grew most').waitFor(),
     },
     { name: 'agent', path: '/agent', world: incident, ready: (page) => page.getByText('What is on').waitFor() },
   ];

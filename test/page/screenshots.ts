@@ -23,6 +23,7 @@ await using browser = await launchBrowser();
 for (const scene of chosen) {
   await using standIn = await startStandIn(scene.world);
   const page = await browser.open(`${standIn.url}#${scene.path}${scene.path.includes('?') ? '&' : '?'}token=right`);
+  await page.getByText('Live', { exact: true }).waitFor();
   for (const event of scene.events ?? []) standIn.emit(event);
   for (const [width, height] of sizes) {
     await page.setViewportSize({ width, height });

@@ -18,6 +18,13 @@ import { problemKinds } from '../../protocol/rest/problem.ts';
 import type { Profile, ProfilePatch } from '../../protocol/rest/profile.ts';
 import type { Alert } from '../../protocol/rest/alerts.ts';
 import { alertListSchema } from '../../protocol/rest/alerts.ts';
+import type { BaselineView } from '../../protocol/rest/baseline.ts';
+import { baselineViewSchema } from '../../protocol/rest/baseline.ts';
+import type { ProfileDiff } from '../../protocol/rest/diff.ts';
+import { profileDiffSchema } from '../../protocol/rest/diff.ts';
+import type { Regression, RegressionCheck } from '../../protocol/rest/regressions.ts';
+import { regressionCheckSchema, regressionListSchema } from '../../protocol/rest/regressions.ts';
+import { sampleBaseline, sampleCheck } from './regression-samples.ts';
 import type { Death } from '../../protocol/rest/deaths.ts';
 import { deathListSchema } from '../../protocol/rest/deaths.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
@@ -49,6 +56,10 @@ export interface World {
   stalls: Stall[];
   alerts: Alert[];
   deaths: Death[];
+  regressions: Regression[];
+  check: RegressionCheck;
+  baseline: BaselineView;
+  diff: ProfileDiff | null;
   /** By hand, where the shape of the history matters; else it is made of one reading. */
   history: VitalsHistory | null;
   timelines: TimelineDetail[];
@@ -105,6 +116,10 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
     stalls: [],
     alerts: [],
     deaths: [],
+    regressions: [],
+    check: sampleCheck(),
+    baseline: sampleBaseline(),
+    diff: null,
     history: null,
     timelines: [],
     routes: [],
@@ -165,6 +180,12 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
       }
       case 'GET /deaths':
         return sendJson(response, deathListSchema.parse({ deaths: world.deaths, nextCursor: null }));
+      case 'GET /regressions':
+        if (id === 'check') return sendJson(response, regressionCheckSchema.parse(world.check));
+        return sendJson(response, regressionListSchema.parse({ regressions: world.regressions, nextCursor: null }));
+      case 'GET /baseline':
+      case 'POST /baseline':
+        return sendJson(response, baselineViewSchema.parse(world.baseline));
       case 'GET /vitals':
         return sendJson(response, vitalsHistorySchema.parse(world.history ?? sampleHistory(url.searchParams)));
       case 'GET /timelines': {
@@ -183,6 +204,7 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
       case 'GET /heap':
         return sendJson(response, snapshotForecastSchema.parse(world.forecast));
       case 'GET /profiles':
+        if (rest === 'diff' && world.diff !== null) return sendJson(response, profileDiffSchema.parse(world.diff));
         return sendJson(response, profilePage(url));
       case 'POST /cpu':
         return id === 'start' ? sendStarted(response, 'cpu', url) : sendEnded(response, 'partial');
@@ -232,7 +254,7 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
     const kind = url.searchParams.get('kind');
     const start = Number(url.searchParams.get('cursor') ?? 0);
     const matching = world.profiles.filter((profile) => kind === null || profile.kind === kind);
-    const end = start + world.pageSize;
+    const end = start + Math.min(world.pageSize, Number(url.searchParams.get('limit') ?? 50));
     const nextCursor = end < matching.length ? String(end) : null;
     return profileListSchema.parse({ profiles: matching.slice(start, end), nextCursor, total: matching.length });
   }

@@ -1,0 +1,21 @@
+import type { FunctionChange, ProfileDiff } from '../../protocol/rest/diff.ts';
+import { formatShare } from '../format.ts';
+
+/** `▲ 12.5 %`, `▼ 3 %`, `▲ 8 % new`, `▼ 8 % gone`: the sign says it without its colour too. */
+export function changeWords({ change, kind }: Pick<FunctionChange, 'change' | 'kind'>): string {
+  const sign = change > 0 ? '▲' : change < 0 ? '▼' : '=';
+  return `${sign} ${formatShare(Math.abs(change))}${kind === 'changed' ? '' : ` ${kind}`}`;
+}
+
+/** The first line above the table: what grew most, if anything grew beyond chance. */
+export function diffSentence({ functions, kind }: Pick<ProfileDiff, 'functions' | 'kind'>): string {
+  const certain = functions.filter(({ isSignificant }) => isSignificant);
+  const of = kind === 'cpu' ? 'of the busy time' : 'of the allocated bytes';
+  const grown = certain.find(({ change }) => change > 0);
+  if (grown !== undefined) {
+    const name = grown.functionName || '(anonymous)';
+    return `${name} grew most: from ${formatShare(grown.shareBefore)} to ${formatShare(grown.shareAfter)} ${of}.`;
+  }
+  if (certain.length > 0) return 'Nothing grew beyond chance; some functions shrank.';
+  return 'No difference beyond what two profiles of the same program have.';
+}

@@ -1,0 +1,85 @@
+import type { Alert } from '../../protocol/rest/alerts.ts';
+import { formatShare, plural } from '../format.ts';
+import { alertAsText, alertState, alertTone, problemWords } from '../model/incident-words.ts';
+import { CopyText } from './copy-text.tsx';
+import { DeathsSection } from './deaths-section.tsx';
+import { hrefTo } from './navigation.ts';
+import { useNow, usePage } from './page-context.ts';
+import { Badge, Facts, ProblemNote, Time } from './parts.tsx';
+import { useFresh } from './use-fresh.ts';
+import type { ViewProps } from './view-props.ts';
+import '../style/incidents.css';
+
+/** What was reported as a problem, how processes ended, and what is set to watch for more. */
+export function View({ state, address }: ViewProps) {
+  const nowMs = useNow(state.clockOffsetMs, 5_000);
+  const { api } = usePage();
+  const { value, problem } = useFresh({
+    key: 'alerts',
+    tick: state.alerts,
+    read: (signal) => api.alerts({ limit: 20, evidence: true }, signal),
+  });
+  return (
+    <>
+      <section id="alerts" aria-labelledby="alerts-title">
+        <h3 id="alerts-title">Alerts</h3>
+        <ProblemNote problem={problem} />
+        {value === null && problem === null && <p class="hint">Reading…</p>}
+        {value?.alerts.length === 0 && <p class="empty">No alert: nothing was reported as a problem.</p>}
+        <ul class="incidents">
+          {value?.alerts.map((alert) => (
+            <AlertCard key={alert.id} alert={alert} nowMs={nowMs} isNamed={alert.id === address.query['alert']} />
+          ))}
+        </ul>
+        {value !== null && value.nextCursor !== null && (
+          <p class="hint">The newest {value.alerts.length} are shown; GET /alerts has those before them.</p>
+        )}
+      </section>
+      <DeathsSection state={state} named={address.query['death']} nowMs={nowMs} />
+    </>
+  );
+}
+
+function AlertCard({ alert, nowMs, isNamed }: { alert: Alert; nowMs: number; isNamed: boolean }) {
+  const facts = Object.entries(alert.facts).map(([name, value]) => [name, factWords(name, value)] as const);
+  return (
+    <li class={`card ${isNamed ? 'selected' : ''}`} aria-label={alert.title.slice(0, 200)}>
+      <p class="incident-head">
+        <Badge tone={alertTone(alert)}>{alertState(alert)}</Badge> <strong>{problemWords[alert.problem]}</strong>
+        <span class="dim">
+          since <Time iso={alert.openedAt} nowMs={nowMs} />, last <Time iso={alert.updatedAt} nowMs={nowMs} />
+        </span>
+      </p>
+      <p class="incident-title">{alert.title}</p>
+      {alert.text !== null && <p class="prose">{alert.text}</p>}
+      <details open={isNamed}>
+        <summary>
+          Evidence: {plural(facts.length, 'fact')}, {plural(alert.evidence.length, 'text')}
+        </summary>
+        <div class="details">
+          <Facts rows={[...facts, ['Reports', String(alert.reports)], ['Closed because', alert.closeReason]]} />
+          {alert.evidence.map(({ name, text }) => (
+            <figure key={name} class="evidence">
+              <figcaption>{name}</figcaption>
+              <pre tabIndex={0}>{text}</pre>
+            </figure>
+          ))}
+        </div>
+      </details>
+      <p class="act">
+        {alert.profileIds.map((id) => (
+          <a key={id} href={hrefTo('/captures', { profile: id })}>
+            What was captured
+          </a>
+        ))}
+        {alert.traceId !== null && <a href={hrefTo('/requests', { trace: alert.traceId })}>Its request</a>}
+        <CopyText label="Copy as text" text={() => alertAsText(alert)} />
+      </p>
+    </li>
+  );
+}
+
+function factWords(name: string, value: string | number | boolean | null): string {
+  if (typeof value === 'number' && /share|ratio/i.test(name)) return formatShare(value);
+  return value === null ? 'unknown' : String(value);
+}

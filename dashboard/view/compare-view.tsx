@@ -1,0 +1,110 @@
+import type { FunctionChange, ProfileDiff } from '../../protocol/rest/diff.ts';
+import { formatBytes, formatCount, formatShare } from '../format.ts';
+import { changeWords, diffSentence } from '../model/diff-words.ts';
+import { hrefTo } from './navigation.ts';
+import { usePage } from './page-context.ts';
+import { CopyText } from './copy-text.tsx';
+import { Badge, ProblemNote } from './parts.tsx';
+import { useFresh } from './use-fresh.ts';
+import type { ViewProps } from './view-props.ts';
+
+/** What the later of two profiles has more of, and what it has less of: by share, so that their lengths do not matter. */
+export function View({ params }: ViewProps) {
+  const { api } = usePage();
+  const ids = { before: params['id'] ?? '', after: params['other'] ?? '' };
+  const { value, problem } = useFresh({
+    key: `${ids.before} ${ids.after}`,
+    tick: null,
+    read: (signal) => api.diff(ids, signal),
+  });
+  if (problem !== null) return <ProblemNote problem={problem} />;
+  return value === null ? (
+    <p class="hint" role="status">
+      Comparing…
+    </p>
+  ) : (
+    <Differences diff={value} />
+  );
+}
+
+function Differences({ diff }: { diff: ProfileDiff }) {
+  const amount = diff.kind === 'cpu' ? (value: number) => `${formatCount(value)} samples` : formatBytes;
+  return (
+    <section id="compare" aria-label="Differences">
+      <p class="headline busy">{diffSentence(diff)}</p>
+      <p class="act">
+        <span class="dim">
+          Before: <a href={hrefTo(`/profile/${encodeURIComponent(diff.before)}`)}>{diff.before}</a>,{' '}
+          {amount(diff.activeBefore)}. After:{' '}
+          <a href={hrefTo(`/profile/${encodeURIComponent(diff.after)}`)}>{diff.after}</a>, {amount(diff.activeAfter)}.
+        </span>
+        <CopyText label="Copy as text" text={() => asText(diff)} />
+      </p>
+      {diff.functions.length === 0 ? (
+        <p class="empty">No function differs.</p>
+      ) : (
+        <table class="profiles compare">
+          <thead>
+            <tr>
+              <th scope="col">Function</th>
+              <th scope="col" class="num">
+                Before
+              </th>
+              <th scope="col" class="num">
+                After
+              </th>
+              <th scope="col" class="num">
+                Change
+              </th>
+              <th scope="col">Certain</th>
+            </tr>
+          </thead>
+          <tbody>
+            {diff.functions.map((change, index) => (
+              <Row key={index} change={change} />
+            ))}
+          </tbody>
+        </table>
+      )}
+    </section>
+  );
+}
+
+function Row({ change }: { change: FunctionChange }) {
+  const { functionName, url, line, shareBefore, shareAfter, isSignificant } = change;
+  const words = changeWords(change);
+  return (
+    <tr>
+      <td data-label="Kind">
+        <code>{functionName || '(anonymous)'}</code>{' '}
+        <span class="dim">
+          {url}
+          {line > 0 && `:${line}`}
+        </span>
+      </td>
+      <td class="num" data-label="Before">
+        {formatShare(shareBefore)}
+      </td>
+      <td class="num" data-label="After">
+        {formatShare(shareAfter)}
+      </td>
+      <td class={`num ${change.change > 0 ? 'bad-text' : 'good-text'}`} data-label="Change">
+        {words}
+      </td>
+      <td data-label="Certain">
+        {isSignificant ? <Badge tone={change.change > 0 ? 'bad' : 'good'}>Beyond chance</Badge> : 'may be chance'}
+      </td>
+    </tr>
+  );
+}
+
+function asText(diff: ProfileDiff): string {
+  const rows = diff.functions.map((change) =>
+    [
+      changeWords(change).padEnd(14),
+      `${formatShare(change.shareBefore)} -> ${formatShare(change.shareAfter)}`.padEnd(20),
+      `${change.functionName || '(anonymous)'} ${change.url}:${change.line}`,
+    ].join(' '),
+  );
+  return [diffSentence(diff), `${diff.before} -> ${diff.after}`, '', ...rows].join('\n');
+}
