@@ -33,6 +33,8 @@ export interface CpuCaptureOptions {
   /** Ends the capture early and keeps it; its reason is the CaptureEnd. */
   readonly endEarly: AbortSignal;
   readonly onSampling: () => void;
+  /** Before `Profiler.stop` is sent. */
+  readonly onEnding?: (() => void) | undefined;
 }
 
 /**
@@ -63,6 +65,7 @@ export async function captureCpu(options: CpuCaptureOptions): Promise<CpuRecordi
     const warnings: string[] = [];
     const clock = await readClock(session, warnings);
     const ended = await end.wait(options.durationMs - (Date.now() - startedAtMs), session.ended);
+    options.onEnding?.();
     const stopMs = performance.now();
     const answer = await session.sendForBytes('Profiler.stop', {}, { timeoutMs: stopTimeoutMs });
     const endedAtMs = Date.now();

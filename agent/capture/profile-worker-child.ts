@@ -31,6 +31,7 @@ import { summarize } from '../source-maps/summary.ts';
 import { diffFiles, diffMerged, mergeFile } from './compare-profiles.ts';
 import type { DiffMergedRequest, DiffRequest, Merged, MergeRequest } from './compare-profiles.ts';
 import { containerMemoryBytes } from './container-memory.ts';
+import { joinInput, joinProfile, type JoinAnswer, type JoinQuery, type JoinQuestion } from './join-profile.ts';
 import { writeJoined, type JoinedWindows, type WindowSource } from './write-joined.ts';
 
 export type WorkerRequest =
@@ -44,6 +45,13 @@ export type WorkerRequest =
       readonly path: string;
       readonly fromUs: number;
       readonly toUs: number;
+      readonly positions: Uint8Array | undefined;
+    }
+  | {
+      readonly type: 'joined';
+      readonly path: string;
+      readonly join: JoinQuery;
+      readonly question: JoinQuestion;
       readonly positions: Uint8Array | undefined;
     }
   | {
@@ -69,6 +77,7 @@ export type WorkerRequest =
       readonly clock: Profile['clock'];
       readonly intervalUs: number | undefined;
       readonly positions: Uint8Array | undefined;
+      readonly join: JoinQuery | undefined;
     };
 /** `cpuprofile`: with original places. */
 export type ConvertedFormat = 'pprof' | 'collapsed' | 'cpuprofile' | 'heap-pprof';
@@ -93,6 +102,7 @@ export interface WorkerResults {
   window: WindowWork;
   join: JoinedWindows;
   convert: Uint8Array;
+  joined: JoinAnswer;
 }
 
 export type WorkerAnswer =
@@ -135,6 +145,11 @@ async function answer(request: WorkerRequest): Promise<WorkerAnswer> {
     if (request.type === 'summary') return { ok: true, result: summarizeProfile(file, request) };
     if (request.type === 'hotFunctions') return { ok: true, result: hotFunctions(file, request.positions) };
     const profile = parseCpuProfileBytes(file);
+    if (request.type === 'joined') {
+      const { join, question, positions } = request;
+      const named = positions === undefined ? profile : originalCpuProfile(profile, decodePositions(positions));
+      return { ok: true, result: joinProfile(named, join, question) };
+    }
     if (request.type === 'window') {
       const { fromUs, toUs, positions } = request;
       const originals = positions === undefined ? undefined : decodePositions(positions);
@@ -191,7 +206,7 @@ function summarizeProfile(
 
 type Conversion = Extract<WorkerRequest, { type: 'convert' }>;
 
-function convert(file: Uint8Array, { format, clock, intervalUs, positions }: Conversion): Uint8Array {
+function convert(file: Uint8Array, { format, clock, intervalUs, positions, join }: Conversion): Uint8Array {
   const originals = positions === undefined ? undefined : decodePositions(positions);
   if (format === 'heap-pprof') {
     const heap = parseHeapProfileBytes(file);
@@ -205,7 +220,7 @@ function convert(file: Uint8Array, { format, clock, intervalUs, positions }: Con
     case 'collapsed':
       return encodeCollapsed(profile);
     case 'pprof':
-      return gzipSync(encodePprof(profile, { clock, intervalUs }));
+      return gzipSync(encodePprof(profile, { clock, intervalUs, join: join && joinInput(join) }));
   }
 }
 

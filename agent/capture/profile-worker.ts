@@ -7,6 +7,7 @@ import type { ProfileSummary } from '../../protocol/rest/summary.ts';
 import type { PositionsQuery, SourceMapContext } from '../source-maps/find-positions.ts';
 import type { ComparedFile, DiffRequest } from './compare-profiles.ts';
 import { containerMemoryBytes } from './container-memory.ts';
+import type { JoinQuery, JoinQuestion } from './join-profile.ts';
 import type { WindowSource } from './write-joined.ts';
 import type { ConvertedFormat, WorkerAnswer, WorkerRequest, WorkerResults } from './profile-worker-child.ts';
 
@@ -159,11 +160,23 @@ export class ProfileWorker implements AsyncDisposable {
       intervalUs?: number | undefined;
       /** As `facts` gave them: functions and lines are the original ones then. */
       positions?: Uint8Array | undefined;
+      /** For pprof: samples get labels of their requests. */
+      join?: JoinQuery | undefined;
       signal?: AbortSignal | undefined;
     } = {},
   ): Promise<WorkerResults['convert']> {
-    const { clock = null, intervalUs, positions, signal } = options;
-    return this.#ask<'convert'>({ type: 'convert', path, format, clock, intervalUs, positions }, signal);
+    const { clock = null, intervalUs, positions, join, signal } = options;
+    return this.#ask<'convert'>({ type: 'convert', path, format, clock, intervalUs, positions, join }, signal);
+  }
+
+  /** Whose work a CPU profile's samples were. `path` and `positions` as in `convert`. */
+  joined(
+    path: string,
+    join: JoinQuery,
+    options: { question: JoinQuestion; positions: Uint8Array | undefined; signal?: AbortSignal | undefined },
+  ): Promise<WorkerResults['joined']> {
+    const { question, positions, signal } = options;
+    return this.#ask<'joined'>({ type: 'joined', path, join, question, positions }, signal);
   }
 
   /** Whether the process is there; it holds some 60 MB. */

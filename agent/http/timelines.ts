@@ -3,10 +3,13 @@ import type { AdminServices } from './services.ts';
 
 type TimelineRoutes = 'listTimelines' | 'getTimeline' | 'listRoutes' | 'hotFunctions';
 
-export function timelineHandlers({ timelines }: AdminServices): Pick<Handlers, TimelineRoutes> {
+export function timelineHandlers({ timelines, joins }: AdminServices): Pick<Handlers, TimelineRoutes> {
   return {
     listTimelines: ({ query }) => Response.json(timelines.list(query)),
-    getTimeline: ({ id }) => Response.json(timelines.get(id)),
+    getTimeline: async ({ id, signal }) => {
+      const timeline = timelines.get(id);
+      return Response.json({ ...timeline, ...(await joins.cpuOf(timeline, signal)) });
+    },
     listRoutes: ({ query }) => Response.json(timelines.routes(query)),
     hotFunctions: async ({ query, signal }) => Response.json(await timelines.hotFunctions(query, signal)),
   };

@@ -78,7 +78,7 @@ export class Timelines extends EventEmitter<{ requests: [RequestCounts] }> imple
     return { timelines, nextCursor, total };
   }
 
-  /** Throws `unknown-trace`. */
+  /** Without its CPU, which `ProfileJoins.cpuOf` adds. Throws `unknown-trace`. */
   get(traceId: string): TimelineDetail {
     const trace = this.sink.get(traceId.toLowerCase());
     const summary = trace?.summary;
@@ -101,7 +101,7 @@ export class Timelines extends EventEmitter<{ requests: [RequestCounts] }> imple
       stalls: stallsDuring(this.#options.monitor, during),
       profiles: profilesDuring(this.#options.store, during),
       cpu: null,
-      cpuReason: 'samples of CPU profiles are not joined with spans in this version',
+      cpuReason: 'the CPU profiles of its time were not asked',
     };
   }
 

@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { SidescopeError } from '../../protocol/error.ts';
 import { historySchema } from './history-schema.ts';
 import { newId } from './id.ts';
+import { joinSchema } from './join-table.ts';
 import { recordSchema } from './record-schema.ts';
 import { seriesSchema } from './series-schema.ts';
 import type { StoreLog } from './log.ts';
@@ -48,6 +49,7 @@ const migrations: readonly string[] = [
   historySchema,
   recordSchema,
   seriesSchema,
+  joinSchema,
 ];
 
 export const indexVersion = migrations.length;

@@ -16,6 +16,8 @@ import type { DataDirectory } from './data-directory.ts';
 import { DiskSpace } from './disk-space.ts';
 import { isId, newId } from './id.ts';
 import { openIndex } from './index-database.ts';
+import { JoinTable } from './join-table.ts';
+import type { JoinPart } from './join-table.ts';
 import type { StoreLog } from './log.ts';
 import { writeMetadata } from './metadata-file.ts';
 import { OperationTable } from './operation-table.ts';
@@ -76,6 +78,7 @@ export class ProfileStore extends EventEmitter<{
   readonly #operations: OperationTable;
   readonly #history: SnapshotHistory;
   readonly #positions: PositionTable;
+  readonly #joins: JoinTable;
   readonly #space: DiskSpace;
   readonly #reconciled: Reconciled;
   readonly #now: () => number;
@@ -105,6 +108,7 @@ export class ProfileStore extends EventEmitter<{
       undo.use(store);
       await store.enforceRetention();
       store.#positions.removeOrphans();
+      store.#joins.removeOrphans();
       const interrupted = store.#operations.failInterrupted(store.#now());
       if (interrupted > 0) options.log.warn({ operations: interrupted }, 'operations of the agent before were cut off');
       undo.move();
@@ -135,6 +139,7 @@ export class ProfileStore extends EventEmitter<{
     this.#operations = new OperationTable(parts.database);
     this.#history = new SnapshotHistory(parts.database);
     this.#positions = new PositionTable(parts.database);
+    this.#joins = new JoinTable(parts.database);
     this.#now = options.now ?? Date.now;
     this.#reconciled = parts.reconciled;
     this.#shelf = new Shelf({
@@ -328,6 +333,15 @@ export class ProfileStore extends EventEmitter<{
   /** Undefined when no source map said anything about the profile. */
   sourcePositions(profileId: string): Uint8Array | undefined {
     return this.#indexed('reading source positions', () => this.#positions.load(profileId));
+  }
+
+  /** At most some megabytes; goes with the profile, which may come after it. */
+  saveJoin(profileId: string, part: JoinPart, content: Uint8Array): void {
+    this.#indexed('saving what a profile is joined with', () => this.#joins.save(profileId, part, content));
+  }
+
+  loadJoin(profileId: string, part: JoinPart): Uint8Array | undefined {
+    return this.#indexed('reading what a profile is joined with', () => this.#joins.load(profileId, part));
   }
 
   /** For tables of other parts, whose size is in the budget as part of the index. Throws `disk-full`, `storage-failed`, `shutting-down`. */

@@ -1,9 +1,13 @@
 import type { Profile } from '../rest/profile.ts';
+import { attributeSamples } from './attribution.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { stackOf, sumNodes } from './call-tree.ts';
 import { categorizeFrame, filePathOf, functionNameOf } from './frame-text.ts';
+import { sampleDurationUs } from './model.ts';
 import type { CpuProfile, Frame } from './model.ts';
 import { checkBound } from './raw-profile.ts';
+import { sureFrom } from './request-cpu.ts';
+import type { JoinInput } from './spans.ts';
 
 export interface PprofOptions {
   /** Joins the profile's clock with wall time; without it the profile carries no time. */
@@ -11,6 +15,8 @@ export interface PprofOptions {
   /** What the capture asked for. Else the average distance of two samples is written. */
   readonly intervalUs?: number | undefined;
   readonly comments?: readonly string[] | undefined;
+  /** With it samples whose request is sure carry `trace_id`, `span_id` (of the request's entry into the process) and `span_name`, as Pyroscope reads them. */
+  readonly join?: JoinInput | undefined;
 }
 
 /**
@@ -30,7 +36,7 @@ export function encodePprof(profile: CpuProfile, options: PprofOptions = {}): Ui
     });
   valueType(1, 'samples', 'count');
   valueType(1, 'cpu', 'nanoseconds');
-  writeSamples(writer, profile, tables);
+  writeSamples(writer, profile, { tables, join: options.join });
   tables.writeLocations(writer);
   const durationUs = profile.endTimeUs - profile.startTimeUs;
   const intervalUs = options.intervalUs ?? durationUs / Math.max(1, profile.samples.length);
@@ -47,20 +53,63 @@ export function encodePprof(profile: CpuProfile, options: PprofOptions = {}): Ui
   return writer.bytes;
 }
 
-function writeSamples(writer: ByteWriter, profile: CpuProfile, tables: PprofTables): void {
-  const { selfSamples, selfUs } = sumNodes(profile);
-  for (let node = 0; node < selfSamples.length; node++) {
-    if (selfSamples[node] === 0 || categorizeFrame(profile.frames[profile.nodeFrames[node]!]!) === 'idle') continue;
+function writeSamples(
+  writer: ByteWriter,
+  profile: CpuProfile,
+  { tables, join }: { tables: PprofTables; join: JoinInput | undefined },
+): void {
+  const isShown = profile.nodeFrames.map((frame) => (categorizeFrame(profile.frames[frame]!) === 'idle' ? 0 : 1));
+  for (const { node, labels, self } of join === undefined ? nodeGroups(profile) : requestGroups(profile, join)) {
+    if (self.samples === 0 || isShown[node] === 0) continue;
     const { frames, isCut } = stackOf(profile, node);
     const callers = frames.slice(1).map((frame) => tables.location(frame));
     if (isCut) callers.push(tables.location(CUT_STACK));
-    for (const part of splitByLine(profile, node, { samples: selfSamples[node]!, selfNs: selfUs[node]! * 1_000 })) {
+    for (const part of splitByLine(profile, node, self)) {
       writer.messageField(2, (sample) => {
         sample.packedField(1, [tables.location(frames[0]!, part.line), ...callers]);
         sample.packedField(2, [part.samples, part.selfNs]);
+        for (const [name, value] of labels) {
+          sample.messageField(3, (label) => {
+            label.varintField(1, tables.text(name));
+            label.varintField(2, tables.text(value));
+          });
+        }
       });
     }
   }
+}
+
+interface SampleGroup {
+  readonly node: number;
+  readonly labels: readonly (readonly [string, string])[];
+  readonly self: { samples: number; selfNs: number };
+}
+
+function* nodeGroups(profile: CpuProfile): Generator<SampleGroup> {
+  const { selfSamples, selfUs } = sumNodes(profile);
+  for (let node = 0; node < selfSamples.length; node++)
+    yield { node, labels: [], self: { samples: selfSamples[node]!, selfNs: selfUs[node]! * 1_000 } };
+}
+
+/** The samples of a node apart by whose they surely were. */
+function requestGroups(profile: CpuProfile, join: JoinInput): Iterable<SampleGroup> {
+  const { requests, owners, confidences } = attributeSamples(profile, join);
+  const labels = requests.map(({ traceId, spanId, name }) => [
+    ['trace_id', traceId] as const,
+    ['span_id', spanId] as const,
+    ['span_name', name] as const,
+  ]);
+  const groups = new Map<number, SampleGroup>();
+  profile.samples.forEach((node, sample) => {
+    const owner = confidences[sample]! >= sureFrom ? owners[sample]! : -1;
+    const key = node * (requests.length + 1) + (owner < 0 ? 0 : owner + 1);
+    let group = groups.get(key);
+    if (group === undefined)
+      groups.set(key, (group = { node, labels: labels[owner] ?? [], self: { samples: 0, selfNs: 0 } }));
+    group.self.samples += 1;
+    group.self.selfNs += sampleDurationUs(profile, sample) * 1_000;
+  });
+  return groups.values();
 }
 
 /** Shares a node's samples and time among its lines as the file's ticks do; rounded so that the sums stay exact. */

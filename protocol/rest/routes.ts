@@ -26,6 +26,7 @@ import {
   vitalsQuery,
 } from './requests.ts';
 import type { Route } from './route.ts';
+import { profileRequestRoutes } from './profile-requests-routes.ts';
 import { recorderRoutes } from './recorder-routes.ts';
 import { seriesRoutes } from './series-routes.ts';
 import { stacksSchema } from './stacks.ts';
@@ -219,6 +220,7 @@ export const routes = {
   ...summaryRoutes,
   ...recorderRoutes,
   ...diffRoutes,
+  ...profileRequestRoutes,
   ...timelineRoutes,
   listOperations: {
     method: 'GET',

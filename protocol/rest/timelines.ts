@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { spanKinds } from '../otlp/span-kind.ts';
+import { timelineCpuSchema } from './profile-requests.ts';
 import { profileSchema } from './profile.ts';
 import { cursor, integer, targetId, time } from './requests.ts';
 import { stallSchema } from './stalls.ts';
@@ -95,8 +96,8 @@ export const timelineDetailSchema = timelineSchema.extend({
         .extend({ offsetMs: z.number(), thread: z.string(), topFunction: z.string().nullable() }),
     )
     .describe('Taken while the request ran'),
-  cpu: z.null().describe('Hot functions inside this request'),
-  cpuReason: z.string().nullable().describe('Why there are none'),
+  cpu: timelineCpuSchema.nullable().describe('Hot functions inside this request'),
+  cpuReason: z.string().nullable().describe('Why there are none, or not all'),
 });
 export type TimelineDetail = z.infer<typeof timelineDetailSchema>;
 

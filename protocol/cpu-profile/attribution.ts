@@ -1,0 +1,305 @@
+import { Confidence } from './attribution-confidence.ts';
+import type { CpuProfile } from './model.ts';
+import { OpenRequests } from './open-requests.ts';
+import type { JoinInput, RequestWindow } from './spans.ts';
+import { readingOf } from './spans.ts';
+import { sampleState, sampleStates, StackContinuity } from './stack-runs.ts';
+
+/** A request that has samples; one that only readings told of has neither start nor end. */
+export type KnownRequest = Pick<RequestWindow, 'traceId' | 'spanId' | 'name' | 'route'> & {
+  readonly window: RequestWindow | null;
+};
+
+/** What an owner can be besides a request. `shared`: each of the open ones has an equal part of the sample. */
+export const ownerOf = { outside: -1, unknown: -2, shared: -3 } as const;
+
+/** Per sample whose work it was, and how likely that is right. */
+export interface Attribution {
+  readonly requests: readonly KnownRequest[];
+  /** Index in `requests`, or one of `ownerOf`. */
+  readonly owners: Int32Array;
+  /** 0 to 1; of a shared sample, one divided by the open requests. */
+  readonly confidences: Float32Array;
+  readonly states: Uint8Array;
+}
+
+/** Shared among more, a sample says nothing. */
+const sharersMax = 64;
+
+/**
+ * Whose work each sample was. A *run* is what the thread did between two idle samples; a *stretch* the part of it in which one call of the application was on the
+ * stack all the time. In order of what is known:
+ *
+ * 1. A reading in the same run names the request, and from there to the sample no other request was open and off a wait: `sure`.
+ * 2. Others were open, but the sample is in the same stretch as one or two readings: the nearer they are, and if they agree, the surer.
+ * 3. No reading: the only request that was open; none was open; several share it.
+ *
+ *     samples   idle A A A A A B B idle      readings  ^ at A: the A's are its, B is another call below the event loop
+ */
+export function attributeSamples(profile: CpuProfile, input: JoinInput): Attribution {
+  const { requests, readings } = ownReadings(input);
+  const states = sampleStates(profile);
+  const sole = soleRequests(profile, input);
+  const marks = markReadings(profile, { readings, states, sole });
+  const confidence = calibrate({ readings, marks, sole });
+  const owners = new Int32Array(states.length).fill(ownerOf.unknown);
+  const confidences = new Float32Array(states.length);
+  for (let at = 0; at < states.length; at++) {
+    if (states[at] === sampleState.idle) continue;
+    const best = bestGuess(at, { profile, readings, marks, sole, states, confidence });
+    owners[at] = best.owner;
+    confidences[at] = best.confidence;
+  }
+  shareOut(profile, { input, owners, confidences });
+  return { requests, owners, confidences, states };
+}
+
+/** Calls back with each part of each sample that belongs to a request: `weight` 1, or what it has of a shared one. */
+export function forEachPart(
+  profile: CpuProfile,
+  attributed: { attribution: Attribution; input: JoinInput },
+  visit: (part: { sample: number; request: number; weight: number; confidence: number }) => void,
+): void {
+  const { attribution, input } = attributed;
+  const open = new OpenRequests(input.requests);
+  attribution.owners.forEach((owner, sample) => {
+    const confidence = attribution.confidences[sample]!;
+    if (owner >= 0) visit({ sample, request: owner, weight: 1, confidence });
+    if (owner !== ownerOf.shared) return;
+    for (const request of open.moveTo(wallMsOf(profile, input, sample)))
+      visit({ sample, request, weight: confidence, confidence });
+  });
+}
+
+interface OwnedReading {
+  readonly atUs: number;
+  readonly owner: number;
+}
+
+/** Readings as requests: by the span, where a trace came in more than once; by the trace else. */
+function ownReadings({ readings, requests: windows }: JoinInput) {
+  const requests: KnownRequest[] = windows.map((window) => ({ ...window, window }));
+  const bySpan = new Map<string, number>();
+  const byTrace = new Map<string, number>();
+  windows.forEach(({ traceId, spanId, seenSpanIds }, index) => {
+    if (!byTrace.has(traceId)) byTrace.set(traceId, index);
+    for (const id of [spanId, ...seenSpanIds]) bySpan.set(`${traceId} ${id}`, index);
+  });
+  const ownerOfSpan = (readings?.spans ?? []).map((span) => {
+    const known = bySpan.get(`${span.traceId} ${span.spanId}`) ?? byTrace.get(span.traceId);
+    if (known !== undefined) return known;
+    const index = requests.push({ ...span, window: null }) - 1;
+    byTrace.set(span.traceId, index);
+    return index;
+  });
+  const owned = (readings?.timesUs ?? []).map((atUs, index): OwnedReading => {
+    const span = readings?.spanIndexes[index] ?? readingOf.unknown;
+    if (span >= 0) return { atUs, owner: ownerOfSpan[span] ?? ownerOf.unknown };
+    return { atUs, owner: span === readingOf.noneRan ? ownerOf.outside : ownerOf.unknown };
+  });
+  return { requests, readings: owned.filter(({ owner }) => owner !== ownerOf.unknown) };
+}
+
+const soleOf = { none: -1, several: -2 } as const;
+
+/** Per sample: the only request that can have been at work, or one of `soleOf`. */
+function soleRequests(profile: CpuProfile, input: JoinInput): Int32Array {
+  const sole = new Int32Array(profile.samples.length).fill(soleOf.several);
+  if (!input.isMainThread || input.wallOffsetMs === null) return sole;
+  const open = new OpenRequests(input.requests);
+  for (let at = 0; at < sole.length; at++) {
+    const now = open.moveTo(wallMsOf(profile, input, at));
+    if (now.size < 2) sole[at] = [...now][0] ?? soleOf.none;
+  }
+  return sole;
+}
+
+/** The middle of what the sample stands for says more of it than its beginning. */
+function wallMsOf(profile: CpuProfile, { wallOffsetMs }: JoinInput, sample: number): number {
+  return (profile.startTimeUs + profile.sampleTimesUs[sample]!) / 1_000 + (wallOffsetMs ?? 0);
+}
+
+/** Per sample the reading before and after it in its run (-1: none), and how much of the way is undisturbed. */
+interface Marks {
+  readonly before: Int32Array;
+  readonly after: Int32Array;
+  /** Bits of `way`. */
+  readonly beforeWay: Uint8Array;
+  readonly afterWay: Uint8Array;
+  /** Per reading: the sample it fell on; -1 where the thread was idle. */
+  readonly samples: Int32Array;
+}
+
+/** `sure`: nothing else was open. `stretch`: one call was on the stack all the way. */
+const way = { sure: 1, stretch: 2 } as const;
+
+function markReadings(
+  profile: CpuProfile,
+  found: { readings: readonly OwnedReading[]; states: Uint8Array; sole: Int32Array },
+): Marks {
+  const { readings, states, sole } = found;
+  const length = states.length;
+  const cuts = stretchCuts(profile, states);
+  const marks: Marks = {
+    before: new Int32Array(length).fill(-1),
+    after: new Int32Array(length).fill(-1),
+    beforeWay: new Uint8Array(length),
+    afterWay: new Uint8Array(length),
+    samples: new Int32Array(readings.length).fill(-1),
+  };
+  let reading = -1;
+  let bits = 0;
+  let next = 0;
+  const timeOf = (index: number): number => readings[index]!.atUs - profile.startTimeUs;
+  for (let at = 0; at < length; at++) {
+    if (states[at] === sampleState.idle) reading = -1;
+    if (reading !== -1) {
+      if (cuts[at] === 1) bits &= ~way.stretch;
+      if (sole[at] !== readings[reading]!.owner) bits &= ~way.sure;
+      marks.before[at] = reading;
+      marks.beforeWay[at] = bits;
+    }
+    const endUs = profile.sampleTimesUs[at + 1] ?? Infinity;
+    while (next < readings.length && timeOf(next) < endUs) {
+      // On the way into or out of idleness it is not known which side it was.
+      const isAtWork = states[at] !== sampleState.idle && states[at + 1] !== sampleState.idle;
+      if (isAtWork && timeOf(next) >= profile.sampleTimesUs[at]!) {
+        marks.samples[next] = at;
+        reading = next;
+        bits = way.sure | way.stretch;
+      }
+      next += 1;
+    }
+  }
+  let last = readings.length - 1;
+  reading = -1;
+  for (let at = length - 1; at >= 0; at--) {
+    if (states[at] === sampleState.idle) reading = -1;
+    if (reading !== -1 && at + 1 < length && cuts[at + 1] === 1 && marks.samples[reading] !== at) bits &= ~way.stretch;
+    while (last >= 0 && (marks.samples[last] === -1 || marks.samples[last] === at)) {
+      if (marks.samples[last] === at) {
+        reading = last;
+        bits = way.sure | way.stretch;
+      }
+      last -= 1;
+    }
+    if (reading === -1) continue;
+    if (sole[at] !== readings[reading]!.owner) bits &= ~way.sure;
+    marks.after[at] = reading;
+    marks.afterWay[at] = bits;
+  }
+  return marks;
+}
+
+/** Per sample: 1 where it is not of the same stretch as the one before. */
+function stretchCuts(profile: CpuProfile, states: Uint8Array): Uint8Array {
+  const continuity = new StackContinuity(profile);
+  const cuts = new Uint8Array(states.length);
+  let before = -1;
+  for (let at = 0; at < states.length; at++) {
+    if (states[at] === sampleState.gc) continue;
+    const node = profile.samples[at]!;
+    cuts[at] = states[at] === sampleState.js && before !== -1 && continuity.goesOn(before, node) ? 0 : 1;
+    before = states[at] === sampleState.js ? node : -1;
+  }
+  return cuts;
+}
+
+function calibrate(found: { readings: readonly OwnedReading[]; marks: Marks; sole: Int32Array }): Confidence {
+  const { readings, marks, sole } = found;
+  const confidence = new Confidence();
+  readings.forEach(({ atUs, owner }, index) => {
+    const sample = marks.samples[index]!;
+    if (sample === -1) return;
+    const only = sole[sample]!;
+    if (only >= 0) confidence.tryAlone(owner === only);
+    else if (only === soleOf.none) confidence.tryOutside(owner === ownerOf.outside);
+    const earlier = neighbour(index - 1, { readings, marks, sample, side: 'before' });
+    if (earlier === undefined) return;
+    if ((earlier.bits & way.sure) !== 0) confidence.trySure(earlier.owner === owner);
+    else if ((earlier.bits & way.stretch) !== 0) confidence.tryNear(atUs - earlier.atUs, earlier.owner === owner);
+    const later = neighbour(index + 1, { readings, marks, sample, side: 'after' });
+    if (later === undefined || later.owner !== earlier.owner) return;
+    if ((earlier.bits & later.bits & way.stretch) !== 0 && ((earlier.bits | later.bits) & way.sure) === 0)
+      confidence.tryBetween(later.atUs - earlier.atUs, owner === earlier.owner);
+  });
+  return confidence;
+}
+
+/** The reading next to one, seen from the sample that the one fell on, as if it were not there. */
+function neighbour(
+  index: number,
+  from: { readings: readonly OwnedReading[]; marks: Marks; sample: number; side: 'before' | 'after' },
+): (OwnedReading & { bits: number }) | undefined {
+  const { readings, marks, sample, side } = from;
+  const reading = readings[index];
+  const itsSample = marks.samples[index] ?? -1;
+  if (reading === undefined || itsSample === -1) return undefined;
+  if (side === 'before') {
+    return marks.before[sample] === index ? { ...reading, bits: marks.beforeWay[sample]! } : undefined;
+  }
+  // What the sample behind sees: from the one itself the mark is its own.
+  const at = sample + 1;
+  if (itsSample === sample) return { ...reading, bits: way.stretch };
+  return marks.after[at] === index ? { ...reading, bits: marks.afterWay[at]! } : undefined;
+}
+
+interface Guess {
+  readonly owner: number;
+  readonly confidence: number;
+}
+
+function bestGuess(
+  at: number,
+  known: {
+    profile: CpuProfile;
+    readings: readonly OwnedReading[];
+    marks: Marks;
+    sole: Int32Array;
+    states: Uint8Array;
+    confidence: Confidence;
+  },
+): Guess {
+  const { profile, readings, marks, sole, states, confidence } = known;
+  const atUs = profile.startTimeUs + profile.sampleTimesUs[at]!;
+  const before = readings[marks.before[at]!];
+  const after = readings[marks.after[at]!];
+  const [beforeWay, afterWay] = [marks.beforeWay[at]!, marks.afterWay[at]!];
+  if (before !== undefined && (beforeWay & way.sure) !== 0) return { owner: before.owner, confidence: confidence.sure };
+  if (after !== undefined && (afterWay & way.sure) !== 0) return { owner: after.owner, confidence: confidence.sure };
+  // What V8 saw no JavaScript in may be anything, but for where nothing else was.
+  if (states[at] === sampleState.other) return nobody;
+  const guesses: Guess[] = [byTime(sole[at]!, confidence)];
+  const isBeforeNear = before !== undefined && (beforeWay & way.stretch) !== 0;
+  const isAfterNear = after !== undefined && (afterWay & way.stretch) !== 0;
+  if (isBeforeNear) guesses.push({ owner: before.owner, confidence: confidence.near(Math.max(0, atUs - before.atUs)) });
+  if (isAfterNear) guesses.push({ owner: after.owner, confidence: confidence.near(Math.max(0, after.atUs - atUs)) });
+  if (isBeforeNear && isAfterNear && before.owner === after.owner)
+    guesses.push({ owner: before.owner, confidence: confidence.between(after.atUs - before.atUs) });
+  return guesses.reduce((best, guess) => (guess.confidence > best.confidence ? guess : best));
+}
+
+const nobody: Guess = { owner: ownerOf.unknown, confidence: 0 };
+
+function byTime(sole: number, confidence: Confidence): Guess {
+  if (sole >= 0) return { owner: sole, confidence: confidence.alone };
+  return sole === soleOf.none ? { owner: ownerOf.outside, confidence: confidence.outside } : nobody;
+}
+
+/** What nothing better is known of is shared by the open requests; a guess that is worse than that becomes one of them. */
+function shareOut(
+  profile: CpuProfile,
+  found: { input: JoinInput; owners: Int32Array; confidences: Float32Array },
+): void {
+  const { input, owners, confidences } = found;
+  if (!input.isMainThread || input.wallOffsetMs === null) return;
+  const states = sampleStates(profile);
+  const open = new OpenRequests(input.requests);
+  for (let at = 0; at < owners.length; at++) {
+    if (states[at] === sampleState.idle || states[at] === sampleState.other) continue;
+    const { size } = open.moveTo(wallMsOf(profile, input, at));
+    if (size < 2 || size > sharersMax || confidences[at]! >= 1 / size) continue;
+    owners[at] = ownerOf.shared;
+    confidences[at] = 1 / size;
+  }
+}
