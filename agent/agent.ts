@@ -12,6 +12,7 @@ import type { TargetMetricsOptions } from './baseline/target-metrics.ts';
 import { Captures } from './capture/captures.ts';
 import { KeepOnAlert } from './capture/keep-on-alert.ts';
 import { ProfileWorker } from './capture/profile-worker.ts';
+import { Redactions } from './capture/redactions.ts';
 import { FlightRecorder } from './capture/recorder.ts';
 import { openAdminServer } from './http/admin-server.ts';
 import { openControlSocket } from './http/control-socket.ts';
@@ -28,6 +29,8 @@ import { Leaks } from './memory/leaks.ts';
 import { SamplingSearch } from './memory/sampling-search.ts';
 import { describeOptions, type ResolvedOptions } from './options.ts';
 import { FrameOriginals } from './source-maps/frame-originals.ts';
+import { ProfileJoins } from './requests/join.ts';
+import { ProfilingContext } from './requests/profiling-context.ts';
 import { isOwnAddress } from './requests/own-address.ts';
 import { learnServices } from './requests/learn-services.ts';
 import { Requests } from './requests/requests.ts';
@@ -111,6 +114,12 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       log,
     }),
   );
+  const profiling: ProfilingContext = opening.use(
+    new ProfilingContext({
+      isOnlyTarget: () => targets.list().length === 1,
+      onChange: (isActive) => requests.setEnrich(isActive ? profiling.attributesOf : undefined),
+    }),
+  );
   const captures = new Captures({
     targets,
     store: storage.store,
@@ -121,6 +130,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     turnOf: (targetId, threadId) => monitor.turnOf(targetId, threadId),
     search,
     recorder,
+    spanReading: { rateHz: options.spanReadingRate, watch: profiling },
     concurrency: options.captureConcurrency,
     queueMax: options.captureQueue,
     livenessBudgetMs: options.livenessBudgetMs,
@@ -178,9 +188,10 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   timelines.sink.on('settled', ({ traceId, summary }) => {
     if (summary !== undefined) monitor.noteRoute(traceId, summary.route ?? summary.name);
   });
-  const requests = new Requests({
+  const joins = opening.use(new ProfileJoins({ store: storage.store, worker, traces: timelines.sink, targets, log }));
+  const requests: Requests = new Requests({
     ...requestOptions(options),
-    sink: learnServices(timelines.sink, { targets, identities }),
+    sink: learnServices(profiling.into(timelines.sink), { targets, identities }),
     log,
   });
   const memoryEvidence = opening.use(new MemoryEvidence(monitor));
@@ -293,13 +304,15 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     targetMetrics,
     recorder,
     timelines,
+    joins,
     limits: memory.limits,
     store: storage.store,
     tokens,
     info,
-    convert: converter(storage.store, worker),
+    convert: converter(storage.store, { worker, joins }),
     summarize: summarizer(storage.store, worker),
     compareProfiles: profileComparer(storage.store, worker),
+    redactions: opening.use(new Redactions()),
     pageDirectory,
     log,
     audit,
@@ -457,7 +470,7 @@ function optionFailures({ problems }: ResolvedOptions): Feature[] {
   ];
 }
 
-function converter(store: ProfileStore | undefined, worker: ProfileWorker) {
+function converter(store: ProfileStore | undefined, { worker, joins }: { worker: ProfileWorker; joins: ProfileJoins }) {
   return async (profileId: string, { format, source }: ConvertedForm, signal: AbortSignal): Promise<Uint8Array> => {
     if (store === undefined) throw new SidescopeError('unknown-profile', 'there is no storage');
     if (format !== 'pprof' && format !== 'collapsed' && format !== 'cpuprofile') {
@@ -468,7 +481,8 @@ function converter(store: ProfileStore | undefined, worker: ProfileWorker) {
     const form = format === 'pprof' && kind === 'heap-sampling' ? 'heap-pprof' : format;
     const positions = source === 'original' ? store.sourcePositions(profileId) : undefined;
     try {
-      return await worker.convert(reader.path, form, { clock, intervalUs: cpu?.intervalUs, positions, signal });
+      const join = form === 'pprof' ? await joins.queryOf(reader.profile) : undefined;
+      return await worker.convert(reader.path, form, { clock, intervalUs: cpu?.intervalUs, positions, join, signal });
     } catch (error) {
       // It was readable, or known not to be, when it was stored; the index says which.
       if (isSidescopeError(error, 'unreadable-profile') && (cpu !== null || sampling !== null)) {

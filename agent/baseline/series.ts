@@ -70,7 +70,7 @@ interface TargetSeries {
 
 /** What the metrics pages of the targets said: the last two hours in memory, a week in the index. Synchronous. */
 export class Series extends EventEmitter<SeriesEvents> {
-  readonly #store: SeriesStore;
+  readonly store: SeriesStore;
   readonly #log: SeriesOptions['log'];
   readonly #now: () => number;
   readonly #targets = new Map<string, TargetSeries>();
@@ -78,7 +78,7 @@ export class Series extends EventEmitter<SeriesEvents> {
 
   constructor({ index, budgetBytes, log, now = Date.now }: SeriesOptions) {
     super();
-    this.#store = new SeriesStore({ index, budgetBytes, now });
+    this.store = new SeriesStore({ index, budgetBytes, now });
     this.#log = log;
     this.#now = now;
   }
@@ -142,7 +142,7 @@ export class Series extends EventEmitter<SeriesEvents> {
       samples: samplesOf(keeping, before === undefined ? [row] : [before, row]),
     };
     target.last = outcome;
-    this.#write(() => this.#store.add(targetId, row));
+    this.#write(() => this.store.add(targetId, row));
     this.#noteSeen(target, atMs);
     this.emit('scrape', outcome);
   }
@@ -187,7 +187,7 @@ export class Series extends EventEmitter<SeriesEvents> {
     }
     const added =
       this.#write(() =>
-        this.#store.addSeries(
+        this.store.addSeries(
           read.targetId,
           fresh.map(({ series }) => description(series, read.page)),
         ),
@@ -215,7 +215,7 @@ export class Series extends EventEmitter<SeriesEvents> {
     if (Math.abs(this.#now() - target.notedMs) < noteSeenEveryMs) return;
     target.notedMs = this.#now();
     this.#write(() =>
-      this.#store.noteSeen([...target.kept.values()].map(({ series, seenMs }) => ({ id: series.id, atMs: seenMs }))),
+      this.store.noteSeen([...target.kept.values()].map(({ series, seenMs }) => ({ id: series.id, atMs: seenMs }))),
     );
     for (const [key, { seenMs }] of target.kept) if (atMs - seenMs > 2 * noteSeenEveryMs) target.kept.delete(key);
   }
@@ -236,7 +236,7 @@ export class Series extends EventEmitter<SeriesEvents> {
     const isInMemory = (target.rows[0]?.atMs ?? Infinity) <= fromMs;
     const older = isInMemory
       ? []
-      : (this.#write(() => this.#store.rows(targetId, { fromMs: fromMs - windowMs, toMs: last.atMs })) ?? []);
+      : (this.#write(() => this.store.rows(targetId, { fromMs: fromMs - windowMs, toMs: last.atMs })) ?? []);
     const rows = older.length > target.rows.length ? older : target.rows;
     const first = rows.findLastIndex(({ atMs }) => atMs <= fromMs && atMs >= fromMs - windowMs);
     const window = rows.slice(first === -1 ? rows.findIndex(({ atMs }) => atMs >= fromMs) : first);

@@ -5,6 +5,7 @@ import { SidescopeError } from '../../protocol/error.ts';
 import { apiPath } from '../../protocol/rest/routes.ts';
 import { alertHandlers } from './alerts.ts';
 import { AttemptBucket } from './attempt-bucket.ts';
+import { baselineHandlers } from './baseline.ts';
 import { cpuHandlers } from './cpu.ts';
 import { deathHandlers } from './deaths.ts';
 import { diffHandlers } from './diff.ts';
@@ -18,6 +19,7 @@ import { leakHandlers } from './leaks.ts';
 import { operationHandlers } from './operations.ts';
 import { pageHandlers } from './page.ts';
 import { asSidescopeError, problemResponse } from './problem.ts';
+import { profileRequestHandlers } from './profile-requests.ts';
 import { profileHandlers } from './profiles.ts';
 import { guardRequest } from './request-guards.ts';
 import { allowedMethods, mountRoutes } from './router.ts';
@@ -57,9 +59,11 @@ export function createAdminApp(services: AdminServices): AdminApp {
     ...summaryHandlers(services),
     ...recorderHandlers(services),
     ...diffHandlers(services),
+    ...baselineHandlers(services),
     ...timelineHandlers(services),
     ...operationHandlers(services),
     ...profileHandlers(services),
+    ...profileRequestHandlers(services),
     ...downloadHandlers({ services, tickets }),
     events: (request) => events.open(request),
   };

@@ -2,6 +2,7 @@ import { SidescopeError } from '../../protocol/error.ts';
 import type { Death } from '../../protocol/rest/deaths.ts';
 import type { SidescopeEvent } from '../../protocol/rest/event.ts';
 import type { DiskUsage, Profile } from '../../protocol/rest/profile.ts';
+import type { Scrape } from '../../protocol/rest/series.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { RequestCounts } from '../../protocol/rest/timelines.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
@@ -48,6 +49,9 @@ export class EventHub {
     );
     this.#listen<'requests', RequestCounts>(timelines, 'requests', (requests) =>
       this.#send({ type: 'requests', requests }),
+    );
+    this.#listen<'scrape', Scrape>(services.targetMetrics.series, 'scrape', (scrape) =>
+      this.#send({ type: 'scrape', scrape }),
     );
     if (store !== undefined) {
       this.#listen<'profile', Profile>(store, 'profile', (profile) => this.#send({ type: 'profile', profile }));

@@ -5,6 +5,7 @@ import type { Feature } from '../../protocol/rest/info.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { TargetMetrics } from '../baseline/target-metrics.ts';
 import type { AddressOptions } from './admin-server.ts';
 import { setSecurityHeaders } from './headers.ts';
 import { openListener } from './listener.ts';
@@ -15,6 +16,7 @@ export interface OpsServices {
   readonly targets: { list(): readonly Target[] };
   features(): readonly Feature[];
   readonly metrics: Metrics;
+  readonly targetMetrics: Pick<TargetMetrics, 'passThrough'>;
   readonly log: Log;
 }
 
@@ -25,7 +27,7 @@ export interface Readiness {
   readonly targets: readonly { id: string; state: string }[];
 }
 
-/** Health and metrics only, without a credential: kubelet and Prometheus come to the pod's address. */
+/** Health and metrics only, the target's included, without a credential: kubelet and Prometheus come to the pod's address. */
 export function createOpsApp(services: OpsServices): Hono {
   const { targets, metrics, log } = services;
   const app = new Hono();
@@ -45,6 +47,11 @@ export function createOpsApp(services: OpsServices): Hono {
     const text = await metrics.registry.metrics();
     return new Response(text, { headers: { 'content-type': metrics.registry.contentType } });
   });
+  app.get('/target-metrics', async ({ req }) => {
+    // Hono drops the body of an answer to HEAD; the page would be read for nothing.
+    if (req.raw.method === 'HEAD') return new Response(null, { headers: { 'content-type': 'text/plain' } });
+    return await services.targetMetrics.passThrough(req.raw.headers, req.raw.signal);
+  });
   app.notFound((context) => {
     const isKnown = paths.includes(context.req.path);
     const error = isKnown
@@ -54,13 +61,15 @@ export function createOpsApp(services: OpsServices): Hono {
   });
   app.onError((error) => {
     const requestId = randomUUID();
-    log.error({ requestId, err: error }, 'ops request failed');
+    const { code } = asSidescopeError(error);
+    if (code === 'internal') log.error({ requestId, err: error }, 'ops request failed');
+    else log.debug({ requestId, code }, error.message);
     return problemResponse(asSidescopeError(error), requestId);
   });
   return app;
 }
 
-const paths = ['/livez', '/readyz', '/metrics'];
+const paths = ['/livez', '/readyz', '/metrics', '/target-metrics'];
 /** One kubelet and a few scrapers. */
 const maxConnections = 64;
 

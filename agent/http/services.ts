@@ -1,9 +1,10 @@
 import type { AlertNotice } from '../alerts/alert-sink.ts';
 import type { Alerts } from '../alerts/alerts.ts';
-import type { Series } from '../baseline/series.ts';
 import type { TargetMetrics } from '../baseline/target-metrics.ts';
 import type { Captures } from '../capture/captures.ts';
 import type { FlightRecorder } from '../capture/recorder.ts';
+import type { Redactions } from '../capture/redactions.ts';
+import type { Regressions } from '../baseline/regressions.ts';
 import type { ProfileStore } from '../store/store.ts';
 import type { Targets } from '../attach/targets.ts';
 import type { Monitor } from '../vitals/monitor.ts';
@@ -14,12 +15,14 @@ import type { Death } from '../../protocol/rest/deaths.ts';
 import type { Info } from '../../protocol/rest/info.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
 import type { DiskUsage, Profile, ProfileFormat } from '../../protocol/rest/profile.ts';
+import type { Scrape } from '../../protocol/rest/series.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { ProfileDiff } from '../../protocol/rest/diff.ts';
 import type { ProfileSummary } from '../../protocol/rest/summary.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import type { RequestCounts } from '../../protocol/rest/timelines.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
+import type { ProfileJoins } from '../requests/join.ts';
 import type { Timelines } from '../requests/timelines.ts';
 import type { Audit } from '../telemetry/audit.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -72,8 +75,10 @@ export type TimelineService = Pick<Timelines, 'list' | 'get' | 'routes' | 'hotFu
 export type DeathService = Pick<DeathRecords, 'list' | 'noteStacks'> & Source<'death', Death>;
 
 export type TargetMetricsService = Pick<TargetMetrics, 'list' | 'ofProfile'> & {
-  readonly series: Pick<Series, 'on' | 'off'>;
+  readonly series: Source<'scrape', Scrape>;
 };
+
+export type RegressionService = Pick<Regressions, 'baseline' | 'takeBaseline' | 'check' | 'list'>;
 
 export type LeakService = Pick<Leaks, 'list' | 'investigate'>;
 
@@ -86,10 +91,12 @@ export interface AdminServices {
   readonly monitor: MonitorService;
   readonly alerts: AlertService;
   readonly leaks: LeakService;
+  readonly regressions: RegressionService;
   readonly targetMetrics: TargetMetricsService;
   readonly recorder: RecorderService;
   readonly deaths: DeathService;
   readonly timelines: TimelineService;
+  readonly joins: Pick<ProfileJoins, 'requestsOf' | 'cpuOf'>;
   readonly limits: Pick<MemoryMonitor, 'limitOf'>;
   /** Undefined when the data directory cannot be used: those routes then say why, from the features. */
   readonly store: StoreService | undefined;
@@ -105,6 +112,8 @@ export interface AdminServices {
     pair: { kind: ProfileDiff['kind']; before: string; after: string; limit: number },
     signal: AbortSignal,
   ): Promise<ProfileDiff>;
+  /** Heap snapshots without their secrets. */
+  readonly redactions: Pick<Redactions, 'open' | 'variant'>;
   /** Where Vite put the page; it may be missing. */
   readonly pageDirectory: string;
   readonly log: Log;

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { createOtlpMetrics } from './otlp-metrics.ts';
+import { createScrapeMetrics } from './scrape-metrics.ts';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -27,6 +28,7 @@ export function createMetrics(build: {
   return {
     registry,
     ...createOtlpMetrics(registers),
+    ...createScrapeMetrics(registers),
     capturesTotal: new Counter({
       name: 'sidescope_captures_total',
       help: 'Captures that ended, by kind and how.',

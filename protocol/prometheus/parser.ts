@@ -24,20 +24,20 @@ const exemplarsMax = 1_000;
  */
 export class MetricsParser {
   readonly #cache = new SeriesCache();
-  readonly #limits: MetricsLimits;
+  readonly limits: MetricsLimits;
   #pages = 0;
   #types: ReadonlyMap<string, MetricType> = new Map();
   #typesEpoch = 0;
 
   constructor(limits: Partial<MetricsLimits> = {}) {
-    this.#limits = { ...metricsLimits, ...limits };
+    this.limits = { ...metricsLimits, ...limits };
   }
 
   /** Gives up the page begun before, if it was not finished. */
   begin(format: MetricsFormat): PageReader {
     return new PageReader({
       format,
-      limits: this.#limits,
+      limits: this.limits,
       cache: this.#cache,
       page: ++this.#pages,
       onEnd: (types, samples) => this.#end(types, samples),

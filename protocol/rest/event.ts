@@ -3,6 +3,7 @@ import { alertChangeSchema, alertSummarySchema } from './alerts.ts';
 import { deathSchema } from './deaths.ts';
 import { operationSchema } from './operation.ts';
 import { diskUsageSchema, profileSchema } from './profile.ts';
+import { scrapeSchema } from './series.ts';
 import { stallSchema } from './stalls.ts';
 import { targetSchema } from './target.ts';
 import { requestCountsSchema } from './timelines.ts';
@@ -27,6 +28,7 @@ export const eventSchema = z.discriminatedUnion('type', [
     death: deathSchema.omit({ vitals: true, lastReading: true, stacks: true, stall: true }),
   }),
   z.object({ type: z.literal('requests'), requests: requestCountsSchema }),
+  z.object({ type: z.literal('scrape'), scrape: scrapeSchema }),
   z.object({ type: z.literal('resync'), dropped: z.int() }),
 ]);
 export type SidescopeEvent = z.infer<typeof eventSchema>;

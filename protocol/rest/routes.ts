@@ -1,4 +1,5 @@
 import { alertRoutes } from './alerts-routes.ts';
+import { baselineRoutes } from './baseline-routes.ts';
 import { deathRoutes } from './deaths-routes.ts';
 import { diffRoutes } from './diff-routes.ts';
 import { eventSchema } from './event.ts';
@@ -220,6 +221,7 @@ export const routes = {
   ...summaryRoutes,
   ...recorderRoutes,
   ...diffRoutes,
+  ...baselineRoutes,
   ...profileRequestRoutes,
   ...timelineRoutes,
   listOperations: {

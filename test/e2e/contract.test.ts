@@ -10,6 +10,7 @@ import { problemSchema } from '../../protocol/rest/problem.ts';
 import type { Profile } from '../../protocol/rest/profile.ts';
 import { apiPath, routes } from '../../protocol/rest/routes.ts';
 import type { Route } from '../../protocol/rest/route.ts';
+import type { ProfileMetrics, SeriesList } from '../../protocol/rest/series.ts';
 import type { Stacks } from '../../protocol/rest/stacks.ts';
 import type { StallList } from '../../protocol/rest/stalls.ts';
 import type { HotFunctions } from '../../protocol/rest/hot-functions.ts';
@@ -19,6 +20,7 @@ import type { VitalsHistory } from '../../protocol/rest/vitals.ts';
 import { openAgent } from '../support/agent.ts';
 import type { RunningAgent } from '../support/agent.ts';
 import { curl } from '../support/curl.ts';
+import { openMetricsPage } from '../support/metrics-page.ts';
 import { startTarget } from '../support/target.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -68,7 +70,8 @@ async function attached({ json }: ReturnType<typeof clientOf>) {
 
 test('every route answers what the contract says, asked as curl asks', { timeout: 60_000 }, async () => {
   await using target = await startTarget('busy');
-  await using agent = await openAgent({ targets: [target.inspectorAddress] });
+  await using page = await openMetricsPage('# TYPE jobs_total counter\njobs_total{queue="mail"} 3\n');
+  await using agent = await openAgent({ targets: [target.inspectorAddress], args: ['--metrics-url', page.url] });
   const client = clientOf(agent);
   const { call, json } = client;
 
@@ -133,6 +136,11 @@ test('every route answers what the contract says, asked as curl asks', { timeout
   await waitFor(async () => (await json<VitalsHistory>('GET /vitals')).points.length > 0, { message: 'a reading' });
   expect(await json('GET /memory/history?step=60000')).toMatchObject({ targetId: view?.id, stepMs: 60_000 });
   expect(await json<StallList>('GET /stalls')).toMatchObject({ nextCursor: null });
+  await waitFor(async () => (await json<SeriesList>('GET /series')).total > 0, { message: 'the page to be read' });
+  const { series } = await json<SeriesList>('GET /series?name=jobs_*&match=%7Bqueue%3D%22mail%22%7D');
+  expect(series).toMatchObject([{ name: 'jobs_total', labels: { queue: 'mail' }, values: [3], rates: [null] }]);
+  const around = await json<ProfileMetrics>(`GET /profiles/${cpu.id}/metrics?limit=5`);
+  expect(around).toMatchObject({ profileId: cpu.id, targetId: view?.id });
   expect(await json<AlertList>('GET /alerts')).toMatchObject({ nextCursor: null });
   expect(await json<DeathList>('GET /deaths?limit=5')).toEqual({ deaths: [], nextCursor: null });
   const search = await json<Operation>('POST /memory/leaks/investigate?duration=1000&settle=0&wait=true');
@@ -156,6 +164,7 @@ test('every route answers what the contract says, asked as curl asks', { timeout
       'stall',
       'alert',
       'requests',
+      'scrape',
     ]),
   );
   await events.stop();

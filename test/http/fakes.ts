@@ -15,6 +15,7 @@ import type {
   RecorderService,
   ConvertedForm,
   StoreService,
+  TargetMetricsService,
   TimelineService,
 } from '../../agent/http/services.ts';
 import type { AuditRecord } from '../../agent/telemetry/audit.ts';
@@ -26,6 +27,7 @@ import { isEndedState } from '../../protocol/rest/operation.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
 import type { DiskUsage, Profile } from '../../protocol/rest/profile.ts';
 import type { Scope } from '../../protocol/rest/route.ts';
+import type { Scrape } from '../../protocol/rest/series.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import type { RequestCounts } from '../../protocol/rest/timelines.ts';
@@ -202,6 +204,33 @@ export class FakeRecorder implements RecorderService {
   };
 }
 
+/** No page is known. */
+export class FakeTargetMetrics implements TargetMetricsService {
+  readonly asked: unknown[] = [];
+  readonly series = new EventEmitter<{ scrape: [Scrape] }>();
+  list: TargetMetricsService['list'] = (query) => {
+    this.asked.push(query);
+    return {
+      targetId: 't1',
+      from: time,
+      to: time,
+      stepMs: 1_000,
+      scrape: null,
+      times: [],
+      series: [],
+      total: 0,
+      nextCursor: null,
+    };
+  };
+  ofProfile: TargetMetricsService['ofProfile'] = ({ id, targetId }, query) => {
+    this.asked.push(query);
+    return { profileId: id, targetId, before: null, during: null, after: null, series: [], total: 0, note: 'nothing' };
+  };
+  async passThrough(): Promise<Response> {
+    throw new SidescopeError('metrics-off', 'the fake has no page');
+  }
+}
+
 /** Nothing was ever read. */
 export class FakeMonitor
   extends EventEmitter<{ vitals: [Vitals]; stall: [Stall]; 'stall-ended': [Stall] }>
@@ -359,12 +388,25 @@ export class FakeTimelines extends EventEmitter<{ requests: [RequestCounts] }> i
   };
 }
 
+/** No profile is joined with anything. */
+export class FakeJoins {
+  readonly asked: unknown[] = [];
+  requestsOf: AdminServices['joins']['requestsOf'] = async (profileId, { limit }) => {
+    this.asked.push({ profileId, limit });
+    const readings = { count: 0, dropped: 0, problem: null };
+    const sums = { total: 0, activeMs: 0, attributedMs: 0, outsideMs: 0 };
+    return { profileId, requests: [], ...sums, readings, reason: 'no spans of that time came' };
+  };
+  cpuOf: AdminServices['joins']['cpuOf'] = async () => ({ cpu: null, cpuReason: 'no CPU profile was taken' });
+}
+
 export interface FakeServices extends AdminServices {
   readonly targets: FakeTargets;
   readonly captures: FakeCaptures;
   readonly monitor: FakeMonitor;
   readonly alerts: FakeAlerts;
   readonly leaks: FakeLeaks;
+  readonly targetMetrics: FakeTargetMetrics;
   readonly timelines: FakeTimelines;
   readonly store: FakeStore;
   readonly audited: AuditRecord[];
@@ -385,8 +427,10 @@ export async function fakeServices(overrides: Partial<AdminServices> = {}): Prom
     monitor: new FakeMonitor(),
     alerts: new FakeAlerts(),
     leaks: new FakeLeaks(),
+    targetMetrics: new FakeTargetMetrics(),
     recorder: new FakeRecorder(),
     timelines: new FakeTimelines(),
+    joins: new FakeJoins(),
     deaths: new FakeDeaths(),
     limits: { limitOf: () => ({ nearerLimit: null, limitNotes: ['there is no reading yet'] }) },
     store: new FakeStore(),

@@ -188,7 +188,7 @@ describe('the ops listener', () => {
     );
   });
 
-  test.each(['/', '/ui', '/target-metrics', `${apiPath}/targets`, `${apiPath}/info`, '/livez/x'])(
+  test.each(['/', '/ui', '/target-metrics/x', `${apiPath}/targets`, `${apiPath}/info`, '/livez/x'])(
     'has no %s',
     async (path) => {
       const services = await fakeServices();

@@ -1,0 +1,128 @@
+import { readFile } from 'node:fs/promises';
+import http from 'node:http';
+import https from 'node:https';
+import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
+
+export interface PageSource {
+  readonly url: URL;
+  /** With a bearer token, read again for each request. */
+  readonly tokenFile: string | undefined;
+  /** PEM; instead of the system's authorities. Read again for each request. */
+  readonly caFile: string | undefined;
+}
+
+export interface PageRequest {
+  readonly headers: Readonly<Record<string, string>>;
+  /** Our own credentials, of the token file or the address. False where somebody else asks: that one brings its own. */
+  readonly withCredentials: boolean;
+  /** From the request to the last byte. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+const redirectsMax = 3;
+/** A bundle of all public authorities has a quarter of it. */
+const fileCharactersMax = 1024 * 1024;
+
+/**
+ * Asks for the page; the caller reads the body, or destroys it. Redirects are followed on the same origin only. A connection of its own, as
+ * servers close idle ones earlier than the next reading comes. Rejects with `metrics-unreachable`, `metrics-timeout`, `metrics-http-error`.
+ */
+export async function requestPage(source: PageSource, request: PageRequest): Promise<http.IncomingMessage> {
+  const headers = { ...(await credentials(source, request)), ...request.headers };
+  const ca = source.caFile === undefined ? undefined : await readSmallFile(source.caFile, 'the authorities');
+  const signal = AbortSignal.any([request.signal, AbortSignal.timeout(request.timeoutMs)]);
+  let url = bare(source.url);
+  for (let redirects = 0; redirects <= redirectsMax; redirects++) {
+    const response = await send(url, { headers, ca, signal }).catch((error: unknown) => {
+      throw pageFailure(error, { source, request });
+    });
+    const { statusCode = 0, headers: answered } = response;
+    const { location } = answered;
+    if (statusCode < 300 || statusCode >= 400 || statusCode === 304 || location === undefined) return response;
+    response.destroy();
+    const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
+    if (next === undefined || next.origin !== url.origin)
+      throw new SidescopeError(
+        'metrics-http-error',
+        `${pageName(source)} leads to another server (HTTP ${statusCode})`,
+      );
+    url = bare(next);
+  }
+  throw new SidescopeError('metrics-http-error', `${pageName(source)} leads on more than ${redirectsMax} times`);
+}
+
+/** Without credentials and query, which may hold a secret. */
+export function pageName({ url }: PageSource): string {
+  return `${url.origin}${url.pathname}`;
+}
+
+/** What broke a request or its body, as one of the errors above. */
+export function pageFailure(error: unknown, about: { source: PageSource; request: PageRequest }): SidescopeError {
+  if (isSidescopeError(error)) return error;
+  const { source, request } = about;
+  const name = pageName(source);
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (request.signal.aborted)
+    return new SidescopeError('metrics-unreachable', `${name} was given up`, { cause: error });
+  if (code === 'ABORT_ERR' || code === 'ETIMEDOUT')
+    return new SidescopeError('metrics-timeout', `${name} was not read in ${request.timeoutMs} ms`, { cause: error });
+  if (code === undefined) return new SidescopeError('internal', `reading ${name} failed: ${message}`, { cause: error });
+  return new SidescopeError('metrics-unreachable', `${name}: ${code}`, { cause: error });
+}
+
+interface Sending {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly ca: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+function send(url: URL, { headers, ca, signal }: Sending): Promise<http.IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
+  const options = { method: 'GET', agent: false as const, signal, headers };
+  const request =
+    url.protocol === 'https:' ? https.request(url, { ...options, ...(ca && { ca }) }) : http.request(url, options);
+  request.on('response', resolve);
+  request.on('error', reject);
+  request.end();
+  return promise;
+}
+
+async function credentials(source: PageSource, { withCredentials }: PageRequest): Promise<Record<string, string>> {
+  const { url, tokenFile } = source;
+  if (!withCredentials) return {};
+  if (tokenFile !== undefined) {
+    const token = (await readSmallFile(tokenFile, 'the token')).trim();
+    // Node's error for such a header would quote it.
+    if (!/^[\x21-\x7e]+$/.test(token))
+      throw new SidescopeError('metrics-unreachable', `the token in ${tokenFile} is empty, or not one word`);
+    return { authorization: `Bearer ${token}` };
+  }
+  if (url.username === '' && url.password === '') return {};
+  const pair = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` };
+}
+
+async function readSmallFile(path: string, what: string): Promise<string> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new SidescopeError('metrics-unreachable', `${what} for the metrics page cannot be read: ${path} (${code})`, {
+      cause: error,
+    });
+  }
+  if (text.length <= fileCharactersMax) return text;
+  throw new SidescopeError(
+    'metrics-unreachable',
+    `${path} with ${what} has ${text.length} characters: more than 1 MiB`,
+  );
+}
+
+function bare(url: URL): URL {
+  const copy = new URL(url);
+  copy.username = '';
+  copy.password = '';
+  return copy;
+}
