@@ -7,7 +7,8 @@ import { RecordTable, type RecordIndex } from '../store/record-table.ts';
 import { newId } from '../store/id.ts';
 import { LeakJudge, type PoolJudgement } from './leak-judge.ts';
 import { leakTitle, sitesText } from './leak-words.ts';
-import { poolSample, sampleOfPoint } from './pools.ts';
+import { limitUses, type LimitUses } from './nearer-limit.ts';
+import { limitsOf, poolSample, sampleOfPoint } from './pools.ts';
 import { SuspicionSearch, type SearchService } from './suspicion-search.ts';
 import { verdictOf } from './leak-verdict.ts';
 
@@ -24,6 +25,8 @@ export interface LeakDetectorOptions {
   readonly search: SearchService;
   readonly alerts: AlertDesk;
   readonly index: RecordIndex;
+  /** Which limits of a reading can be believed. Default: those that V8 tells of Node 24. */
+  readonly usesOf?: ((vitals: Vitals) => LimitUses) | undefined;
   /** What a level is taken of; everything else is in windows. Default 30 s. */
   readonly windowMs?: number | undefined;
   /** How many windows growth must last where no limit is known. Default 120. */
@@ -122,7 +125,8 @@ export class LeakDetector extends EventEmitter<LeakEvents> implements AsyncDispo
     const watched = this.#watchedOf(vitals, nowMs);
     const elapsedMs = watched.lastMs === null ? null : nowMs - watched.lastMs;
     watched.lastMs = nowMs;
-    const sample = { ...poolSample(vitals, elapsedMs), atMs: nowMs };
+    const uses = this.#options.usesOf?.(vitals) ?? limitUses(vitals, { nodeVersion: 'v24', oldSpaceMiB: null });
+    const sample = { ...poolSample(vitals, elapsedMs), atMs: nowMs, limits: limitsOf(uses) };
     const isForced = watched.suspicion.takeForced();
     const judged = watched.judge.add(sample, { isForced });
     watched.suspicion.follow({ nowMs, sample, isForced, judged, all: watched.judge.judgements });

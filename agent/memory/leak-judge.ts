@@ -10,6 +10,11 @@ const coarseFactor = 40;
 const coarseKept = 72;
 /** Of a new process: it loads code, fills pools, compiles. */
 const warmUpWindows = 10;
+/**
+ * What would reach its limit within `urgentWindows` is looked at in windows of a sixth as well, after a fifth of the warm-up: at 30 s the shortest way to `leak`
+ * is 3 minutes then. A verdict still takes a tenth of the time that is left. Not for native memory, whose arenas fill up in the first minutes.
+ */
+const quick = { factor: 6, warmUpWindows: 2, windowsKept: 96 };
 const suspectWindows = 8;
 const leakWindows = 12;
 /** The verdict may wait for a tenth of the time to the limit, so that what fills up slowly shows its end first; this is the least and the most. */
@@ -48,11 +53,14 @@ export interface NearestLimit {
 }
 
 interface PoolState {
+  readonly quick: PoolWindows;
   readonly fine: PoolWindows;
   readonly coarse: PoolWindows;
+  /** The last look at the quick windows, and the worse one of the last at the others. */
+  readonly looks: { quick: Look; slow: Look };
+  /** How often in a row each looked like a leak. */
+  readonly rows: { quick: number; slow: number };
   judgement: PoolJudgement;
-  /** How often in a row it looked like a leak. */
-  row: number;
   /** How often in a row nothing was suspected. */
   quiet: number;
   /** Of the steepest trend since it was called a leak. */
@@ -78,10 +86,12 @@ export class LeakJudge {
     this.#startedAtMs = options.startedAtMs;
     for (const pool of ['heap', 'external', 'native'] as const) {
       this.#pools.set(pool, {
+        quick: new PoolWindows({ windowMs: this.#windowMs / quick.factor, windowsMax: quick.windowsKept }),
         fine: new PoolWindows({ windowMs: this.#windowMs, windowsMax: windowsKept }),
         coarse: new PoolWindows({ windowMs: this.#windowMs * coarseFactor, windowsMax: coarseKept }),
+        looks: { quick: noLook, slow: noLook },
+        rows: { quick: 0, slow: 0 },
         judgement: nothingYet(pool),
-        row: 0,
         quiet: 0,
         leakSlope: 0,
       });
@@ -95,41 +105,53 @@ export class LeakJudge {
   /** `isForced`: we made V8 collect the whole heap since the reading before. Returns the pools whose verdict was made anew. */
   add(sample: PoolSample, { isForced = false }: { isForced?: boolean } = {}): PoolJudgement[] {
     this.#limits = sample.limits;
-    if (sample.atMs < this.#startedAtMs + warmUpWindows * this.#windowMs) return [];
+    const aged = (sample.atMs - this.#startedAtMs) / this.#windowMs;
+    if (aged < quick.warmUpWindows) return [];
     const isFloor = isForced || sample.isCollected === true;
     const judged: PoolJudgement[] = [];
     for (const [pool, state] of this.#pools) {
       const value = sample.bytes[pool];
       if (value === null) continue;
       const reading = { atMs: sample.atMs, value, load: sample.load, isFloor: isFloor || pool === 'native' };
-      state.coarse.add(reading);
-      if (state.fine.add(reading) === undefined) continue;
-      state.judgement = this.#judge(pool, state);
+      const isNews = pool !== 'native' && state.quick.add(reading) !== undefined && this.#lookQuickly(pool, state);
+      const isDue = aged >= warmUpWindows && this.#lookSlowly(pool, { state, reading });
+      if (!isNews && !isDue) continue;
+      state.judgement = this.#judge(pool, { state, isDue });
       judged.push(state.judgement);
     }
     return judged;
   }
 
-  #judge(pool: LeakPool, state: PoolState): PoolJudgement {
-    const fine = this.#look(pool, {
-      windows: state.fine.closed,
-      windowMs: this.#windowMs,
-      earlier: state.coarse.closed,
-    });
-    const coarse = this.#look(pool, {
-      windows: state.coarse.closed,
-      windowMs: this.#windowMs * coarseFactor,
-      earlier: [],
-    });
-    const [worse] = [fine, coarse].toSorted((a, b) => rank(b.state) - rank(a.state));
-    const found = worse ?? fine;
-    const levelBytes = lastLevel(state.fine.closed);
-    const before = state.judgement;
-    state.row = found.state === 'leak' ? state.row + 1 : 0;
-    const isLeak = state.row >= inARow;
+  /** Whether there is something to say. */
+  #lookQuickly(pool: LeakPool, { quick: windows, fine, looks, rows }: PoolState): boolean {
+    const before = looks.quick;
+    const windowMs = this.#windowMs / quick.factor;
+    looks.quick = this.#look(pool, { windows: windows.closed, windowMs, earlier: fine.closed, isQuick: true });
+    rows.quick = looks.quick.state === 'leak' ? rows.quick + 1 : 0;
+    return looks.quick.state !== 'settled' || before.state !== 'settled';
+  }
+
+  /** Whether a window was closed. */
+  #lookSlowly(pool: LeakPool, added: { state: PoolState; reading: PoolReading }): boolean {
+    const { fine, coarse, looks, rows } = added.state;
+    coarse.add(added.reading);
+    if (fine.add(added.reading) === undefined) return false;
+    const near = { windows: fine.closed, windowMs: this.#windowMs, earlier: coarse.closed };
+    const far = { windows: coarse.closed, windowMs: this.#windowMs * coarseFactor, earlier: [] };
+    looks.slow = worseOf(this.#look(pool, near), this.#look(pool, far));
+    rows.slow = looks.slow.state === 'leak' ? rows.slow + 1 : 0;
+    return true;
+  }
+
+  #judge(pool: LeakPool, { state, isDue }: { state: PoolState; isDue: boolean }): PoolJudgement {
+    const { looks, rows, fine, judgement: before } = state;
+    const found = worseOf(looks.slow, looks.quick);
+    const levelBytes = lastLevel(isDue ? fine.closed : state.quick.closed);
+    const isLeak = Math.max(rows.slow, rows.quick) >= inARow;
     if (before.state === 'leak' && !isLeak) return this.#keepOrEnd(pool, { state, levelBytes, found });
     if (isLeak) state.leakSlope = Math.max(state.leakSlope, found.trend?.slopePerMs ?? 0);
-    state.quiet = found.state === 'settled' ? state.quiet + 1 : 0;
+    if (found.state !== 'settled') state.quiet = 0;
+    else if (isDue) state.quiet++;
     const isCalm = found.state === 'settled' && (before.state === 'settled' || state.quiet >= calmFor);
     const verdict = isLeak ? 'leak' : isCalm ? 'settled' : 'suspect';
     return {
@@ -169,25 +191,26 @@ export class LeakJudge {
     };
   }
 
-  /** One scale: the last two hours in fine windows, or the last day in coarse ones. */
-  #look(
-    pool: LeakPool,
-    scale: { windows: readonly PoolWindow[]; windowMs: number; earlier: readonly PoolWindow[] },
-  ): Look {
-    const { windowMs, earlier } = scale;
-    const windows = smoothLoad(scale.windows);
-    const floors = windows.filter(({ isFloor }) => isFloor);
-    const isTrusted = floors.length >= 5;
-    const recent = growthPart(isTrusted ? floors : windows);
+  /** One scale: the last two hours in fine windows, the last day in coarse ones, or the last minutes in quick ones. */
+  #look(pool: LeakPool, scale: Scale): Look {
+    const { windows, windowMs, earlier, isQuick = false } = scale;
+    const isTrusted = windows.filter(({ isFloor }) => isFloor).length >= 5;
+    const growing = (of: readonly PoolWindow[]): readonly PoolWindow[] =>
+      growthPart(isTrusted ? of.filter(({ isFloor }) => isFloor) : of);
+    const recent = growing(windows);
     const least = leastGrowth[pool];
     const third = Math.min(5, Math.ceil(recent.length / 3));
-    const isFlat = (levelOf(recent.slice(-third)) ?? 0) - (levelOf(recent.slice(0, third)) ?? 0) < least.bytes / 2;
+    const levels = [levelOf(recent.slice(0, third)) ?? 0, levelOf(recent.slice(-third)) ?? 0] as const;
+    const roughly = levels[1] - levels[0];
+    const isFlat = roughly < least.bytes / 2;
     // Most of the time: the trend need not be computed.
-    const trend = isFlat ? undefined : growthTrend(recent);
+    const isDull = isFlat || (isQuick && !this.#isNear(pool, { recent, roughly }));
+    const trend = isDull ? undefined : growthTrend(growing(smoothLoad(windows)));
     const settled = (reason: string): Look => ({ state: 'settled', reason, trend });
     if (windows.length < suspectWindows)
       return settled(`too early to tell: ${windows.length} of ${suspectWindows} windows`);
     if (isFlat) return settled('it does not grow');
+    if (isDull) return settled(notUrgent);
     if (trend === undefined) return settled('too few readings at a comparable load');
     const start = trend.level - trend.grown;
     if (trend.grown < Math.max(least.bytes, least.share * Math.max(0, start)))
@@ -198,7 +221,9 @@ export class LeakJudge {
     const grew = `grew by ${mb(trend.grown)} in ${duration(trend)} at no higher load`;
     const suspect = (why: string): Look => ({ state: 'suspect', reason: `${grew}; ${why}`, trend });
     const pace = this.#nearestLimit(pool, { slopePerMs: trend.slopePerMs, levelBytes: trend.level });
-    const isUrgent = pace !== null && pace.inMs !== null && pace.inMs < urgentWindows * windowMs;
+    const isUrgent =
+      pace !== null && pace.inMs !== null && pace.inMs < urgentWindows * Math.max(windowMs, this.#windowMs);
+    if (isQuick && !isUrgent) return settled(notUrgent);
     if (!isTrusted && !isUrgent && windows.length < garbageWindows)
       return settled('garbage may be in it: too few collections of the whole heap so far');
     if (!isTrusted) return suspect('no collection of the whole heap was seen yet, so it may be garbage');
@@ -206,7 +231,7 @@ export class LeakJudge {
     if (trend.level < 1.02 * record) return suspect(`it held ${mb(record)} before`);
     const steadiness = trend.steadiness ?? 1;
     // Of few points the halves say little.
-    const isSlowing = trend.points >= 12 && steadiness < 0.9 && !this.#wouldReach(trend, { steadiness, limit: pace });
+    const isSlowing = trend.points >= 6 && steadiness < 0.9 && !this.#wouldReach(trend, { steadiness, limit: pace });
     if (steadiness < 0.5 || isSlowing) return suspect('it slows down, as a cache does that fills');
     const spanWindows = (trend.lastMs - trend.firstMs) / windowMs;
     const needed = patienceWindows(pace, {
@@ -217,6 +242,15 @@ export class LeakJudge {
     if (trend.p > 0.01 || trend.points < 5 || spanWindows < needed)
       return suspect(`seen for ${Math.floor(spanWindows)} of the ${Math.ceil(needed)} windows that its pace asks for`);
     return { state: 'leak', reason: `${grew}, after collections, and goes on`, trend };
+  }
+
+  /** Twice as steep as it looks it would reach the limit in time. */
+  #isNear(pool: LeakPool, { recent, roughly }: { recent: readonly PoolWindow[]; roughly: number }): boolean {
+    const [first, last] = [recent[0], recent.at(-1)];
+    if (first === undefined || last === undefined) return false;
+    const slopePerMs = (2 * roughly) / Math.max(1, last.atMs - first.atMs);
+    const limit = this.#nearestLimit(pool, { slopePerMs, levelBytes: last.value });
+    return limit !== null && limit.inMs !== null && limit.inMs < urgentWindows * this.#windowMs;
   }
 
   /** Where an exponential that slows down like this would end, seen from 80 % of the limit. */
@@ -240,7 +274,7 @@ export class LeakJudge {
     const inMs = (roomBytes: number): number | null =>
       at.slopePerMs > 0 ? Math.max(0, roomBytes) / at.slopePerMs : null;
     const limits: NearestLimit[] = [];
-    if (pool === 'heap' && heapLimitBytes !== null && at.levelBytes !== null)
+    if (pool === 'heap' && heapLimitBytes !== null && heapLimitBytes < absurdBytes && at.levelBytes !== null)
       limits.push({ kind: 'heap', bytes: heapLimitBytes, inMs: inMs(heapLimitBytes - at.levelBytes) });
     if (containerLimitBytes !== null && containerBytes !== null && containerLimitBytes < absurdBytes)
       limits.push({
@@ -258,6 +292,26 @@ interface Look {
   readonly reason: string;
   readonly trend: GrowthTrend | undefined;
 }
+
+interface Scale {
+  readonly windows: readonly PoolWindow[];
+  readonly windowMs: number;
+  /** What was held before those windows. */
+  readonly earlier: readonly PoolWindow[];
+  /** Speaks of nothing but urgent growth. */
+  readonly isQuick?: boolean;
+}
+
+type PoolReading = Parameters<PoolWindows['add']>[0];
+
+const noLook: Look = { state: 'settled', reason: 'too early to tell', trend: undefined };
+
+/** The first one of two that are alike. */
+function worseOf(a: Look, b: Look): Look {
+  return rank(b.state) > rank(a.state) ? b : a;
+}
+
+const notUrgent = 'the limit is too far away for a verdict of minutes';
 
 /** Node says 9.2e18 or 1.8e19 where there is no limit. */
 const absurdBytes = 2 ** 60;

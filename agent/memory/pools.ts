@@ -1,5 +1,6 @@
 import type { LeakPool } from '../../protocol/rest/leaks.ts';
 import type { Vitals, VitalsPoint } from '../../protocol/rest/vitals.ts';
+import type { LimitUses } from './nearer-limit.ts';
 
 /** What one reading says about the pools of memory; null what it does not say. */
 export interface PoolSample {
@@ -19,9 +20,20 @@ export interface PoolLimits {
   readonly containerBytes: number | null;
 }
 
+/** Those that can be believed; what cannot is as good as unknown. */
+export function limitsOf({ uses }: LimitUses): PoolLimits {
+  const heap = uses.find(({ pool }) => pool === 'heap');
+  const container = uses.find(({ pool }) => pool === 'container');
+  return {
+    heapLimitBytes: heap?.limitBytes ?? null,
+    containerLimitBytes: container?.limitBytes ?? null,
+    containerBytes: container?.usedBytes ?? null,
+  };
+}
+
 /** `elapsedMs`: since the reading before, null for the first one. */
-export function poolSample(vitals: Vitals, elapsedMs: number | null): PoolSample {
-  const { memory, gc, loop, cgroup, threads } = vitals;
+export function poolSample(vitals: Vitals, elapsedMs: number | null): Omit<PoolSample, 'limits'> {
+  const { memory, gc, loop, threads } = vitals;
   const { heapUsedBytes, heapTotalBytes, rssBytes } = memory;
   const external = highest(memory.externalBytes, memory.arrayBuffersBytes);
   const workersBytes = threads.reduce((sum, thread) => sum + (thread.heapTotalBytes ?? 0), 0);
@@ -36,11 +48,6 @@ export function poolSample(vitals: Vitals, elapsedMs: number | null): PoolSample
     },
     load: loop.utilization === null ? null : Math.max(0, loop.utilization - gcShare),
     isCollected: gc === null ? undefined : gc.kinds.some(({ kind, count }) => kind === 'MarkSweepCompact' && count > 0),
-    limits: {
-      heapLimitBytes: memory.heapLimitBytes,
-      containerLimitBytes: memory.containerLimitBytes,
-      containerBytes: cgroup?.memoryCurrentBytes ?? rssBytes,
-    },
   };
 }
 
