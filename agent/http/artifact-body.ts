@@ -11,7 +11,8 @@ export interface DownloadEnd {
 }
 
 export interface BodyOptions {
-  readonly expectedBytes: number;
+  /** Undefined where the length is known at the end only. */
+  readonly expectedBytes: number | undefined;
   destroySocket(): boolean;
   /** Once, after the artifact was released. */
   onEnd(end: DownloadEnd): void;
@@ -79,8 +80,8 @@ function streamOf({ opened, chunks, first }: Started, options: BodyOptions): Rea
   );
 }
 
-function checkLength(bytes: number, expectedBytes: number): void {
-  if (bytes === expectedBytes) return;
+function checkLength(bytes: number, expectedBytes: number | undefined): void {
+  if (expectedBytes === undefined || bytes === expectedBytes) return;
   throw new SidescopeError('damaged-profile', `${bytes} bytes could be read of ${expectedBytes}`);
 }
 

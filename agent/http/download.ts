@@ -7,7 +7,13 @@ import { beginReading } from './artifact-body.ts';
 import { requireStore } from './profiles.ts';
 import { acceptsGzip, allowsRange, isNoneMatch, parseRange } from './range.ts';
 import type { ByteRange } from './range.ts';
-import { convertedRepresentation, ownFormat, plainRepresentation, storedRepresentation } from './representation.ts';
+import {
+  convertedRepresentation,
+  ownFormat,
+  plainRepresentation,
+  redactedRepresentation,
+  storedRepresentation,
+} from './representation.ts';
 import type { Representation } from './representation.ts';
 import type { Handlers, RouteRequest } from './router.ts';
 import type { AdminServices } from './services.ts';
@@ -28,6 +34,7 @@ export function downloadHandlers({
     downloadProfile: async (request) => {
       const profile = requireStore(services).get(request.id);
       const format = formatOf(profile, request.query.format);
+      refuseRedaction(profile, request.query.redact);
       checkGrant(request, profile, format);
       request.audit.add({ profileId: profile.id, target: profile.targetId, sha256: profile.sha256 });
       const representation = await selectRepresentation({ services, request, profile, format });
@@ -38,9 +45,11 @@ export function downloadHandlers({
       const profile = requireStore(services).get(id);
       if (profile.kind !== 'cpu') requireScope(subject, 'heap');
       const format = formatOf(profile, query.format);
+      const redact = query.redact ?? false;
+      refuseRedaction(profile, redact);
       audit.add({ profileId: id, target: profile.targetId, sha256: profile.sha256 });
-      const { ticket, expiresAtMs } = tickets.issue({ profileId: id, sha256: profile.sha256, format, subject });
-      const parameters = new URLSearchParams({ format, ticket });
+      const { ticket, expiresAtMs } = tickets.issue({ profileId: id, sha256: profile.sha256, format, redact, subject });
+      const parameters = new URLSearchParams({ format, ...(redact ? { redact: 'true' } : {}), ticket });
       const body: Ticket = {
         url: `${apiPath}/profiles/${id}/download?${parameters.toString()}`,
         expiresAt: new Date(expiresAtMs).toISOString(),
@@ -59,14 +68,27 @@ function formatOf(profile: Profile, asked: ProfileFormat | undefined): ProfileFo
   );
 }
 
+function refuseRedaction({ kind }: Profile, asked: boolean | undefined): void {
+  if (asked !== true || kind === 'heap-snapshot') return;
+  throw new SidescopeError(
+    'unsupported-format',
+    `redact=true is for heap snapshots: a ${kind} profile holds no contents`,
+  );
+}
+
 /** A ticket opens what it was made for, and nothing else; a credential needs the scope. */
-function checkGrant({ grant, subject }: Download, profile: Profile, format: ProfileFormat): void {
+function checkGrant({ grant, subject, query }: Download, profile: Profile, format: ProfileFormat): void {
   if (grant === undefined) {
     if (profile.kind !== 'cpu') requireScope(subject, 'heap');
     return;
   }
-  if (grant.profileId !== profile.id || grant.sha256 !== profile.sha256 || grant.format !== format)
-    throw new SidescopeError('bad-ticket', 'the ticket is for another artifact or another format');
+  if (
+    grant.profileId !== profile.id ||
+    grant.sha256 !== profile.sha256 ||
+    grant.format !== format ||
+    grant.redact !== (query.redact ?? false)
+  )
+    throw new SidescopeError('bad-ticket', 'the ticket is for another artifact or another form of it');
 }
 
 async function selectRepresentation(wanted: {
@@ -76,6 +98,10 @@ async function selectRepresentation(wanted: {
   format: ProfileFormat;
 }): Promise<Representation> {
   const { services, request, profile, format } = wanted;
+  if (request.query.redact === true) {
+    const gzip = acceptsGzip(request.headers.get('accept-encoding'));
+    return redactedRepresentation({ store: requireStore(services), profile, redactions: services.redactions, gzip });
+  }
   const isOwn = format === ownFormat[profile.kind];
   // The artifact itself is V8's, byte for byte; what is made of it is for reading.
   const source = request.query.source ?? (isOwn ? 'raw' : 'original');
@@ -113,7 +139,8 @@ async function answer(prepared: Prepared): Promise<Response> {
   const range = rangeOf(request, representation);
   headers.set('content-type', 'application/octet-stream');
   headers.set('content-disposition', `attachment; filename="${representation.fileName.replace(/[^\w.-]/g, '_')}"`);
-  headers.set('content-length', String(range === undefined ? sizeBytes : range.end - range.start));
+  const lengthBytes = range === undefined ? sizeBytes : range.end - range.start;
+  if (lengthBytes !== undefined) headers.set('content-length', String(lengthBytes));
   if (range !== undefined) headers.set('content-range', `bytes ${range.start}-${range.end - 1}/${sizeBytes}`);
   const status = range === undefined ? 200 : 206;
   // Hono answers HEAD by the GET route and drops the body: a stream opened here would stay open.
@@ -124,7 +151,8 @@ async function answer(prepared: Prepared): Promise<Response> {
 /** Range is for GET only, and only of plain bytes. */
 function rangeOf({ method, headers }: Download, representation: Representation): ByteRange | undefined {
   const { etag, sizeBytes, takesRange } = representation;
-  if (method !== 'GET' || !takesRange || !allowsRange(headers.get('if-range'), etag)) return undefined;
+  if (method !== 'GET' || !takesRange || sizeBytes === undefined || !allowsRange(headers.get('if-range'), etag))
+    return undefined;
   const range = parseRange(headers.get('range'), sizeBytes);
   if (range !== 'unsatisfiable') return range;
   throw new SidescopeError('range-not-satisfiable', `the artifact has ${sizeBytes} bytes`, { details: { sizeBytes } });

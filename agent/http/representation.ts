@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { SidescopeError } from '../../protocol/error.ts';
 import type { Profile, ProfileFormat, ProfileKind } from '../../protocol/rest/profile.ts';
+import type { Redactions } from '../capture/redactions.ts';
 import type { ByteRange } from './range.ts';
 import type { StoreService } from './services.ts';
 
@@ -13,7 +14,8 @@ export interface OpenedBytes extends AsyncDisposable {
 /** One of the forms in which an artifact can go out; each has an ETag of its own (RFC 9110, section 8.8.3). */
 export interface Representation {
   readonly etag: string;
-  readonly sizeBytes: number;
+  /** Undefined where it is known at the end only. */
+  readonly sizeBytes: number | undefined;
   /** The form that goes out as it is stored takes no Range: Range is of the plain bytes. */
   readonly takesRange: boolean;
   readonly fileName: string;
@@ -60,6 +62,35 @@ export function storedRepresentation(store: StoreService, profile: Profile): Rep
       if (source !== undefined) return { source, [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose]() };
       await reader[Symbol.asyncDispose]();
       throw new SidescopeError('damaged-profile', `${profile.id} should be compressed at rest, and is not`);
+    },
+  };
+}
+
+/** Made while it goes out: no Range, and no length beforehand. */
+export function redactedRepresentation(redacted: {
+  store: StoreService;
+  profile: Profile;
+  redactions: Pick<Redactions, 'open' | 'variant'>;
+  gzip: boolean;
+}): Representation {
+  const { store, profile, redactions, gzip } = redacted;
+  return {
+    etag: `"${profile.sha256}-redacted-${redactions.variant}${gzip ? '-gzip' : ''}"`,
+    sizeBytes: undefined,
+    takesRange: false,
+    fileName: profile.fileName.replace(/(?=\.\w+$)/, '.redacted'),
+    headers: { 'accept-ranges': 'none', vary: 'Accept-Encoding', ...(gzip ? { 'content-encoding': 'gzip' } : {}) },
+    open: async () => {
+      const reader = await store.open(profile.id);
+      try {
+        return {
+          source: redactions.open(reader, { gzip }),
+          [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
+        };
+      } catch (error) {
+        await reader[Symbol.asyncDispose]();
+        throw error;
+      }
     },
   };
 }

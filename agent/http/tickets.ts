@@ -6,6 +6,8 @@ export interface TicketGrant {
   readonly profileId: string;
   readonly sha256: string;
   readonly format: ProfileFormat | undefined;
+  /** It opens the redacted form only. */
+  readonly redact: boolean;
   readonly subject: Subject;
   readonly expiresAtMs: number;
 }

@@ -1,7 +1,7 @@
 import workerUrl from './worker.ts?worker&url';
 import { ApiProblem } from '../api.ts';
 import { cancelMessage } from './messages.ts';
-import type { Progress, QuestionName, Questions, Reply, Request } from './messages.ts';
+import type { Progress, QuestionName, Questions, Reply } from './messages.ts';
 
 interface Waiting {
   readonly resolve: (answer: unknown) => void;
@@ -39,7 +39,7 @@ export class HeapClient {
     const id = ++this.#lastId;
     const { promise, resolve, reject } = Promise.withResolvers<Questions[Name]['answer']>();
     this.#waiting.set(id, { resolve: resolve as (answer: unknown) => void, reject });
-    this.#worker.postMessage({ id, name, asked } as Request);
+    this.#worker.postMessage({ id, name, asked });
     return promise;
   }
 

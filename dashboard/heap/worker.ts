@@ -52,13 +52,13 @@ async function analyse(source: SnapshotSource): Promise<HeapAnalysis> {
   const own = (reading = new AbortController());
   const { signal } = own;
   try {
-    const { plainBytes, fraction, chunks } = await openSnapshotBytes(source, signal);
-    const reader = new SnapshotReader({ sizeBytes: plainBytes });
+    const bytes = await openSnapshotBytes(source, signal);
+    const reader = new SnapshotReader({ sizeBytes: bytes.plainBytes });
     const show = paced();
-    for await (const chunk of chunks) {
+    for await (const chunk of bytes.chunks) {
       signal.throwIfAborted();
       reader.push(chunk);
-      show({ phase: 'reading', fraction: fraction(), bytes: reader.bytesRead });
+      show({ phase: 'reading', fraction: bytes.fraction(), bytes: reader.bytesRead });
     }
     const steps = analysisOf(reader.finish());
     for (;;) {

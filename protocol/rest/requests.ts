@@ -126,11 +126,16 @@ export const downloadQuery = z
       .describe(
         '`original`: functions and lines as source maps have them, the default for pprof and collapsed; `raw`: as V8 wrote them, the default for the artifact itself',
       ),
+    redact: flag
+      .optional()
+      .describe(
+        'Heap snapshots: contents of strings, and keys that are data, are replaced by others of their length. Without Range, and of a length that is known at its end only',
+      ),
     ticket: z.string().max(200).optional().describe('Stands for the credential'),
   })
   .strict();
 
-export const ticketQuery = z.object({ format: profileFormatSchema.optional() }).strict();
+export const ticketQuery = z.object({ format: profileFormatSchema.optional(), redact: flag.optional() }).strict();
 
 export const operationsQuery = z
   .object({ target: targetId.optional(), state: z.enum(['active', 'ended']).optional() })

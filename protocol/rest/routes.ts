@@ -309,7 +309,8 @@ export const routes = {
     heapScope: 'heap',
     action: 'profile.download',
     ticket: true,
-    summary: 'The file. Resumable by Range; `format` converts CPU profiles',
+    summary:
+      'The file. Resumable by Range; `format` converts CPU profiles; `redact` takes the contents out of heap snapshots',
     unknownId: 'unknown-profile',
     query: downloadQuery,
     answers: [
@@ -324,6 +325,8 @@ export const routes = {
       'range-not-satisfiable',
       'damaged-profile',
       'unreadable-profile',
+      'analysis-limit',
+      'too-many-analyses',
       'data-directory-unusable',
       'storage-failed',
     ],

@@ -451,6 +451,7 @@ export async function fakeServices(overrides: Partial<AdminServices> = {}): Prom
       environment: {},
     }),
     convert: async (id: string, { format }: ConvertedForm) => Buffer.from(`${id} as ${format}\n`),
+    redactions: { variant: 'v', open: () => Readable.from([Buffer.from('redacted')], { objectMode: false }) },
     summarize: async () => ({ kind: 'heap-sampling' as const, sampledBytes: 0, samples: 0, functions: [] }),
     compareProfiles: async (pair: Parameters<AdminServices['compareProfiles']>[0]) => ({
       kind: pair.kind,

@@ -217,7 +217,7 @@ describe('guessing', () => {
 
 describe('tickets', () => {
   const subject = { name: 'a', scopes: ['view' as const], expiresAtMs: Infinity, key: '' };
-  const request = { profileId: 'p1', sha256: 'x', format: 'pprof' as const, subject };
+  const request = { profileId: 'p1', sha256: 'x', redact: false, format: 'pprof' as const, subject };
 
   test('last ten minutes, or as long as the credential', () => {
     const { now, advance } = clock();

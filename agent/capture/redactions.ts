@@ -1,0 +1,147 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { SidescopeError } from '../../protocol/error.ts';
+import type { ProblemCode } from '../../protocol/rest/problem.ts';
+import type { Profile } from '../../protocol/rest/profile.ts';
+import { containerMemoryBytes } from './container-memory.ts';
+
+export interface RedactionRequest {
+  readonly path: string;
+  /** Hexadecimal. */
+  readonly salt: string;
+  readonly gzip: boolean;
+}
+
+export interface RedactionFailure {
+  readonly code: ProblemCode;
+  readonly message: string;
+}
+
+export interface StoredSnapshot {
+  readonly path: string;
+  readonly profile: Pick<Profile, 'id' | 'sizeBytes' | 'snapshot'>;
+}
+
+export interface RedactionsOptions {
+  /** Snapshots that may be redacted at once. Default 1. */
+  readonly concurrency?: number | undefined;
+  /** Of the container. Default: as the kernel says. */
+  readonly containerBytes?: number | undefined;
+}
+
+/** Node itself, its zlib, and the strings of the moment. */
+const baseBytes = 70 * 2 ** 20;
+/** 6 per node and 6 per string, which are fewer. */
+const bytesPerNode = 12;
+/** The least that V8 writes for a node with its edges and its part of the strings; measured are 66 to 75. */
+const fileBytesPerNode = 40;
+
+/**
+ * Snapshots without their secrets, made while they go out: nothing is stored. Each in a process of its own, as it takes memory by the size of the snapshot. One salt for
+ * the life of the agent: equal contents have equal replacements in all that it gives out, and a download that is asked for again has the same bytes.
+ */
+export class Redactions implements AsyncDisposable {
+  readonly #salt = randomBytes(16);
+  readonly #concurrency: number;
+  readonly #containerBytes: number;
+  readonly #children = new Set<ChildProcess>();
+  #isDisposed = false;
+
+  constructor(options: RedactionsOptions = {}) {
+    this.#concurrency = options.concurrency ?? 1;
+    this.#containerBytes = options.containerBytes ?? containerMemoryBytes();
+  }
+
+  /** What tells the redacted forms of one snapshot by different agents apart; says nothing about the salt. */
+  get variant(): string {
+    return createHash('sha256').update('sidescope-redaction').update(this.#salt).digest('hex').slice(0, 16);
+  }
+
+  /**
+   * The bytes, as they are made. Throws `too-many-analyses`, `analysis-limit` (memory), `shutting-down`; the stream fails with `unreadable-profile`,
+   * `damaged-profile`, `analysis-limit`. Destroying it ends the process.
+   */
+  open({ path, profile }: StoredSnapshot, { gzip }: { gzip: boolean }): Readable {
+    if (this.#isDisposed) throw new SidescopeError('shutting-down', 'the agent is stopping');
+    if (this.#children.size >= this.#concurrency) {
+      throw new SidescopeError(
+        'too-many-analyses',
+        `${this.#children.size} snapshots are being redacted, as many as may be`,
+      );
+    }
+    this.#refuseTooLarge(profile);
+    const child = spawn(process.execPath, ['--disable-sigusr1', '--max-old-space-size=128', childPath()], {
+      // Nothing of the agent's: it needs no secrets.
+      env: {},
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    this.#children.add(child);
+    const ended = endOf(child).finally(() => this.#children.delete(child));
+    // Its failure is the stream's; one that nobody reads any more is nobody's.
+    ended.catch(() => undefined);
+    child.stdin.on('error', () => undefined);
+    const request: RedactionRequest = { path, salt: this.#salt.toString('hex'), gzip };
+    child.stdin.end(JSON.stringify(request));
+    const stream = Readable.from(bytesOf(child, ended), { objectMode: false, highWaterMark: 256 * 1024 });
+    stream.once('close', () => child.kill('SIGKILL'));
+    return stream;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isDisposed = true;
+    const ends = [...this.#children].map(async (child) => {
+      const end = once(child, 'close');
+      child.kill('SIGKILL');
+      await end;
+    });
+    await Promise.all(ends);
+  }
+
+  #refuseTooLarge({ id, sizeBytes, snapshot }: StoredSnapshot['profile']): void {
+    const nodes = snapshot?.nodes ?? sizeBytes / fileBytesPerNode;
+    const neededBytes = Math.ceil(baseBytes + nodes * bytesPerNode);
+    const freeBytes = this.#containerBytes - process.memoryUsage.rss();
+    if (neededBytes <= freeBytes) return;
+    throw new SidescopeError(
+      'analysis-limit',
+      `redacting ${id} takes about ${neededBytes} bytes of memory, the container has ${Math.max(0, freeBytes)} left: download it whole, then \`sidescope heap redact IN OUT\``,
+      { details: { neededBytes, freeBytes } },
+    );
+  }
+}
+
+async function* bytesOf(child: ChildProcess & { stdout: Readable }, ended: Promise<void>): AsyncGenerator<Uint8Array> {
+  yield* child.stdout as AsyncIterable<Uint8Array>;
+  // Only what ended well is whole.
+  await ended;
+}
+
+async function endOf(child: ChildProcess & { stderr: Readable }): Promise<void> {
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (part: string) => (said = (said + part).slice(0, 8_000)));
+  const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+  if (code === 0) return;
+  throw (
+    failureOf(said) ?? new SidescopeError('analysis-limit', `redacting ended with ${signal ?? `exit code ${code}`}`)
+  );
+}
+
+function failureOf(said: string): SidescopeError | undefined {
+  try {
+    const { code, message } = JSON.parse(said) as RedactionFailure;
+    return new SidescopeError(code, message);
+  } catch {
+    // V8's own last words, when it is out of memory.
+    return undefined;
+  }
+}
+
+/** Beside this file, in the sources and in the bundle alike. */
+function childPath(): string {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'mjs';
+  return fileURLToPath(new URL(`./redact-child.${extension}`, import.meta.url));
+}
