@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { isSidescopeError, SidescopeError } from '../protocol/error.ts';
 import type { ControlAgent } from '../protocol/rest/control.ts';
 import type { Feature, Info } from '../protocol/rest/info.ts';
@@ -9,6 +10,8 @@ import { settleTargets } from './alerts/settle-targets.ts';
 import { Targets } from './attach/targets.ts';
 import { TargetMetrics } from './baseline/target-metrics.ts';
 import type { TargetMetricsOptions } from './baseline/target-metrics.ts';
+import { Regressions } from './baseline/regressions.ts';
+import { BaselineState } from './baseline/state.ts';
 import { Captures } from './capture/captures.ts';
 import { KeepOnAlert } from './capture/keep-on-alert.ts';
 import { ProfileWorker } from './capture/profile-worker.ts';
@@ -233,6 +236,30 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       log,
     }),
   );
+  const stateDirectory = options.stateUrl ?? join(storage.store?.usage().directory ?? options.dataDir, 'state');
+  const regressions = opening.use(
+    new Regressions({
+      targets,
+      monitor,
+      captures,
+      traces: timelines.sink,
+      series: targetMetrics.series,
+      identities,
+      alerts,
+      index: recordIndex,
+      store: storage.store,
+      worker,
+      state: new BaselineState({ directory: stateDirectory, log }),
+      vitalsIntervalMs: options.vitalsIntervalMs,
+      intervalMs: options.regressionIntervalMs,
+      thresholds: {
+        cpuShare: options.regressionCpu,
+        memoryShare: options.regressionMemory,
+        series: options.regressionSeries,
+      },
+      log,
+    }),
+  );
   const listeners: { admin?: LastingListener; ops?: LastingListener; otlp?: OtlpServer; control?: ControlSocket } = {};
   const features = (): Feature[] => [
     ...failures,
@@ -248,6 +275,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     ...monitor.features(),
     ...memory.features(),
     leaks.feature(),
+    regressions.feature(),
     targetMetrics.feature(),
     recorder.feature(),
   ];
@@ -301,6 +329,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     alerts,
     deaths: memory.deaths,
     leaks,
+    regressions,
     targetMetrics,
     recorder,
     timelines,

@@ -26,6 +26,7 @@ export interface RunningAgent extends AsyncDisposable {
 export async function openAgent(options: {
   targets: readonly string[];
   args?: readonly string[];
+  leakWindowMs?: number;
 }): Promise<RunningAgent> {
   await using stack = new AsyncDisposableStack();
   const dataDirectory = await mkdtemp(join(tmpdir(), 'sidescope-agent-'));
@@ -46,7 +47,13 @@ export async function openAgent(options: {
   const log = createLog({ level: 'info', destination: { write: (line) => logged.push(line) } });
   const audited: AuditRecord[] = [];
   const audit = { write: (record: AuditRecord) => audited.push(record) };
-  const agent = await startAgent(resolved, { log, audit, environment: {} });
+  const { leakWindowMs } = options;
+  const agent = await startAgent(resolved, {
+    log,
+    audit,
+    environment: {},
+    ...(leakWindowMs !== undefined && { leakWindowMs }),
+  });
   stack.defer(() => agent.close({ graceMs: 0 }));
   if (agent.admin === undefined || agent.ops === undefined) throw new Error(logged.join(''));
   const resources = stack.move();
