@@ -1,4 +1,4 @@
-import { investigateLoadMs, investigateSettleMs } from '../../protocol/rest/leaks.ts';
+import { investigateLoadMs, investigateSettleMs } from '../../protocol/rest/limits.ts';
 import { operationAnswer } from './operations.ts';
 import type { Handlers } from './router.ts';
 import type { AdminServices } from './services.ts';

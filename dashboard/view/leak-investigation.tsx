@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import type { LeakInvestigation as Investigation } from '../../protocol/rest/leaks.ts';
-import { investigateLoadMs, investigateSettleMs } from '../../protocol/rest/leaks.ts';
+import { investigateLoadMs, investigateSettleMs } from '../../protocol/rest/limits.ts';
 import { isEndedState } from '../../protocol/rest/operation.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import { formatBytes, formatDuration, formatShare } from '../format.ts';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { investigateLoadMs, investigateSettleMs } from './limits.ts';
 import { flag, integer, targetId } from './requests.ts';
 
 const placeShape = {
@@ -128,9 +129,6 @@ export const leakListSchema = z.object({
   nextCursor: z.string().nullable().describe('`cursor` of the next page of `earlier`; null on the last one'),
 });
 export type LeakList = z.infer<typeof leakListSchema>;
-
-export const investigateLoadMs = { default: 60_000, min: 1_000, max: 3_600_000 } as const;
-export const investigateSettleMs = { default: 15_000, min: 0, max: 600_000 } as const;
 
 export const leaksQuery = z
   .object({

@@ -10,3 +10,6 @@ export const samplingIntervalBytes = { default: 524_288, min: 4_096, max: 67_108
  * ending 630,000 of them paused 1.7 s. So 104 s at the default interval.
  */
 export const samplingMaxSamples = 200_000;
+
+export const investigateLoadMs = { default: 60_000, min: 1_000, max: 3_600_000 } as const;
+export const investigateSettleMs = { default: 15_000, min: 0, max: 600_000 } as const;
