@@ -1,48 +1,56 @@
-/** How far apart two readings are; each bound is twice the one before. */
-const firstBoundUs = 2_000;
-const classes = 8;
-const enoughPairs = 12;
-
 interface Count {
   hits: number;
   tries: number;
-  distanceUs: number;
 }
 
+interface Pair {
+  readonly distanceUs: number;
+  readonly isSame: boolean;
+}
+
+/** Mean times for which one request stays on the CPU: from half a millisecond, each 1.5 times the one before, to 5 s. */
+const staysUs = Array.from({ length: 24 }, (_, index) => 500 * 1.5 ** index);
+/** Natural logarithm: of those that are that much less likely than the best, the shortest is taken. About one standard deviation and a half. */
+const likelihoodMargin = 1.2;
+
 /**
- * How sure an attribution is, measured on the readings themselves: each rule is tried on readings that it does not see, and its confidence is the share that it gets
- * right. Few tries count together with a guess made before: `sure` 0.98, `alone` and `outside` 0.85, `near` and `between` 0.5.
+ * How sure an attribution is, measured on the readings themselves: each rule is tried on readings that it does not see.
+ *
+ * - `sure`, `alone`, `outside`: the share that the rule gets right; few tries count together with a guess made before.
+ * - `near`, `between`: of pairs of readings in one stretch of work, how often both name the same request falls with their distance. An exponential curve is fitted to it,
+ *   down to what chance would give, and its steep side is taken, so that few pairs promise little.
  */
 export class Confidence {
-  readonly #near: readonly Count[] = counts();
-  readonly #between: readonly Count[] = counts();
-  readonly #sure: Count = count();
-  readonly #alone: Count = count();
-  readonly #outside: Count = count();
+  readonly #sure: Count = { hits: 0, tries: 0 };
+  readonly #alone: Count = { hits: 0, tries: 0 };
+  readonly #outside: Count = { hits: 0, tries: 0 };
+  readonly #pairs: Pair[] = [];
+  readonly #chance: number;
+  #stayUs: number | undefined;
 
-  /** Two readings in one stretch of work, with others open meanwhile: did the second say what the first did? */
-  tryNear(distanceUs: number, isHit: boolean): void {
-    add(this.#near[classOf(distanceUs)]!, distanceUs, isHit);
+  /** `chance`: that two readings of any times name the same request. */
+  constructor(chance: number) {
+    this.#chance = Math.min(0.9, chance);
   }
 
-  /** A reading between two that agree. */
-  tryBetween(gapUs: number, isHit: boolean): void {
-    add(this.#between[classOf(gapUs)]!, gapUs, isHit);
+  /** Two readings in one stretch of work, with others open meanwhile: did both say the same? */
+  tryNear(distanceUs: number, isSame: boolean): void {
+    this.#pairs.push({ distanceUs, isSame });
   }
 
   /** Two readings, and between them no other request was open. */
   trySure(isHit: boolean): void {
-    add(this.#sure, 0, isHit);
+    add(this.#sure, isHit);
   }
 
   /** A reading while one request was open: was it that one? */
   tryAlone(isHit: boolean): void {
-    add(this.#alone, 0, isHit);
+    add(this.#alone, isHit);
   }
 
   /** A reading while none was open: did it find no span? */
   tryOutside(isHit: boolean): void {
-    add(this.#outside, 0, isHit);
+    add(this.#outside, isHit);
   }
 
   get sure(): number {
@@ -57,46 +65,35 @@ export class Confidence {
     return rate(this.#outside, { share: 0.85, weight: 10 });
   }
 
-  /** Something else comes on at a steady rate, so near a reading the doubt grows with the distance from it. */
+  /** In one stretch with a reading. */
   near(distanceUs: number): number {
-    const pooled = pool(this.#near, classOf(distanceUs));
-    const meanUs = pooled.tries === 0 ? firstBoundUs : pooled.distanceUs / pooled.tries;
-    return 1 - (1 - rate(pooled, { share: 0.5, weight: 1 })) * Math.min(1, distanceUs / meanUs);
+    return this.#sameAt(distanceUs, (this.#stayUs ??= this.#fit()));
   }
 
-  between(gapUs: number): number {
-    return rate(pool(this.#between, classOf(gapUs)), { share: 0.5, weight: 2 });
+  /** In one stretch with two readings that agree, one before and one after. */
+  between(beforeUs: number, afterUs: number): number {
+    return Math.min(1, (this.near(beforeUs) * this.near(afterUs)) / this.near(beforeUs + afterUs));
+  }
+
+  #sameAt(distanceUs: number, stayUs: number): number {
+    return this.#chance + (1 - this.#chance) * Math.exp(-distanceUs / stayUs);
+  }
+
+  #fit(): number {
+    const likelihoods = staysUs.map((stayUs) =>
+      this.#pairs.reduce((sum, { distanceUs, isSame }) => {
+        const same = this.#sameAt(distanceUs, stayUs);
+        return sum + Math.log(Math.max(1e-6, isSame ? same : 1 - same));
+      }, 0),
+    );
+    const best = Math.max(...likelihoods);
+    return staysUs[likelihoods.findIndex((each) => each >= best - likelihoodMargin)]!;
   }
 }
 
-function count(): Count {
-  return { hits: 0, tries: 0, distanceUs: 0 };
-}
-
-function counts(): readonly Count[] {
-  return Array.from({ length: classes }, count);
-}
-
-function add(to: Count, distanceUs: number, isHit: boolean): void {
+function add(to: Count, isHit: boolean): void {
   to.tries += 1;
-  to.distanceUs += distanceUs;
   if (isHit) to.hits += 1;
-}
-
-function classOf(distanceUs: number): number {
-  return Math.min(classes - 1, Math.max(0, Math.ceil(Math.log2(distanceUs / firstBoundUs))));
-}
-
-/** What is further away is surely no better, so it fills up a class of few. */
-function pool(each: readonly Count[], from: number): Count {
-  const sum = count();
-  for (let at = from; at < each.length && sum.tries < enoughPairs; at++) {
-    const { hits, tries, distanceUs } = each[at]!;
-    sum.hits += hits;
-    sum.tries += tries;
-    sum.distanceUs += distanceUs;
-  }
-  return sum;
 }
 
 function rate({ hits, tries }: Count, guess: { share: number; weight: number }): number {

@@ -207,41 +207,39 @@ function stretchCuts(profile: CpuProfile, states: Uint8Array): Uint8Array {
 
 function calibrate(found: { readings: readonly OwnedReading[]; marks: Marks; sole: Int32Array }): Confidence {
   const { readings, marks, sole } = found;
-  const confidence = new Confidence();
+  const confidence = new Confidence(chanceOf(readings));
   readings.forEach(({ atUs, owner }, index) => {
     const sample = marks.samples[index]!;
     if (sample === -1) return;
     const only = sole[sample]!;
     if (only >= 0) confidence.tryAlone(owner === only);
     else if (only === soleOf.none) confidence.tryOutside(owner === ownerOf.outside);
-    const earlier = neighbour(index - 1, { readings, marks, sample, side: 'before' });
+    const earlier = readingBefore(index, { readings, marks });
     if (earlier === undefined) return;
     if ((earlier.bits & way.sure) !== 0) confidence.trySure(earlier.owner === owner);
     else if ((earlier.bits & way.stretch) !== 0) confidence.tryNear(atUs - earlier.atUs, earlier.owner === owner);
-    const later = neighbour(index + 1, { readings, marks, sample, side: 'after' });
-    if (later === undefined || later.owner !== earlier.owner) return;
-    if ((earlier.bits & later.bits & way.stretch) !== 0 && ((earlier.bits | later.bits) & way.sure) === 0)
-      confidence.tryBetween(later.atUs - earlier.atUs, owner === earlier.owner);
   });
   return confidence;
 }
 
-/** The reading next to one, seen from the sample that the one fell on, as if it were not there. */
-function neighbour(
+/** The reading before one, seen from the sample that the one fell on. */
+function readingBefore(
   index: number,
-  from: { readings: readonly OwnedReading[]; marks: Marks; sample: number; side: 'before' | 'after' },
+  { readings, marks }: { readings: readonly OwnedReading[]; marks: Marks },
 ): (OwnedReading & { bits: number }) | undefined {
-  const { readings, marks, sample, side } = from;
-  const reading = readings[index];
-  const itsSample = marks.samples[index] ?? -1;
+  const reading = readings[index - 1];
+  const sample = marks.samples[index]!;
+  const itsSample = marks.samples[index - 1] ?? -1;
   if (reading === undefined || itsSample === -1) return undefined;
-  if (side === 'before') {
-    return marks.before[sample] === index ? { ...reading, bits: marks.beforeWay[sample]! } : undefined;
-  }
-  // What the sample behind sees: from the one itself the mark is its own.
-  const at = sample + 1;
   if (itsSample === sample) return { ...reading, bits: way.stretch };
-  return marks.after[at] === index ? { ...reading, bits: marks.afterWay[at]! } : undefined;
+  return marks.before[sample] === index - 1 ? { ...reading, bits: marks.beforeWay[sample]! } : undefined;
+}
+
+/** How likely two readings of any times name the same request. */
+function chanceOf(readings: readonly OwnedReading[]): number {
+  const counts = new Map<number, number>();
+  for (const { owner } of readings) counts.set(owner, (counts.get(owner) ?? 0) + 1);
+  return [...counts.values()].reduce((sum, count) => sum + (count / readings.length) ** 2, 0);
 }
 
 interface Guess {
@@ -275,7 +273,10 @@ function bestGuess(
   if (isBeforeNear) guesses.push({ owner: before.owner, confidence: confidence.near(Math.max(0, atUs - before.atUs)) });
   if (isAfterNear) guesses.push({ owner: after.owner, confidence: confidence.near(Math.max(0, after.atUs - atUs)) });
   if (isBeforeNear && isAfterNear && before.owner === after.owner)
-    guesses.push({ owner: before.owner, confidence: confidence.between(after.atUs - before.atUs) });
+    guesses.push({
+      owner: before.owner,
+      confidence: confidence.between(Math.max(0, atUs - before.atUs), Math.max(0, after.atUs - atUs)),
+    });
   return guesses.reduce((best, guess) => (guess.confidence > best.confidence ? guess : best));
 }
 

@@ -13,6 +13,7 @@ export interface Harness extends AsyncDisposable {
   readonly targets: Targets;
   readonly store: ProfileStore;
   readonly captures: Captures;
+  readonly worker: ProfileWorker;
   readonly directory: string;
   /** What the log was told at warn and error. */
   readonly complaints: readonly { level: string; message: string; facts: object }[];
@@ -70,6 +71,7 @@ export async function openHarness(
     targets,
     store,
     captures,
+    worker,
     directory,
     complaints,
     ended: ({ id }) => captures.waitFor(id, { timeoutMs: 60_000 }),
