@@ -11,6 +11,7 @@ import { Targets } from './attach/targets.ts';
 import { TargetMetrics } from './baseline/target-metrics.ts';
 import type { TargetMetricsOptions } from './baseline/target-metrics.ts';
 import { Regressions } from './baseline/regressions.ts';
+import type { RunTimes } from './baseline/run.ts';
 import { BaselineState } from './baseline/state.ts';
 import { Captures } from './capture/captures.ts';
 import { KeepOnAlert } from './capture/keep-on-alert.ts';
@@ -79,6 +80,8 @@ export interface AgentSurroundings {
   readonly audit?: Audit;
   /** What a leak's level is taken of; only tests are in a hurry. Default 30 s. */
   readonly leakWindowMs?: number;
+  /** Windows of baselines and comparisons; by default as --regression-interval makes them. */
+  readonly regressionTimes?: RunTimes;
 }
 
 /**
@@ -252,6 +255,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       state: new BaselineState({ directory: stateDirectory, log }),
       vitalsIntervalMs: options.vitalsIntervalMs,
       intervalMs: options.regressionIntervalMs,
+      times: surroundings.regressionTimes,
       thresholds: {
         cpuShare: options.regressionCpu,
         memoryShare: options.regressionMemory,

@@ -160,6 +160,48 @@ export const optionTable = {
     default: null,
     meaning: 'PEM file with the authorities that the page is trusted by, instead of the public ones.',
   },
+  'state-url': {
+    group: 'Baseline and regressions',
+    type: 'state-url',
+    default: null,
+    defaultText: 'DATA-DIR/state',
+    meaning:
+      'Directory that keeps what is normal for each version of each service, with one merged CPU profile of it. A new version is compared with the one before only where both find the same directory: a volume that outlives the pod.',
+  },
+  'regression-interval': {
+    group: 'Baseline and regressions',
+    type: 'duration',
+    default: '60s',
+    min: '1s',
+    max: '1h',
+    zero: 'nothing is compared',
+    meaning:
+      'One window. The first baseline is of windows 3 to 7, the settled one of 30 with load and a flat memory floor; what is worse must be so in 3.',
+  },
+  'regression-cpu': {
+    group: 'Baseline and regressions',
+    type: 'share',
+    default: '0.5',
+    min: '0.05',
+    meaning:
+      'Growth of CPU, and of CPU per request, over the baseline from which on there is an alert; 0.1 core at least.',
+  },
+  'regression-memory': {
+    group: 'Baseline and regressions',
+    type: 'share',
+    default: '0.3',
+    min: '0.05',
+    meaning:
+      'Growth of memory over the baseline from which on there is an alert; 32 MiB at least. From 0.5 on it is critical.',
+  },
+  'regression-series': {
+    group: 'Baseline and regressions',
+    type: 'series-rule',
+    repeatable: true,
+    default: null,
+    meaning:
+      'A scraped series to compare as well: `value`, `rate` or a quantile of a histogram, what change is too much, and the least difference. Labels are divided by spaces: `rate(http_errors_total{code=500 method=GET}) +50% 0.1`, `p99(job_seconds) +100%`, `value(workers_ready) -30%`.',
+  },
   'liveness-budget': {
     group: 'Captures',
     type: 'duration',
@@ -455,6 +497,14 @@ const checks: readonly {
         : `admin-address ${formatAddress(adminAddress)} and ops-address ${formatAddress(opsAddress)} cannot both ` +
           'listen on that port; the ops listener is off',
     instead: () => ({ opsAddress: 'off' }),
+  },
+  {
+    option: 'regression-series',
+    problem: ({ regressionSeries, metricsUrl }) =>
+      regressionSeries.length === 0 || metricsUrl !== undefined
+        ? undefined
+        : 'regression-series is set and metrics-url is not; there are no series to compare',
+    instead: () => ({ regressionSeries: [] }),
   },
   {
     option: 'webhook-secret-file',

@@ -1,6 +1,8 @@
 import { isIP } from 'node:net';
 import { posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { formatAddress } from '../attach/address.ts';
+import { parseSeriesRule, type SeriesRule } from '../baseline/series-rule.ts';
 import type { PathMapping } from '../source-maps/target-files.ts';
 
 /** What a text given for an option means, or why it means nothing. */
@@ -34,6 +36,8 @@ interface ValueType<T> {
 export const valueTypes = {
   flag: { syntax: '', parse: parseFlag, format: String },
   path: { syntax: 'PATH', parse: parsePath, format: String },
+  'state-url': { syntax: 'PATH|file:URL', parse: parseStateUrl, format: String },
+  'series-rule': { syntax: 'RULE', parse: parseSeriesRuleText, format: formatSeriesRule },
   'path-mapping': {
     syntax: 'FROM=TO',
     parse: parsePathMapping,
@@ -68,6 +72,8 @@ export const valueTypes = {
 } as const satisfies {
   flag: ValueType<boolean>;
   path: ValueType<string>;
+  'state-url': ValueType<string>;
+  'series-rule': ValueType<SeriesRule>;
   'path-mapping': ValueType<PathMapping>;
   choice: ValueType<string>;
   host: ValueType<string>;
@@ -118,6 +124,32 @@ function parseFlag(text: string): Parsed<boolean> {
 
 function parsePath(text: string): Parsed<string> {
   return text.includes('\0') || text.trim() === '' ? { problem: 'must be a path' } : { value: text };
+}
+
+/** A directory; as a path. */
+function parseStateUrl(text: string): Parsed<string> {
+  const [, scheme] = /^([a-z][a-z0-9+.-]*):/i.exec(text) ?? [];
+  if (scheme === undefined) return parsePath(text);
+  if (scheme.toLowerCase() !== 'file' || !URL.canParse(text))
+    return { problem: 'must be a directory, such as /state or file:///state; other stores are not there yet' };
+  const url = new URL(text);
+  if (url.host !== '' || /%2f|%00/i.test(url.pathname))
+    return { problem: 'must name a directory of this machine, such as file:///state' };
+  return { value: fileURLToPath(url) };
+}
+
+function parseSeriesRuleText(text: string): Parsed<SeriesRule> {
+  const rule = parseSeriesRule(text);
+  return rule === undefined
+    ? {
+        problem:
+          'must be value, rate or pNN of a series, and what is too much: rate(http_errors_total{code=500}) +50% 0.1',
+      }
+    : { value: rule };
+}
+
+function formatSeriesRule({ text, direction, share, atLeast }: SeriesRule): string {
+  return `${text} ${direction === 1 ? '+' : '-'}${Math.round(share * 100)}%${atLeast === 0 ? '' : ` ${atLeast}`}`;
 }
 
 function parsePathMapping(text: string): Parsed<PathMapping> {

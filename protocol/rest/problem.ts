@@ -229,8 +229,18 @@ export const problemKinds = {
     cause: 'No operation has this id; finished ones expire.',
     remedy: '`GET /operations` lists them.',
   },
+  'unknown-rule': {
+    status: 404,
+    cause: 'No rule of the configuration file has this name.',
+    remedy: '`GET /rules` lists them, and what is wrong with the file.',
+  },
   'operation-ended': { status: 409, cause: 'The operation has ended already.', remedy: 'Nothing to do.' },
   // artifacts
+  'baseline-not-ready': {
+    status: 409,
+    cause: 'There are not enough windows of this run of the program yet to say what is normal.',
+    remedy: 'Try again in some minutes; `GET /baseline` says what it waits for.',
+  },
   'unknown-trace': {
     status: 404,
     cause: 'No trace with this id is kept: only the recent ones are, and longer the slow and the failed of each route.',

@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 import type { AlertList } from '../../protocol/rest/alerts.ts';
 import type { LeakList } from '../../protocol/rest/leaks.ts';
 import type { DeathList } from '../../protocol/rest/deaths.ts';
+import type { BaselineView } from '../../protocol/rest/baseline.ts';
+import type { RegressionCheck, RegressionList } from '../../protocol/rest/regressions.ts';
 import { eventSchema } from '../../protocol/rest/event.ts';
 import type { DeletedProfiles, OperationList, ProfileList, TargetList } from '../../protocol/rest/lists.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
@@ -71,7 +73,10 @@ async function attached({ json }: ReturnType<typeof clientOf>) {
 test('every route answers what the contract says, asked as curl asks', { timeout: 60_000 }, async () => {
   await using target = await startTarget('busy');
   await using page = await openMetricsPage('# TYPE jobs_total counter\njobs_total{queue="mail"} 3\n');
-  await using agent = await openAgent({ targets: [target.inspectorAddress], args: ['--metrics-url', page.url] });
+  await using agent = await openAgent({
+    targets: [target.inspectorAddress],
+    args: ['--metrics-url', page.url, '--vitals-interval', '1s', '--regression-interval', '1s'],
+  });
   const client = clientOf(agent);
   const { call, json } = client;
 
@@ -142,6 +147,13 @@ test('every route answers what the contract says, asked as curl asks', { timeout
   const around = await json<ProfileMetrics>(`GET /profiles/${cpu.id}/metrics?limit=5`);
   expect(around).toMatchObject({ profileId: cpu.id, targetId: view?.id });
   expect(await json<AlertList>('GET /alerts')).toMatchObject({ nextCursor: null });
+  await waitFor(async () => (await json<BaselineView>('GET /baseline')).windows >= 3, {
+    deadlineMs: 20_000,
+    message: 'three windows',
+  });
+  expect(await json<BaselineView>('POST /baseline')).toMatchObject({ state: 'settled', settled: { kind: 'manual' } });
+  expect(await json<RegressionCheck>('GET /regressions/check')).toMatchObject({ comparisons: [{ measures: {} }] });
+  expect(await json<RegressionList>('GET /regressions?state=open&limit=5')).toMatchObject({ nextCursor: null });
   expect(await json<DeathList>('GET /deaths?limit=5')).toEqual({ deaths: [], nextCursor: null });
   const search = await json<Operation>('POST /memory/leaks/investigate?duration=1000&settle=0&wait=true');
   expect(search).toMatchObject({ kind: 'leak-search', state: 'succeeded', error: null });

@@ -11,6 +11,7 @@ import type {
   CaptureService,
   DeathService,
   LeakService,
+  RegressionService,
   MonitorService,
   RecorderService,
   ConvertedForm,
@@ -192,6 +193,45 @@ export class FakeLeaks implements LeakService {
   investigate: LeakService['investigate'] = async (request) => {
     this.asked.push(request);
     return fakeOperation('search-1', { kind: 'leak-search' });
+  };
+}
+
+/** Nothing was ever compared. */
+export class FakeRegressions implements RegressionService {
+  readonly asked: unknown[] = [];
+  baseline: RegressionService['baseline'] = (targetId) => {
+    this.asked.push(targetId);
+    return {
+      targetId: 't1',
+      service: { name: 'shop', version: '1.0.0' },
+      state: 'waiting' as const,
+      message: 'no reading of the target yet',
+      windowMs: 60_000,
+      windows: 0,
+      provisional: null,
+      settled: null,
+      previous: null,
+      previousMessage: 'not looked for yet',
+      now: {},
+      stateDirectory: '/data/state',
+      profileSamples: 0,
+    };
+  };
+  takeBaseline: RegressionService['takeBaseline'] = async () => {
+    throw new SidescopeError('baseline-not-ready', 'there are 0 windows');
+  };
+  check: RegressionService['check'] = async () => ({
+    targetId: 't1',
+    at: time,
+    message: 'no reading of the target yet',
+    comparisons: [],
+    functions: null,
+    functionsReason: 'there is no previous version',
+    open: [],
+  });
+  list: RegressionService['list'] = (query) => {
+    this.asked.push(query);
+    return { regressions: [], nextCursor: null };
   };
 }
 
@@ -406,6 +446,7 @@ export interface FakeServices extends AdminServices {
   readonly monitor: FakeMonitor;
   readonly alerts: FakeAlerts;
   readonly leaks: FakeLeaks;
+  readonly regressions: FakeRegressions;
   readonly targetMetrics: FakeTargetMetrics;
   readonly timelines: FakeTimelines;
   readonly store: FakeStore;
@@ -427,6 +468,7 @@ export async function fakeServices(overrides: Partial<AdminServices> = {}): Prom
     monitor: new FakeMonitor(),
     alerts: new FakeAlerts(),
     leaks: new FakeLeaks(),
+    regressions: new FakeRegressions(),
     targetMetrics: new FakeTargetMetrics(),
     recorder: new FakeRecorder(),
     timelines: new FakeTimelines(),

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startAgent } from '../../agent/agent.ts';
 import type { Agent } from '../../agent/agent.ts';
+import type { RunTimes } from '../../agent/baseline/run.ts';
 import { readSmallFile } from '../../agent/options/config-file.ts';
 import { resolveOptions } from '../../agent/options.ts';
 import type { AuditRecord } from '../../agent/telemetry/audit.ts';
@@ -27,6 +28,7 @@ export async function openAgent(options: {
   targets: readonly string[];
   args?: readonly string[];
   leakWindowMs?: number;
+  regressionTimes?: RunTimes;
 }): Promise<RunningAgent> {
   await using stack = new AsyncDisposableStack();
   const dataDirectory = await mkdtemp(join(tmpdir(), 'sidescope-agent-'));
@@ -47,12 +49,13 @@ export async function openAgent(options: {
   const log = createLog({ level: 'info', destination: { write: (line) => logged.push(line) } });
   const audited: AuditRecord[] = [];
   const audit = { write: (record: AuditRecord) => audited.push(record) };
-  const { leakWindowMs } = options;
+  const { leakWindowMs, regressionTimes } = options;
   const agent = await startAgent(resolved, {
     log,
     audit,
     environment: {},
     ...(leakWindowMs !== undefined && { leakWindowMs }),
+    ...(regressionTimes !== undefined && { regressionTimes }),
   });
   stack.defer(() => agent.close({ graceMs: 0 }));
   if (agent.admin === undefined || agent.ops === undefined) throw new Error(logged.join(''));

@@ -1,0 +1,62 @@
+import type { Baseline } from '../../protocol/rest/baseline.ts';
+import type { Series } from './series.ts';
+import type { SeriesNow } from './correlated.ts';
+import { seriesMeasure } from './measures.ts';
+import type { SeriesRule } from './series-rule.ts';
+import type { ExtraValues } from './window.ts';
+
+export type SeriesReader = Pick<Series, 'latest' | 'value' | 'rate' | 'quantile'>;
+
+/** What frameworks and the usual middleware call the number of requests. */
+const requestCounters = [
+  'http_requests_total',
+  'http_request_duration_seconds_count',
+  'http_server_request_duration_seconds_count',
+  'http_server_duration_count',
+  'http_request_duration_ms_count',
+] as const;
+
+/** Two pages must be in a window of which a rate is made, and pages come once a minute. */
+const rateWindowMs = 150_000;
+const seriesMax = 2_000;
+
+/** What the application's own metrics say in a window: its load, and the series to be compared. */
+export function extraValues(
+  series: SeriesReader | undefined,
+  { targetId, rules, windowMs }: { targetId: string; rules: readonly SeriesRule[]; windowMs: number },
+): ExtraValues {
+  const latest = series?.latest(targetId);
+  if (series === undefined || latest === undefined) return { counterLoad: null, values: {} };
+  const overMs = Math.max(rateWindowMs, 2.5 * windowMs);
+  let counterLoad: number | null = null;
+  for (const name of requestCounters) counterLoad ??= series.rate({ targetId, name }, overMs);
+  const values: Record<string, number> = {};
+  for (const { text, read, name, labels } of rules) {
+    const selector = { targetId, name, labels };
+    const value =
+      read === 'value'
+        ? series.value(selector)
+        : read === 'rate'
+          ? series.rate(selector, overMs)
+          : series.quantile({ ...selector, q: read.quantile }, overMs);
+    if (value !== null && Number.isFinite(value)) values[seriesMeasure(text)] = value;
+  }
+  return { counterLoad, values };
+}
+
+export function seriesNow(series: SeriesReader | undefined, targetId: string): SeriesNow[] {
+  const samples = series?.latest(targetId)?.samples ?? [];
+  return samples
+    .filter(({ value }) => Number.isFinite(value))
+    .slice(0, seriesMax)
+    .map(({ series: { name, labels }, value, ratePerSecond }) => ({ name, labels, value, ratePerSecond }));
+}
+
+export function seriesAtBaseline(series: SeriesReader | undefined, targetId: string): Baseline['series'] {
+  return seriesNow(series, targetId).map(({ name, labels, value, ratePerSecond }) => ({
+    name,
+    labels: { ...labels },
+    value,
+    ratePerSecond,
+  }));
+}

@@ -1,0 +1,138 @@
+import type { Baseline, VersionRecord } from '../../protocol/rest/baseline.ts';
+import type { Vitals } from '../../protocol/rest/vitals.ts';
+import type { Identity } from '../service-identity.ts';
+import { Findings } from './findings.ts';
+import type { Known } from './references.ts';
+import { BaselineRun, type RunTimes } from './run.ts';
+import type { BaselineState, VersionKey } from './state.ts';
+import { WindowMaker, type ExtraValues, type Window } from './window.ts';
+
+export interface WatchedRunOptions {
+  readonly targetId: string;
+  readonly instanceId: string;
+  readonly startedMs: number;
+  readonly attachedMs: number;
+  readonly times: RunTimes;
+  readonly state: BaselineState;
+}
+
+/** Versions of other pods are looked at again after so many windows. */
+const refreshWindows = 10;
+
+/** One run of one target: its windows, what is known of its version and of the one before, and what is worse. */
+export class WatchedRun {
+  readonly targetId: string;
+  readonly instanceId: string;
+  readonly run: BaselineRun;
+  readonly maker: WindowMaker;
+  readonly findings = new Findings();
+  readonly #state: BaselineState;
+  #identity: Identity = { name: '', version: null, source: 'target' };
+  #record: VersionRecord | undefined;
+  #previous: VersionRecord | undefined;
+  #isStorageNew = false;
+  #sinceRefresh = Infinity;
+  lastWindow: Window | undefined;
+
+  constructor({ targetId, instanceId, startedMs, attachedMs, times, state }: WatchedRunOptions) {
+    this.targetId = targetId;
+    this.instanceId = instanceId;
+    this.#state = state;
+    this.run = new BaselineRun({ startedMs, attachedMs, times });
+    this.maker = new WindowMaker({ originMs: this.run.beginsMs, windowMs: times.windowMs });
+  }
+
+  get identity(): Identity {
+    return this.#identity;
+  }
+
+  get key(): VersionKey {
+    return { service: this.#identity.name, version: this.#identity.version };
+  }
+
+  get record(): VersionRecord | undefined {
+    return this.#record;
+  }
+
+  get previous(): VersionRecord | undefined {
+    return this.#previous;
+  }
+
+  /** Nothing of this service was in the state directory when this version came. */
+  get isStorageNew(): boolean {
+    return this.#isStorageNew;
+  }
+
+  get known(): Known {
+    const stored = this.#record?.baseline ?? undefined;
+    return {
+      version: this.#identity.version,
+      own: stored === undefined || stored.kind === 'provisional' ? this.run.settled : stored,
+      provisional: this.run.provisional ?? stored,
+      previous: this.#previous,
+    };
+  }
+
+  close(vitals: Vitals, atMs: number, extra: () => ExtraValues): Window | undefined {
+    const window = this.maker.add(vitals, atMs, extra);
+    this.lastWindow = window ?? this.lastWindow;
+    return window;
+  }
+
+  /**
+   * Reads what is known of the version, and notes when it was first seen: before others that come later. `identity` may be another than before: spans tell
+   * more than files do. To be called in turn.
+   */
+  async learn(identity: Identity, at: string): Promise<void> {
+    const isOther = identity.name !== this.#identity.name || identity.version !== this.#identity.version;
+    this.#sinceRefresh++;
+    if (!isOther && this.#sinceRefresh < refreshWindows) return;
+    this.#sinceRefresh = 0;
+    this.#identity = identity;
+    const versions = await this.#state.versions(identity.name);
+    const own = versions.find(({ version }) => version === identity.version);
+    if (isOther || own !== undefined) this.#record = own;
+    if (own === undefined)
+      await this.#save({ firstSeenAt: this.#record?.firstSeenAt ?? at, at, baseline: this.#ownBaseline() });
+    const firstMs = Date.parse(this.#record?.firstSeenAt ?? at);
+    const earlier = versions.filter(
+      ({ version, firstSeenAt }) => version !== identity.version && Date.parse(firstSeenAt) <= firstMs,
+    );
+    // One that was there for a moment only, and left nothing, is none to compare with.
+    this.#previous = earlier.findLast(({ baseline }) => baseline !== null) ?? earlier.at(-1);
+    if (isOther) this.#isStorageNew = versions.length === 0;
+  }
+
+  /** A settled baseline stays, whoever took it, until one is asked for; a provisional one makes room. */
+  async keep(baseline: Baseline, at: string): Promise<void> {
+    const before = this.#record?.baseline ?? null;
+    const isBetter =
+      before === null || baseline.kind === 'manual' || (before.kind === 'provisional' && baseline.kind === 'settled');
+    if (isBetter) await this.#save({ firstSeenAt: this.#record?.firstSeenAt ?? at, at, baseline });
+  }
+
+  async noteProfile(samples: number, at: string): Promise<void> {
+    const { firstSeenAt, baseline } = this.#record ?? { firstSeenAt: at, baseline: null };
+    await this.#save({ firstSeenAt, at, baseline, samples });
+  }
+
+  #ownBaseline(): Baseline | null {
+    return this.run.settled ?? this.run.provisional ?? null;
+  }
+
+  /** In memory also where it cannot be written. */
+  async #save(parts: { firstSeenAt: string; at: string; baseline: Baseline | null; samples?: number }): Promise<void> {
+    const { firstSeenAt, at, baseline, samples } = parts;
+    const record: VersionRecord = {
+      format: 'sidescope-baseline',
+      formatVersion: 1,
+      ...this.key,
+      firstSeenAt,
+      lastSeenAt: at,
+      baseline,
+      profileSamples: samples ?? this.#record?.profileSamples ?? 0,
+    };
+    this.#record = record;
+    await this.#state.write(record);
+  }
+}
