@@ -1,5 +1,5 @@
 // Fetches what the tests need beyond `npm ci`: the Node versions that targets run on, Chromium for the page, kubectl and
-// Kubernetes' types for the manifests, older exporters of OpenTelemetry, podman for the pod, Prometheus for the metrics.
+// Kubernetes' types for the manifests, older exporters of OpenTelemetry, podman for the pod, Prometheus and its Python client for the metrics.
 // `npm test` runs it first; with everything in place it takes a few milliseconds. Idempotent: run it by hand at any time.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { prepareContainers } from './prepare/containers.ts';
 import { prepareKubectl, prepareKubernetesTypes } from './prepare/kubernetes.ts';
 import { prepareOtelVersions } from './prepare/otel-versions.ts';
 import { preparePrometheus } from './prepare/prometheus.ts';
+import { preparePrometheusClient } from './prepare/prometheus-client.ts';
 import { installPackages, say, tryRun } from './prepare/run.ts';
 
 prepareNodeVersions();
@@ -19,6 +20,7 @@ prepareKubernetesTypes();
 prepareOtelVersions();
 prepareContainers();
 preparePrometheus();
+preparePrometheusClient();
 
 function prepareNodeVersions(): void {
   const folder = join(import.meta.dirname, '..', 'test', 'node-versions');
