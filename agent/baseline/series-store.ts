@@ -43,7 +43,7 @@ export class SeriesStore {
   series(targetId: string): KeptSeries[] {
     return this.#index.inIndex('reading series', (database) =>
       database
-        .prepare('SELECT id, series FROM metric_series WHERE target = ? ORDER BY key')
+        .prepare('SELECT id, series FROM metric_series WHERE target = ? ORDER BY key, id')
         .all(targetId)
         .map((row) => ({ ...(JSON.parse(String(row['series'])) as Omit<KeptSeries, 'id'>), id: Number(row['id']) })),
     );
@@ -95,9 +95,9 @@ export class SeriesStore {
     return this.#index.inIndex('reading series', (database) =>
       database
         .prepare(
-          // In SQLite the bare columns of a row with max() are those of the row that has it.
+          // A number of JavaScript's is bound as a REAL, which would divide without rounding. In SQLite the bare columns of a row with max() are those of the row that has it.
           `SELECT max(at_ms) AS at_ms, started_s, samples FROM metric_scrapes
-             WHERE target = ? AND at_ms >= ? AND at_ms <= ? GROUP BY at_ms / ? ORDER BY at_ms`,
+             WHERE target = ? AND at_ms >= ? AND at_ms <= ? GROUP BY at_ms / CAST(? AS INTEGER) ORDER BY at_ms`,
         )
         .all(targetId, fromMs, toMs, stepMs)
         .map(rowOf),
@@ -124,7 +124,7 @@ export class SeriesStore {
     database
       .prepare(
         `DELETE FROM metric_scrapes WHERE at_ms < ? AND (target, at_ms) NOT IN
-           (SELECT target, max(at_ms) FROM metric_scrapes GROUP BY target, at_ms / ?)`,
+           (SELECT target, max(at_ms) FROM metric_scrapes GROUP BY target, at_ms / CAST(? AS INTEGER))`,
       )
       .run(nowMs - fineAgeMs, coarseStepMs);
     const bytes = Number(

@@ -43,6 +43,8 @@ interface SeriesOptions {
   readonly log: { error(facts: object, message: string): void };
   /** Wall clock in ms. */
   readonly now?: () => number;
+  /** A clock that nobody sets, in ms. */
+  readonly elapsedMs?: () => number;
 }
 
 /** Of one target's page. */
@@ -73,14 +75,16 @@ export class Series extends EventEmitter<SeriesEvents> {
   readonly store: SeriesStore;
   readonly #log: SeriesOptions['log'];
   readonly #now: () => number;
+  readonly #elapsedMs: () => number;
   readonly #targets = new Map<string, TargetSeries>();
   #isWriteFailing = false;
 
-  constructor({ index, budgetBytes, log, now = Date.now }: SeriesOptions) {
+  constructor({ index, budgetBytes, log, now = Date.now, elapsedMs = () => performance.now() }: SeriesOptions) {
     super();
     this.store = new SeriesStore({ index, budgetBytes, now });
     this.#log = log;
     this.#now = now;
+    this.#elapsedMs = elapsedMs;
   }
 
   /** Undefined until a page was read. Look at `atMs`: it may be old. */
@@ -125,7 +129,7 @@ export class Series extends EventEmitter<SeriesEvents> {
     const target = this.#target(targetId);
     const atMs = Date.parse(scrape.at);
     const keeping = this.#keep(target, { targetId, page, atMs });
-    const row = rowOf(keeping, { page, atMs });
+    const row = rowOf(keeping, { page, atMs, elapsedMs: this.#elapsedMs() });
     const before = target.rows.at(-1);
     target.rows.push(row);
     trim(target.rows);
@@ -283,11 +287,14 @@ function description(series: MetricSeries, page: MetricsPage): Omit<KeptSeries, 
   return { name, labels, key, family, type, role, isCumulative, unit: page.families.get(family)?.unit ?? null };
 }
 
-function rowOf({ samples }: Keeping, { page, atMs }: { page: MetricsPage; atMs: number }): ScrapeRow {
+function rowOf(
+  { samples }: Keeping,
+  { page, atMs, elapsedMs }: { page: MetricsPage; atMs: number; elapsedMs: number },
+): ScrapeRow {
   const start = page.series.findIndex(({ key }) => key === 'process_start_time_seconds');
   return {
     atMs,
-    elapsedMs: performance.now(),
+    elapsedMs,
     startedS: page.values[start] ?? 0,
     ids: Uint32Array.from(samples, ({ series }) => series.id),
     values: Float64Array.from(samples, ({ value }) => value),

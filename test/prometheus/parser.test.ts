@@ -64,8 +64,9 @@ describe('a real page of prom-client', () => {
     registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
     const registers = [registry];
     const shared = { help: 'with \\ and "quotes"', registers, enableExemplars: true };
-    const latency = new Histogram({ name: 'latency_seconds', labelNames: ['route'], ...shared });
-    const jobs = new Counter({ name: 'jobs', labelNames: ['queue'], ...shared });
+    // The types want the labels of exemplars among those of the metric.
+    const latency = new Histogram({ name: 'latency_seconds', labelNames: ['route', 'trace_id'], ...shared });
+    const jobs = new Counter({ name: 'jobs', labelNames: ['queue', 'trace_id'], ...shared });
     for (const value of [0.004, 0.3, 70]) {
       const exemplarLabels = { trace_id: `t${value}` };
       latency.observe({ labels: { route: 'a "b" \\ {c},\nd=é' }, value, exemplarLabels });

@@ -15,7 +15,7 @@ test.each([
   ['nothing, when it was there once', [7, none], never, 0],
   ['not known from one page', [7], never, undefined],
   ['not known when no page has it', [none, none], never, undefined],
-])('the increase of a counter is %s', (_, values, isRestart, expected) => {
+])('the increase of a counter is %s', (...[, values, isRestart, expected]) => {
   expect(increaseOf(values, isRestart)).toBe(expected);
 });
 
@@ -31,6 +31,6 @@ test.each([
   ['unknown without observations', 0.5, buckets([1, 0], [Infinity, 0]), undefined],
   ['unknown without the bucket of all', 0.5, buckets([1, 5]), undefined],
   ['unknown for what is no share', 1.5, buckets([1, 5], [Infinity, 5]), undefined],
-])('the quantile of a histogram is %s', (_, q, histogram, expected) => {
+])('the quantile of a histogram is %s', (...[, q, histogram, expected]) => {
   expect(histogramQuantile(q, histogram)).toBe(expected);
 });
