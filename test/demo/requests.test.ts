@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Operation } from '../../protocol/rest/operation.ts';
+import type { ProfileRequests } from '../../protocol/rest/profile-requests.ts';
 import type { HotFunctions } from '../../protocol/rest/hot-functions.ts';
 import { apiPath } from '../../protocol/rest/routes.ts';
+import type { TargetList } from '../../protocol/rest/lists.ts';
 import type { StallList } from '../../protocol/rest/stalls.ts';
 import type { RouteList, TimelineDetail, TimelineList } from '../../protocol/rest/timelines.ts';
 import { launchBrowser } from '../page/browser.ts';
@@ -85,6 +88,42 @@ it('names the request of a stall by its route, when its span has come', async ()
   expect(waterfall.stalls).toMatchObject([{ id: stall?.id, kind: 'blocked' }]);
 });
 
+it('names the function of the CPU-bound route under its own trace, with the profile that was taken meanwhile', async () => {
+  await waitFor(async () => (await get<TargetList>('/targets')).targets[0]?.state.state === 'attached', {
+    message: 'the shop attached',
+  });
+  const { id } = await post<Operation>('/cpu/start?duration=60000');
+  await waitFor(async () => (await get<Operation>(`/operations/${id}`)).progress.phase === 'sampling', {
+    message: 'sampling',
+  });
+  const slow = Array.from({ length: 8 }, () => visit('/search?q=oak'));
+  for (let product = 1; product <= 6; product++) await visit(`/products/${product}/report`);
+  await Promise.all(slow);
+  await post<Operation>('/cpu/stop?wait=true');
+  const [profileId = ''] = (await get<Operation>(`/operations/${id}`)).profileIds;
+  const found = await waitFor(
+    async () => {
+      const answer = await get<ProfileRequests>(`/profiles/${profileId}/requests`);
+      const reports = answer.requests.filter(({ name, startedAt }) => name.endsWith('/report') && startedAt !== null);
+      return reports.length >= 6 ? { answer, reports } : undefined;
+    },
+    { message: 'the requests of the profile', deadlineMs: 20_000 },
+  );
+  const { answer, reports } = found;
+  expect(answer.requests[0]?.route).toBe('/products/:id/report');
+  expect(answer.readings.problem).toBeNull();
+  const names = ['trigramsOf', 'similarity', 'scoreProducts', '(anonymous)', 'renderReport'];
+  for (const { topFunction } of reports) expect(names).toContain(topFunction?.name);
+  const waterfall = await get<TimelineDetail>(`/timelines/${answer.requests[0]?.traceId}`);
+  expect(waterfall.cpu?.profileIds).toEqual([profileId]);
+  expect(waterfall.cpu?.functions.map(({ where }) => where?.file.split('/').at(-1))).toContain('report.ts');
+  expect(waterfall.cpu?.cpuMs).toBeGreaterThan(20);
+  expect(waterfall.rows[0]?.attributes).toMatchObject({
+    'sidescope.profile.id': profileId,
+    'sidescope.operation.id': id,
+  });
+}, 60_000);
+
 it('shows them on the page', async () => {
   await visit('/search?q=walnut');
   await using browser = await launchBrowser();
@@ -101,6 +140,13 @@ async function visit(path: string, status = 200): Promise<void> {
   const answer = await fetch(shop.shopUrl + path);
   await answer.arrayBuffer();
   expect(answer.status).toBe(status);
+}
+
+async function post<Value>(path: string): Promise<Value> {
+  const headers = { authorization: `Bearer ${agent.token}` };
+  const answer = await fetch(`${agent.url}${apiPath}${path}`, { method: 'POST', headers });
+  expect(answer.status).toBeLessThan(300);
+  return (await answer.json()) as Value;
 }
 
 function ask(path: string): Promise<Response> {
