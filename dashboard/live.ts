@@ -2,13 +2,12 @@ import type { SidescopeEvent } from '../protocol/rest/event.ts';
 import type { ProfileKind } from '../protocol/rest/profile.ts';
 import type { Api } from './api.ts';
 import { ApiProblem } from './api.ts';
+import { ownEvents, sharedEvents } from './event-source.ts';
+import { Silence } from './inbox.ts';
 import { reconnectDelayMs } from './model/backoff.ts';
-import { EventStreamParser } from './model/event-stream.ts';
 import type { Lists, ProfileList } from './model/page-state.ts';
 import type { PageStore } from './model/store.ts';
 
-/** Heartbeats come every 15 s: two missed ones and a half mean a dead connection, also where TCP has not noticed. */
-const silenceLimitMs = 40_000;
 /** What is on and off changes without an event, and so does the agent's memory. */
 const infoEveryMs = 30_000;
 /** While the lists are read. More means that they take too long: the connection starts anew. */
@@ -18,12 +17,23 @@ const maxPending = 5000;
  * Keeps the store as the agent has it until `signal` aborts or the agent refuses the credential (`signed-out` then): reads the event stream,
  * reads the lists once it has begun, applies the events that came meanwhile on top; again after every cut and every `resync`.
  */
-export async function followAgent(options: { api: Api; store: PageStore; signal: AbortSignal }): Promise<void> {
-  const { api, store, signal } = options;
+export async function followAgent(options: {
+  api: Api;
+  store: PageStore;
+  token: string;
+  signal: AbortSignal;
+}): Promise<void> {
+  const { api, store, token, signal } = options;
   let attempt = 0;
+  // A tab that tells the others nothing, frozen by the browser perhaps, must not keep them waiting for it.
+  let isAlone = false;
+  const open = (either: AbortSignal): AsyncGenerator<string> =>
+    isAlone
+      ? ownEvents({ api, signal: either, onChunk: () => undefined })
+      : sharedEvents({ api, token, signal: either });
   while (!signal.aborted) {
     try {
-      await followOnce({ api, store, signal, onLive: () => (attempt = 0) });
+      await followOnce({ api, store, signal, open, onLive: () => (attempt = 0) });
       throw new ApiProblem({ status: 0, code: 'unreachable', detail: 'the agent closed the connection' });
     } catch (error) {
       if (signal.aborted) return;
@@ -32,6 +42,7 @@ export async function followAgent(options: { api: Api; store: PageStore; signal:
         store.apply({ type: 'connection', connection: { state: 'signed-out', reason: `${error.message}.` } });
         return;
       }
+      isAlone = error instanceof Silence;
       attempt += 1;
       const delayMs = reconnectDelayMs(attempt, Math.random());
       const reason = error instanceof Error ? error.message : String(error);
@@ -52,12 +63,13 @@ async function followOnce(options: {
   api: Api;
   store: PageStore;
   signal: AbortSignal;
+  open: (signal: AbortSignal) => AsyncGenerator<string>;
   onLive: () => void;
 }): Promise<void> {
-  const { api, store, signal, onLive } = options;
+  const { api, store, signal, open, onLive } = options;
   const cut = new AbortController();
   const either = AbortSignal.any([signal, cut.signal]);
-  const messages = readMessages(await api.events(either), cut);
+  const messages = open(either);
   let pending: SidescopeEvent[] | null = null;
   let again = false;
   let failure: unknown;
@@ -144,18 +156,6 @@ function orNothing<T>(reading: Promise<T>, nothing: T): Promise<T> {
     if (error instanceof ApiProblem && error.status >= 403) return nothing;
     throw error;
   });
-}
-
-async function* readMessages(body: ReadableStream<Uint8Array>, cut: AbortController): AsyncGenerator<string> {
-  const parser = new EventStreamParser();
-  const decoder = new TextDecoder();
-  const reader = body.getReader();
-  for (;;) {
-    const watchdog = setTimeout(() => cut.abort(new Error('the event stream fell silent')), silenceLimitMs);
-    const { done, value } = await reader.read().finally(() => clearTimeout(watchdog));
-    if (done) return;
-    for (const message of parser.push(decoder.decode(value, { stream: true }))) yield message.data;
-  }
 }
 
 function sleep(delayMs: number, signal: AbortSignal): Promise<void> {

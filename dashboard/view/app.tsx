@@ -53,7 +53,7 @@ export function App({ tokens }: { tokens: TokenKeeper }) {
     page.store.apply({ type: 'connection', connection });
     if (tokens.token === null) return;
     const stop = new AbortController();
-    void followAgent({ api: page.api, store: page.store, signal: stop.signal });
+    void followAgent({ api: page.api, store: page.store, token: tokens.token, signal: stop.signal });
     return () => stop.abort();
   }, [page, session, tokens]);
 

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useCallback, useState } from 'preact/hooks';
 import { apiBase } from '../api.ts';
 import type { Connection, PageState } from '../model/page-state.ts';
 import type { Tone } from '../model/words.ts';
@@ -7,6 +7,7 @@ import { applyTheme, readTheme } from '../theme.ts';
 import { views } from '../views.ts';
 import { hrefTo, useAddress } from './navigation.ts';
 import { Badge } from './parts.tsx';
+import { ShellKeys } from './shell-keys.tsx';
 import type { ViewEntry } from './view-props.ts';
 
 const connectionWords: Readonly<Record<Connection['state'], readonly [Tone, string]>> = {
@@ -61,24 +62,30 @@ export function Footer() {
   );
 }
 
+const themes: readonly Theme[] = ['system', 'light', 'dark'];
+
 function ThemeSelect() {
   const [theme, setTheme] = useState<Theme>(readTheme);
+  const choose = useCallback((chosen: Theme): void => {
+    applyTheme(chosen);
+    setTheme(chosen);
+  }, []);
+  const next = useCallback(
+    () => choose(themes[(themes.indexOf(readTheme()) + 1) % themes.length] ?? 'system'),
+    [choose],
+  );
   return (
-    <label class="theme">
-      <span class="sr">Colours</span>
-      <select
-        value={theme}
-        onChange={(event) => {
-          const chosen = event.currentTarget.value as Theme;
-          applyTheme(chosen);
-          setTheme(chosen);
-        }}
-      >
-        <option value="system">System</option>
-        <option value="light">Light</option>
-        <option value="dark">Dark</option>
-      </select>
-    </label>
+    <>
+      <label class="theme">
+        <span class="sr">Colours</span>
+        <select value={theme} onChange={(event) => choose(event.currentTarget.value as Theme)}>
+          <option value="system">System</option>
+          <option value="light">Light</option>
+          <option value="dark">Dark</option>
+        </select>
+      </label>
+      <ShellKeys onTheme={next} />
+    </>
   );
 }
 

@@ -1,12 +1,22 @@
 import type { ComponentChildren } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
 import { CopyText } from './copy-text.tsx';
 import type { ViewEntry } from './view-props.ts';
 
 /** The name of the view, what one is looking at, and a link to exactly this. */
 export function ViewTitle({ entry, children }: { entry: ViewEntry; children?: ComponentChildren }) {
+  const title = useRef<HTMLHeadingElement>(null);
+  const shown = useRef(entry);
+  // A screen reader and the keyboard go on where the new view begins; not when the page is opened.
+  useEffect(() => {
+    if (shown.current === entry) return;
+    shown.current = entry;
+    scrollTo(0, 0);
+    title.current?.focus({ preventScroll: true });
+  }, [entry]);
   return (
     <div class="view-title">
-      <h2 id="view-title" tabIndex={-1}>
+      <h2 id="view-title" ref={title} tabIndex={-1}>
         {entry.title}
       </h2>
       {children}
