@@ -29,7 +29,7 @@ export class WindowMaker {
   #readings: Vitals[] = [];
   #requests = 0;
   #routes = new Map<string, Histogram>();
-  /** Of the last collection of the whole heap: until the next one nothing better is known. */
+  /** Lowest since the last collection of the whole heap: what comes on top until the next one may be garbage. */
   readonly #floors: { heap?: number; rss?: number } = {};
   #silentWindows = Infinity;
   #isDisturbed = false;
@@ -110,11 +110,13 @@ export class WindowMaker {
     const lowest = (of: (sample: (typeof samples)[number]) => number | null, known: number | undefined) => {
       const values = (list: typeof samples): number[] => list.map(of).filter((value) => value !== null);
       if (collected.length > 0) return least(values(collected));
-      return isObserved && known !== undefined ? known : least(values(samples));
+      const seen = least(values(samples));
+      return isObserved && known !== undefined ? Math.min(known, seen ?? known) : seen;
     };
     const heap = lowest(({ sample }) => sample.bytes.heap, this.#floors.heap);
     const rss = lowest(({ vitals }) => vitals.memory.rssBytes, this.#floors.rss);
-    if (collected.length > 0) Object.assign(this.#floors, { heap, rss });
+    if (heap !== undefined) this.#floors.heap = heap;
+    if (rss !== undefined) this.#floors.rss = rss;
     const numbers = (of: (vitals: Vitals) => number | null): number[] =>
       readings.map(of).filter((value) => value !== null);
     const cpu = numbers(({ cpu: { userCores, systemCores } }) =>

@@ -45,9 +45,9 @@ export function decodeSampleTree(bytes: Uint8Array): SampleTree {
   if (file['formatVersion'] !== formatVersion)
     throw unreadable(`its format is ${String(file['formatVersion']).slice(0, 20)}, this agent reads ${formatVersion}`);
   const frames = list(file, 'frames').map(frameOf);
-  const nodeFrames = numbers(file, 'nodeFrames', (value) => value < frames.length);
-  const parents = numbers(file, 'parents', (value, node) => value < node, -1);
-  const self = numbers(file, 'self', () => true);
+  const nodeFrames = numbers(file, 'nodeFrames', (value) => value >= 0 && value < frames.length);
+  const parents = numbers(file, 'parents', (value, node) => value >= -1 && value < node);
+  const self = numbers(file, 'self', (value) => value >= 0);
   const samples = file['samples'];
   if (parents.length !== nodeFrames.length || self.length !== nodeFrames.length || parents.length === 0)
     throw unreadable(`${nodeFrames.length} nodes, ${parents.length} parents, ${self.length} weights`);
@@ -91,10 +91,9 @@ function numbers(
   file: Record<string, unknown>,
   name: string,
   fits: (value: number, index: number) => boolean,
-  least = 0,
 ): number[] {
   return list(file, name).map((value, index) => {
-    if (typeof value !== 'number' || !(value >= least) || !Number.isFinite(value) || !fits(value, index))
+    if (typeof value !== 'number' || !Number.isFinite(value) || !fits(value, index))
       throw unreadable(`${name}[${index}] is out of its range`);
     return value;
   });
