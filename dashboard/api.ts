@@ -11,6 +11,8 @@ import { problemKinds } from '../protocol/rest/problem.ts';
 import type { Profile, ProfileFormat, ProfileKind, ProfilePatch } from '../protocol/rest/profile.ts';
 import type { HotFunctions } from '../protocol/rest/hot-functions.ts';
 import type { RegressionCheck, RegressionList } from '../protocol/rest/regressions.ts';
+import type { ProfileRequests } from '../protocol/rest/profile-requests.ts';
+import type { Catch, RuleExplanation, RuleFiring, Rules } from '../protocol/rest/rules.ts';
 import type { RouteList, TimelineDetail, TimelineList } from '../protocol/rest/timelines.ts';
 import type { StallList } from '../protocol/rest/stalls.ts';
 import type { Ticket } from '../protocol/rest/ticket.ts';
@@ -88,6 +90,18 @@ export class Api {
   regressions = (query: { target?: string | undefined; limit: number }, signal?: AbortSignal) =>
     this.#json<RegressionList>('/regressions', { query, signal });
 
+  rules = (target: string | undefined, signal?: AbortSignal) =>
+    this.#json<Rules>('/rules', { query: { target }, signal });
+
+  explainRule = (name: string, target: string) =>
+    this.#json<RuleExplanation>(`/rules/${encodeURIComponent(name)}/explain`, { query: { target } });
+
+  fireRule = (name: string, target: string) =>
+    this.#json<RuleFiring>(`/rules/${encodeURIComponent(name)}/fire`, { method: 'POST', query: { target } });
+
+  catchNext = (query: { target: string; event: Catch['event']; for: string }) =>
+    this.#json<Catch>('/rules/catch', { method: 'POST', query });
+
   operations = async (signal?: AbortSignal) => (await this.#json<OperationList>('/operations', { signal })).operations;
 
   profiles = (
@@ -99,6 +113,9 @@ export class Api {
 
   diff = (ids: { before: string; after: string }, signal?: AbortSignal) =>
     this.#json<ProfileDiff>(`${profilePath(ids.before)}/diff/${encodeURIComponent(ids.after)}`, { signal });
+
+  profileRequests = (id: string, limit: number, signal?: AbortSignal) =>
+    this.#json<ProfileRequests>(`${profilePath(id)}/requests`, { query: { limit }, signal });
 
   timelines = (
     query: {

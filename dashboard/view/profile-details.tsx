@@ -4,6 +4,7 @@ import { formatBytes, formatCount, formatDuration, formatRange, formatShare } fr
 import { readLabels, writeLabels } from '../model/labels.ts';
 import { downloadProfile } from '../open-profile.ts';
 import { useAction, usePage } from './page-context.ts';
+import { ProfileRequests } from './profile-requests.tsx';
 import { Dialog, Facts, ProblemNote, Time } from './parts.tsx';
 
 const formatWords: Readonly<Record<ProfileFormat, string>> = {
@@ -38,6 +39,7 @@ export function ProfileDetails({ profile, nowMs }: { profile: Profile; nowMs: nu
         </p>
       ))}
       <ProfileFacts profile={profile} nowMs={nowMs} />
+      {profile.kind === 'cpu' && <ProfileRequests profileId={profile.id} />}
       {profile.kind === 'heap-snapshot' && (
         <p class="hint">To read it: Chrome DevTools, tab Memory, Load profile, and choose the downloaded file.</p>
       )}

@@ -5,6 +5,7 @@ import { kindSigns } from '../model/request-words.ts';
 import { layoutWaterfall, type WaterfallBar } from '../model/waterfall-layout.ts';
 import { usePage } from './page-context.ts';
 import { Facts, ProblemNote } from './parts.tsx';
+import { RequestCpu } from './request-cpu.tsx';
 import { useFresh } from './use-fresh.ts';
 
 /** One request: its spans nested and in time, with what else happened on the same axis. */
@@ -33,9 +34,9 @@ function Drawn({ detail }: { detail: TimelineDetail }) {
           ['Trace', <code>{detail.traceId}</code>],
           ['Service', detail.serviceName],
           ['Spans', formatCount(detail.spans)],
-          ['CPU', detail.cpu === null ? detail.cpuReason : null],
         ]}
       />
+      <RequestCpu cpu={detail.cpu} cpuReason={detail.cpuReason} />
       {bands.length > 0 && (
         <ul class="bands" aria-label="Meanwhile">
           {bands.map(({ kind, text, left, width }, index) => (

@@ -1,4 +1,5 @@
 import type { HotFunctions } from '../../protocol/rest/hot-functions.ts';
+import type { ProfileRequests, TimelineCpu } from '../../protocol/rest/profile-requests.ts';
 import type { RouteStatistics, TimelineDetail, TimelineSpan } from '../../protocol/rest/timelines.ts';
 
 const at = '2026-01-31T12:00:00.000Z';
@@ -167,3 +168,53 @@ export const sampleHotFunctions: HotFunctions = {
     ],
   },
 };
+
+const rank = {
+  name: 'rank',
+  where: { file: '/app/src/search.ts', line: 12, column: 3 },
+  category: 'app',
+  selfMs: 310,
+  selfErrorMs: 18,
+  totalMs: 340,
+  samples: 300,
+};
+
+export const sampleCpu: TimelineCpu = {
+  cpuMs: 360,
+  cpuErrorMs: 19,
+  confidence: 0.97,
+  samples: 350,
+  profileIds: ['01k0cpu'],
+  functions: [rank, { ...rank, name: 'stringify', where: null, category: 'native', selfMs: 20 }],
+};
+
+export function sampleProfileRequests(profileId: string): ProfileRequests {
+  return {
+    profileId,
+    requests: [
+      {
+        traceId: sampleTimeline().traceId,
+        spanId: 'aaaaaaaaaaaaaaa1',
+        name: 'GET /search',
+        route: '/search',
+        startedAt: at,
+        offsetMs: 1_000,
+        durationMs: 400,
+        failed: false,
+        statusCode: 200,
+        cpuMs: 360,
+        cpuErrorMs: 19,
+        sureMs: 350,
+        share: 0.4,
+        confidence: 0.97,
+        topFunction: rank,
+      },
+    ],
+    total: 1,
+    activeMs: 900,
+    attributedMs: 360,
+    outsideMs: 100,
+    readings: { count: 500, dropped: 0, problem: null },
+    reason: null,
+  };
+}
