@@ -8,6 +8,7 @@ import { operationSchema } from '../../protocol/rest/operation.ts';
 import type { RunningAgent } from '../support/agent.ts';
 import { openAgent } from '../support/agent.ts';
 import { startTarget } from '../support/target.ts';
+import { waitFor } from '../support/wait-for.ts';
 import { launchBrowser } from './browser.ts';
 
 it('explores a stored snapshot, and says what grew since an earlier one', async () => {
@@ -51,7 +52,7 @@ it('explores a stored snapshot, and says what grew since an earlier one', async 
   const grown = page.getByRole('row').filter({ hasText: /^Session/ });
   await grown.first().waitFor();
   expect(await grown.first().innerText()).toMatch(/sessions\.table\[\].*\+2,000/s);
-  await page.getByRole('radio', { name: 'Classes' }).check({ force: true });
+  await page.getByRole('radio', { name: 'Classes' }).check();
   await page.getByLabel('Class name has').fill('session');
   await row.first().waitFor();
   expect(await row.first().innerText()).toContain('+2,000');
@@ -80,11 +81,11 @@ it('opens a file that is dropped, plain or compressed, and says what is wrong wi
     await choose(page, file);
     await page.getByLabel('Class name has').fill('Session');
     await page.getByRole('row').filter({ hasText: '2,000' }).waitFor();
-    await page.getByText('Biggest objects').click();
+    await page.getByRole('radio', { name: 'Biggest objects' }).check();
     await page.getByRole('columnheader', { name: 'Way to it' }).waitFor();
-    await page.getByText('Duplicate strings').click();
+    await page.getByRole('radio', { name: 'Duplicate strings' }).check();
     await page.getByRole('columnheader', { name: 'One would save' }).waitFor();
-    await page.getByText('Growth hints').click();
+    await page.getByRole('radio', { name: 'Growth hints' }).check();
     await page
       .getByText('Map with 4000 references')
       .or(page.getByText(/Map with \d+ references/))
@@ -107,12 +108,17 @@ async function cells(row: ReturnType<Page['getByRole']>): Promise<string[]> {
 }
 
 function pageOf({ url, token }: RunningAgent, path: string): string {
-  return `${url}/api/v1/profiling/ui?${path.length}#${path}${path.includes('?') ? '&' : '?'}token=${token}`;
+  return `${url}/api/v1/profiling/ui#${path}${path.includes('?') ? '&' : '?'}token=${token}`;
 }
 
 async function takeSnapshot(agent: RunningAgent): Promise<string> {
-  const response = await call(agent, '/heap/snapshot?force=true&wait=true', 'POST');
-  const { state, error, profileIds } = operationSchema.parse(await response.json());
+  const take = async () => {
+    const response = await call(agent, '/heap/snapshot?force=true&wait=true', 'POST');
+    if (!response.ok) throw new Error(await response.text());
+    return operationSchema.parse(await response.json());
+  };
+  // Not before the agent has attached.
+  const { state, error, profileIds } = await waitFor(take, { message: 'a snapshot to be taken' });
   expect({ state, error }).toEqual({ state: 'succeeded', error: null });
   return profileIds[0] ?? '';
 }
