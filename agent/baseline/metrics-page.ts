@@ -17,6 +17,8 @@ export interface PageRequest {
   readonly withCredentials: boolean;
   /** From the request to the last byte. */
   readonly timeoutMs: number;
+  /** Of as many ms, begun with the request. */
+  readonly timeout: AbortSignal;
   readonly signal: AbortSignal;
 }
 
@@ -31,7 +33,7 @@ const fileCharactersMax = 1024 * 1024;
 export async function requestPage(source: PageSource, request: PageRequest): Promise<http.IncomingMessage> {
   const headers = { ...(await credentials(source, request)), ...request.headers };
   const ca = source.caFile === undefined ? undefined : await readSmallFile(source.caFile, 'the authorities');
-  const signal = AbortSignal.any([request.signal, AbortSignal.timeout(request.timeoutMs)]);
+  const signal = AbortSignal.any([request.signal, request.timeout]);
   let url = bare(source.url);
   for (let redirects = 0; redirects <= redirectsMax; redirects++) {
     const response = await send(url, { headers, ca, signal }).catch((error: unknown) => {
@@ -65,7 +67,8 @@ export function pageFailure(error: unknown, about: { source: PageSource; request
   const { code, message } = error as NodeJS.ErrnoException;
   if (request.signal.aborted)
     return new SidescopeError('metrics-unreachable', `${name} was given up`, { cause: error });
-  if (code === 'ABORT_ERR' || code === 'ETIMEDOUT')
+  // A body that is cut off by us breaks as if the server had done it.
+  if (request.timeout.aborted || code === 'ETIMEDOUT')
     return new SidescopeError('metrics-timeout', `${name} was not read in ${request.timeoutMs} ms`, { cause: error });
   if (code === undefined) return new SidescopeError('internal', `reading ${name} failed: ${message}`, { cause: error });
   return new SidescopeError('metrics-unreachable', `${name}: ${code}`, { cause: error });

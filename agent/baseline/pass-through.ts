@@ -77,6 +77,7 @@ export class PassThrough implements Disposable {
       },
       withCredentials: false,
       timeoutMs,
+      timeout: AbortSignal.timeout(timeoutMs),
       signal: AbortSignal.any([signal, this.#abort.signal]),
     };
   }

@@ -88,6 +88,7 @@ export class Scraper implements AsyncDisposable {
       },
       withCredentials: true,
       timeoutMs,
+      timeout: AbortSignal.timeout(timeoutMs),
       signal: this.#abort.signal,
     };
     const startedMs = performance.now();

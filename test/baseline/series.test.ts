@@ -17,7 +17,8 @@ const minute = 60_000;
 const targetId = 't1';
 
 /** Pages one after the other, a minute apart unless a test says otherwise. */
-function simulated({ index = indexInMemory() as RecordIndex, budgetBytes = 2 ** 31 } = {}) {
+function simulated(options: { index?: RecordIndex; budgetBytes?: number } = {}) {
+  const { index = indexInMemory(), budgetBytes = 2 ** 31 } = options;
   const logged: string[] = [];
   const clock = { ms: startMs };
   const log = { error: (_: object, message: string) => logged.push(message) };
