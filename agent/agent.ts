@@ -52,6 +52,7 @@ import { observe, observeInspectors } from './telemetry/observe.ts';
 import { observeAlerts } from './telemetry/observe-alerts.ts';
 import { OwnSpans } from './telemetry/spans.ts';
 import type { Log } from './telemetry/log.ts';
+import { observeMemory } from './telemetry/observe-memory.ts';
 import { ServiceIdentity } from './service-identity.ts';
 import { version } from './version.ts';
 import { indexInMemory } from './vitals/history.ts';
@@ -78,8 +79,8 @@ export interface AgentSurroundings {
   readonly environment: Readonly<Record<string, string>>;
   /** Default: JSON lines on stderr. */
   readonly audit?: Audit;
-  /** What a leak's level is taken of; only tests are in a hurry. Default 30 s. */
-  readonly leakWindowMs?: number;
+  /** Only tests are in a hurry: windows of less than 30 s, and readings as often. */
+  readonly leakHurry?: { readonly windowMs: number; readonly readEveryMs: number; readonly pauseShare: number };
   /** Windows of baselines and comparisons; by default as --regression-interval makes them. */
   readonly regressionTimes?: RunTimes;
 }
@@ -104,8 +105,11 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   // A worker of its own: a stack is not to wait for a profile of minutes.
   const frameWorker = opening.use(new ProfileWorker({ timeoutMs: 3_000 }));
   const frameOriginals = new FrameOriginals({ worker: frameWorker, mappings: options.sourceMapPath });
-  const search = opening.use(new SamplingSearch({ targets, worker, sourceMapPaths: options.sourceMapPath, log }));
-  const recordIndex = storage.store ?? opening.use(indexInMemory());
+  const { leakHurry } = surroundings;
+  const search = opening.use(
+    new SamplingSearch({ targets, worker, sourceMapPaths: options.sourceMapPath, ...leakHurry, log }),
+  );
+  const recordIndex = countEvictions(storage.store ?? opening.use(indexInMemory()));
   const recordBudgetBytes = storage.store === undefined ? recordsInMemoryBytes : options.diskBudgetBytes;
   const recorder = opening.use(
     new FlightRecorder({
@@ -223,7 +227,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       alerts,
       index: recordIndex,
       usesOf: (vitals) => memory.limits.usesOf(vitals),
-      windowMs: surroundings.leakWindowMs,
+      windowMs: leakHurry?.windowMs,
       vitalsIntervalMs: options.vitalsIntervalMs,
       log,
     }),
@@ -321,6 +325,9 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
         control: listeners.control?.path ?? null,
       },
       options: describeOptions(resolved),
+  opening.use(
+    observeMemory(metrics, { deaths: memory.deaths, leaks: leaks.detector, search, evicted: recordIndex.evicted }),
+  );
       features: features(),
       storage: storage.store?.usage() ?? null,
       environment: { ...environment },

@@ -2,6 +2,7 @@ import { SidescopeError } from '../../protocol/error.ts';
 import type { Death } from '../../protocol/rest/deaths.ts';
 import type { SidescopeEvent } from '../../protocol/rest/event.ts';
 import type { DiskUsage, Profile } from '../../protocol/rest/profile.ts';
+import type { LeakVerdict } from '../../protocol/rest/leaks.ts';
 import type { Scrape } from '../../protocol/rest/series.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { RequestCounts } from '../../protocol/rest/timelines.ts';
@@ -33,7 +34,7 @@ export class EventHub {
 
   constructor(services: AdminServices) {
     this.#services = services;
-    const { targets, captures, monitor, alerts, deaths, timelines, store } = services;
+    const { targets, captures, monitor, alerts, deaths, leaks, timelines, store } = services;
     const operations = this.#resources.use(
       new OperationPacer((operation) => this.#send({ type: 'operation', operation })),
     );
@@ -47,6 +48,8 @@ export class EventHub {
     this.#listen<'death', Death>(deaths, 'death', ({ vitals: _v, lastReading: _l, stacks: _k, stall: _s, ...death }) =>
       this.#send({ type: 'death', death }),
     );
+    this.#listen<'verdict', LeakVerdict>(leaks, 'verdict', (leak) => this.#send({ type: 'leak', leak }));
+    this.#listen<'evidence', LeakVerdict>(leaks, 'evidence', (leak) => this.#send({ type: 'leak', leak }));
     this.#listen<'requests', RequestCounts>(timelines, 'requests', (requests) =>
       this.#send({ type: 'requests', requests }),
     );

@@ -80,7 +80,7 @@ export type TargetMetricsService = Pick<TargetMetrics, 'list' | 'ofProfile'> & {
 
 export type RegressionService = Pick<Regressions, 'baseline' | 'takeBaseline' | 'check' | 'list'>;
 
-export type LeakService = Pick<Leaks, 'list' | 'investigate'>;
+export type LeakService = Pick<Leaks, 'list' | 'investigate' | 'on' | 'off'>;
 
 export type RecorderService = Pick<FlightRecorder, 'status'>;
 

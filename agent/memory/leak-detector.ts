@@ -41,8 +41,10 @@ export interface LeakDetectorOptions {
 }
 
 export interface LeakEvents {
-  /** A pool's verdict is another one than before, or a leak has new sites. */
+  /** A pool's verdict is another one than before. */
   verdict: [LeakVerdict];
+  /** The same leak, and other sites. */
+  evidence: [LeakVerdict];
 }
 
 interface Watched {
@@ -68,6 +70,7 @@ export class LeakDetector extends EventEmitter<LeakEvents> implements AsyncDispo
   readonly #watched = new Map<string, Watched>();
   readonly #onVitals: (vitals: Vitals) => void;
   readonly #onReading: (event: { targetId: string; reading: GrowthReading }) => void;
+  readonly #onGap: (gap: { targetId: string; fromMs: number; toMs: number }) => void;
   #isWriteFailing = false;
 
   constructor(options: LeakDetectorOptions) {
@@ -83,8 +86,11 @@ export class LeakDetector extends EventEmitter<LeakEvents> implements AsyncDispo
     });
     this.#onVitals = (vitals) => this.#take(vitals);
     this.#onReading = ({ targetId }) => this.#onSites(targetId);
+    this.#onGap = ({ targetId, fromMs, toMs }) =>
+      this.#watched.get(targetId)?.suspicion.noteGap({ from: isoOf(fromMs), to: isoOf(toMs) });
     options.monitor.on('vitals', this.#onVitals);
     options.search.on('reading', this.#onReading);
+    options.search.on('gap', this.#onGap);
   }
 
   /** Of one target, or of all. Verdicts are of the present runs, `earlier` of all that were called leaks. Throws `storage-failed`. */
@@ -117,6 +123,7 @@ export class LeakDetector extends EventEmitter<LeakEvents> implements AsyncDispo
   async [Symbol.asyncDispose](): Promise<void> {
     this.#options.monitor.off('vitals', this.#onVitals);
     this.#options.search.off('reading', this.#onReading);
+    this.#options.search.off('gap', this.#onGap);
     await Promise.all([...this.#watched.values()].map(({ suspicion }) => suspicion[Symbol.asyncDispose]()));
   }
 
@@ -199,7 +206,8 @@ export class LeakDetector extends EventEmitter<LeakEvents> implements AsyncDispo
       const isNews = verdict.verdict === 'leak' || before?.verdict === 'leak';
       if (isNews) this.#options.log.warn({ target: targetId, pool, verdict: verdict.verdict }, newsOf(verdict));
       this.emit('verdict', verdict);
-    }
+    } else if (verdict.verdict === 'leak' && before?.sites[0]?.grownBytes !== verdict.sites[0]?.grownBytes)
+      this.emit('evidence', verdict);
     if (verdict.verdict === 'leak') this.#report(watched, verdict);
     else if (before?.verdict === 'leak') this.#settle(watched, verdict);
   }
@@ -252,7 +260,7 @@ export class LeakDetector extends EventEmitter<LeakEvents> implements AsyncDispo
     void watched.suspicion[Symbol.asyncDispose]();
     for (const pool of [...watched.records.keys()]) {
       this.#options.alerts.settle({ problem: 'memory-leak', targetId: watched.targetId, key: pool }, why);
-      this.#close(watched, pool, new Date(this.#now()).toISOString());
+      this.#close(watched, pool, isoOf(this.#now()));
     }
   }
 
@@ -275,6 +283,10 @@ export class LeakDetector extends EventEmitter<LeakEvents> implements AsyncDispo
       this.#isWriteFailing = true;
     }
   }
+}
+
+function isoOf(ms: number): string {
+  return new Date(ms).toISOString();
 }
 
 function newsOf(verdict: LeakVerdict): string {

@@ -1,7 +1,7 @@
 import type { Feature } from '../../protocol/rest/info.ts';
 import type { LeakList, LeakVerdict } from '../../protocol/rest/leaks.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
-import { LeakDetector, type LeakDetectorOptions } from './leak-detector.ts';
+import { LeakDetector, type LeakDetectorOptions, type LeakEvents } from './leak-detector.ts';
 import { LeakInvestigations, type InvestigationRequest, type LeakInvestigationsOptions } from './leak-investigation.ts';
 
 const investigationsShown = 20;
@@ -37,6 +37,14 @@ export class Leaks implements AsyncDisposable {
       ...this.detector.list(query),
       investigations: this.#investigations.list({ targetId, limit: investigationsShown }),
     };
+  }
+
+  on<Name extends keyof LeakEvents>(event: Name, listener: (...values: LeakEvents[Name]) => void): void {
+    this.detector.on(event, listener as never);
+  }
+
+  off<Name extends keyof LeakEvents>(event: Name, listener: (...values: LeakEvents[Name]) => void): void {
+    this.detector.off(event, listener as never);
   }
 
   verdicts(targetId: string): readonly LeakVerdict[] {

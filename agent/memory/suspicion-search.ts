@@ -13,6 +13,8 @@ const quietWindows = 20;
 /** After a search that found nothing the next one waits so long; doubled each time. */
 const restWindows = { first: 20, most: 960 };
 
+const gapsKept = 20;
+
 export interface Followed {
   readonly nowMs: number;
   readonly sample: PoolSample;
@@ -44,6 +46,7 @@ export class SuspicionSearch implements AsyncDisposable {
   #floors: number[] = [];
   #isForced = false;
   #unavailable: string | null = null;
+  #gaps: LeakSearch['gaps'] = [];
   #busy: Promise<void> | undefined;
 
   constructor(options: {
@@ -65,9 +68,15 @@ export class SuspicionSearch implements AsyncDisposable {
       since: this.#state === 'on' ? new Date(this.#sinceMs).toISOString() : null,
       readings: this.#readings,
       costMs: Math.round(this.#costMs),
+      gaps: this.#gaps,
       unavailable: this.#unavailable,
       latest: this.#search.latest(this.#targetId) ?? null,
     };
+  }
+
+  /** A capture had the sampler. */
+  noteGap(gap: LeakSearch['gaps'][number]): void {
+    this.#gaps = [...this.#gaps, gap].slice(-gapsKept);
   }
 
   get isBusy(): boolean {

@@ -4,6 +4,8 @@ import { SidescopeError } from '../../protocol/error.ts';
 /** The index of the store, or one in memory: then the records end with the agent. */
 export interface RecordIndex {
   inIndex<T>(attempt: string, work: (database: DatabaseSync) => T): T;
+  /** Records went because their table is full. */
+  noteEvicted?(kind: string, count: number): void;
 }
 
 export interface StoredRecord {
@@ -36,17 +38,19 @@ export class RecordTable<Item extends StoredRecord> {
 
   /** Throws `disk-full`, `storage-failed`, `shutting-down`. */
   save(record: Item): void {
-    this.#index.inIndex(`writing a record of ${this.#kind}`, (database) => {
+    const evicted = this.#index.inIndex(`writing a record of ${this.#kind}`, (database) => {
       database
         .prepare('INSERT OR REPLACE INTO records (kind, id, target, at_ms, record) VALUES (?, ?, ?, ?, ?)')
         .run(this.#kind, record.id, record.targetId, this.#atMs(record), JSON.stringify(record));
-      database
+      const { changes } = database
         .prepare(
           `DELETE FROM records WHERE kind = ? AND id IN
              (SELECT id FROM records WHERE kind = ? ORDER BY at_ms DESC, id DESC LIMIT -1 OFFSET ?)`,
         )
         .run(this.#kind, this.#kind, this.#maxRecords);
+      return Number(changes);
     });
+    if (evicted > 0) this.#index.noteEvicted?.(this.#kind, evicted);
   }
 
   /** Newest first. Throws `invalid-request` for a cursor that is none, `storage-failed`. */

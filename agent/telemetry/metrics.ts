@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { createMemoryMetrics } from './memory-metrics.ts';
 import { createOtlpMetrics } from './otlp-metrics.ts';
 import { createScrapeMetrics } from './scrape-metrics.ts';
 
@@ -28,6 +29,7 @@ export function createMetrics(build: {
   return {
     registry,
     ...createOtlpMetrics(registers),
+    ...createMemoryMetrics(registers),
     ...createScrapeMetrics(registers),
     capturesTotal: new Counter({
       name: 'sidescope_captures_total',

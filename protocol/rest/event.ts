@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { alertChangeSchema, alertSummarySchema } from './alerts.ts';
 import { deathSchema } from './deaths.ts';
+import { leakVerdictSchema } from './leaks.ts';
 import { operationSchema } from './operation.ts';
 import { diskUsageSchema, profileSchema } from './profile.ts';
 import { scrapeSchema } from './series.ts';
@@ -27,6 +28,7 @@ export const eventSchema = z.discriminatedUnion('type', [
     type: z.literal('death'),
     death: deathSchema.omit({ vitals: true, lastReading: true, stacks: true, stall: true }),
   }),
+  z.object({ type: z.literal('leak'), leak: leakVerdictSchema }),
   z.object({ type: z.literal('requests'), requests: requestCountsSchema }),
   z.object({ type: z.literal('scrape'), scrape: scrapeSchema }),
   z.object({ type: z.literal('resync'), dropped: z.int() }),

@@ -85,6 +85,9 @@ export const leakSearchSchema = z.object({
   since: z.iso.datetime().nullable(),
   readings: z.int().describe('In this run of the target'),
   costMs: z.number().describe('What they paused the target for, in all'),
+  gaps: z
+    .array(z.object({ from: z.iso.datetime(), to: z.iso.datetime() }))
+    .describe('When a capture had the sampler, and allocations were not seen: the last 20 of this run'),
   unavailable: z.string().nullable().describe('Why allocation sites cannot be had'),
   latest: growthReadingSchema.nullable(),
 });

@@ -20,6 +20,7 @@ import type {
   TimelineService,
 } from '../../agent/http/services.ts';
 import type { AuditRecord } from '../../agent/telemetry/audit.ts';
+import type { LeakEvents } from '../../agent/memory/leak-detector.ts';
 import { createLog } from '../../agent/telemetry/log.ts';
 import { createMetrics } from '../../agent/telemetry/metrics.ts';
 import { SidescopeError } from '../../protocol/error.ts';
@@ -184,7 +185,7 @@ export class FakeDeaths extends EventEmitter<{ death: [Death] }> implements Deat
 }
 
 /** Nothing ever grew. */
-export class FakeLeaks implements LeakService {
+export class FakeLeaks extends EventEmitter<LeakEvents> implements LeakService {
   readonly asked: unknown[] = [];
   list: LeakService['list'] = (query) => {
     this.asked.push(query);

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startAgent } from '../../agent/agent.ts';
-import type { Agent } from '../../agent/agent.ts';
+import type { Agent, AgentSurroundings } from '../../agent/agent.ts';
 import type { RunTimes } from '../../agent/baseline/run.ts';
 import { readSmallFile } from '../../agent/options/config-file.ts';
 import { resolveOptions } from '../../agent/options.ts';
@@ -27,7 +27,7 @@ export interface RunningAgent extends AsyncDisposable {
 export async function openAgent(options: {
   targets: readonly string[];
   args?: readonly string[];
-  leakWindowMs?: number;
+  leakHurry?: AgentSurroundings['leakHurry'];
   regressionTimes?: RunTimes;
 }): Promise<RunningAgent> {
   await using stack = new AsyncDisposableStack();
@@ -49,12 +49,12 @@ export async function openAgent(options: {
   const log = createLog({ level: 'info', destination: { write: (line) => logged.push(line) } });
   const audited: AuditRecord[] = [];
   const audit = { write: (record: AuditRecord) => audited.push(record) };
-  const { leakWindowMs, regressionTimes } = options;
+  const { leakHurry, regressionTimes } = options;
   const agent = await startAgent(resolved, {
     log,
     audit,
     environment: {},
-    ...(leakWindowMs !== undefined && { leakWindowMs }),
+    ...(leakHurry !== undefined && { leakHurry }),
     ...(regressionTimes !== undefined && { regressionTimes }),
   });
   stack.defer(() => agent.close({ graceMs: 0 }));
