@@ -6,6 +6,7 @@ import { DeathsSection } from './deaths-section.tsx';
 import { hrefTo } from './navigation.ts';
 import { useNow, usePage } from './page-context.ts';
 import { Badge, Facts, ProblemNote, Time } from './parts.tsx';
+import { RulesSection } from './rules-section.tsx';
 import { useFresh } from './use-fresh.ts';
 import type { ViewProps } from './view-props.ts';
 import '../style/incidents.css';
@@ -36,6 +37,7 @@ export function View({ state, address }: ViewProps) {
         )}
       </section>
       <DeathsSection state={state} named={address.query['death']} nowMs={nowMs} />
+      <RulesSection state={state} nowMs={nowMs} />
     </>
   );
 }

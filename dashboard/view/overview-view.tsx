@@ -2,6 +2,7 @@ import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { isEndedState } from '../../protocol/rest/operation.ts';
 import { headline } from '../model/words.ts';
+import { CatchForm } from './catch-form.tsx';
 import { Checklist } from './checklist.tsx';
 import type { ChartsSection } from './charts-section.tsx';
 import { HealthLines } from './health-line.tsx';
@@ -28,6 +29,7 @@ export function View({ state, target, address }: ViewProps) {
         onSelect={(id) => setQuery({ target: id, thread: null })}
       />
       {target !== undefined && Charts !== null && <Charts state={state} target={target} query={address.query} />}
+      {target !== undefined && <CatchForm state={state} target={target} />}
       <Checklist state={state} />
     </>
   );

@@ -70,9 +70,10 @@ export function ProfileRow(props: {
               type="button"
               disabled={action.busy}
               title="Open in speedscope, served by this agent: the profile does not leave the machine"
+              aria-label="Open in speedscope"
               onClick={() => action.run(() => openInSpeedscope(api, profile))}
             >
-              Open in speedscope
+              Speedscope
             </button>
           )}
           <button

@@ -3,6 +3,7 @@ import type { SidescopeEvent } from '../../protocol/rest/event.ts';
 import { sampleAlert, sampleDeath } from './incident-samples.ts';
 import { sampleHotFunctions, sampleRoute, sampleTimeline } from './request-samples.ts';
 import { sampleDiff, sampleRegression } from './regression-samples.ts';
+import { sampleCatch, sampleRule, sampleRules } from './rule-samples.ts';
 import {
   ago,
   connectingTarget,
@@ -39,6 +40,7 @@ export function scenes(): Scene[] {
     stalls: [sampleStall({ startedAt: ago(320_000), noticedAt: ago(319_000), endedAt: ago(316_900) })],
     alerts: [sampleAlert()],
     deaths: [sampleDeath()],
+    rules: sampleRules({ catches: [sampleCatch()] }),
     profiles: [sampleProfile({ startedAt: ago(310_000), endedAt: ago(280_000) }), sampleSnapshot()],
   };
   const vitals: SidescopeEvent = { type: 'vitals', vitals: sampleVitals() };
@@ -96,8 +98,8 @@ export function scenes(): Scene[] {
     },
     {
       name: 'alerts',
-      path: '/alerts',
-      world: incident,
+      path: '/alerts?alert=a-1',
+      world: { ...incident, rules: sampleRules({ rules: [sampleRule()] }) },
       ready: (page) => page.getByText('heap grows').first().waitFor(),
     },
     {

@@ -24,6 +24,9 @@ import type { ProfileDiff } from '../../protocol/rest/diff.ts';
 import { profileDiffSchema } from '../../protocol/rest/diff.ts';
 import type { Regression, RegressionCheck } from '../../protocol/rest/regressions.ts';
 import { regressionCheckSchema, regressionListSchema } from '../../protocol/rest/regressions.ts';
+import type { Catch, Rules } from '../../protocol/rest/rules.ts';
+import { catchSchema, ruleExplanationSchema, ruleFiringSchema, rulesSchema } from '../../protocol/rest/rules.ts';
+import { sampleCatch, sampleExplanation, sampleFiring, sampleRules } from './rule-samples.ts';
 import { sampleBaseline, sampleCheck } from './regression-samples.ts';
 import type { Death } from '../../protocol/rest/deaths.ts';
 import { deathListSchema } from '../../protocol/rest/deaths.ts';
@@ -35,9 +38,10 @@ import { stallListSchema } from '../../protocol/rest/stalls.ts';
 import type { HotFunctions } from '../../protocol/rest/hot-functions.ts';
 import { hotFunctionsSchema } from '../../protocol/rest/hot-functions.ts';
 import type { Target } from '../../protocol/rest/target.ts';
+import { profileRequestsSchema } from '../../protocol/rest/profile-requests.ts';
 import type { RouteList, TimelineDetail } from '../../protocol/rest/timelines.ts';
 import { routeListSchema, timelineDetailSchema, timelineListSchema } from '../../protocol/rest/timelines.ts';
-import { noHotFunctions } from './request-samples.ts';
+import { noHotFunctions, sampleProfileRequests } from './request-samples.ts';
 import { pageDirectory } from './browser.ts';
 import {
   sampleCpuProfile,
@@ -60,6 +64,9 @@ export interface World {
   check: RegressionCheck;
   baseline: BaselineView;
   diff: ProfileDiff | null;
+  rules: Rules;
+  /** 404 as of an agent that knows no such route. */
+  missing: readonly string[];
   /** By hand, where the shape of the history matters; else it is made of one reading. */
   history: VitalsHistory | null;
   timelines: TimelineDetail[];
@@ -120,6 +127,8 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
     check: sampleCheck(),
     baseline: sampleBaseline(),
     diff: null,
+    rules: sampleRules(),
+    missing: [],
     history: null,
     timelines: [],
     routes: [],
@@ -164,6 +173,7 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
 
   async function sendData({ request, response, path, url }: Call): Promise<void> {
     const [, resource, id, rest] = path.split('/');
+    if (world.missing.includes(resource ?? '')) return sendProblem(response, 'not-found', `there is no ${path}`);
     switch (`${request.method ?? ''} /${resource ?? ''}`) {
       case 'GET /info':
         return sendJson(response, infoSchema.parse(world.info));
@@ -186,6 +196,16 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
       case 'GET /baseline':
       case 'POST /baseline':
         return sendJson(response, baselineViewSchema.parse(world.baseline));
+      case 'GET /rules':
+        if (rest === 'explain') return sendJson(response, ruleExplanationSchema.parse(sampleExplanation(id ?? '')));
+        return sendJson(response, rulesSchema.parse(world.rules));
+      case 'POST /rules': {
+        if (id !== 'catch') return sendJson(response, ruleFiringSchema.parse(sampleFiring(id ?? '')), 202);
+        const event = url.searchParams.get('event') as Catch['event'];
+        const one = sampleCatch({ event, targetId: url.searchParams.get('target') ?? '' });
+        world.rules = { ...world.rules, catches: [one, ...world.rules.catches] };
+        return sendJson(response, catchSchema.parse(one), 202);
+      }
       case 'GET /vitals':
         return sendJson(response, vitalsHistorySchema.parse(world.history ?? sampleHistory(url.searchParams)));
       case 'GET /timelines': {
@@ -205,6 +225,8 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
         return sendJson(response, snapshotForecastSchema.parse(world.forecast));
       case 'GET /profiles':
         if (rest === 'diff' && world.diff !== null) return sendJson(response, profileDiffSchema.parse(world.diff));
+        if (rest === 'requests')
+          return sendJson(response, profileRequestsSchema.parse(sampleProfileRequests(id ?? '')));
         return sendJson(response, profilePage(url));
       case 'POST /cpu':
         return id === 'start' ? sendStarted(response, 'cpu', url) : sendEnded(response, 'partial');
