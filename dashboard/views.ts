@@ -19,6 +19,24 @@ export const views: readonly ViewEntry[] = [
     load: () => import('./view/captures-view.tsx'),
   },
   {
+    path: '/profile',
+    title: 'Profile',
+    inNav: false,
+    below: '/captures',
+    about:
+      'A flame graph: each box is a function, below it what it called, as wide as the time (or memory) it took with all it called; the widest are on the left. Zoom with Ctrl and the wheel, by a double click or with two fingers; arrows and Enter do the same. The tables beside it say it in words.',
+    load: () => import('./view/profile-view.tsx'),
+  },
+  {
+    path: '/profile/:id',
+    title: 'Profile',
+    inNav: false,
+    below: '/captures',
+    about:
+      'A flame graph: each box is a function, below it what it called, as wide as the time (or memory) it took with all it called; the widest are on the left. Zoom with Ctrl and the wheel, by a double click or with two fingers; arrows and Enter do the same. The tables beside it say it in words.',
+    load: () => import('./view/profile-view.tsx'),
+  },
+  {
     path: '/requests',
     title: 'Requests',
     inNav: true,

@@ -1,76 +1,73 @@
-import type { FlameClient } from '../flame/flame-client.ts';
-import type { FlameUnit } from '../flame/flame-tree.ts';
-import { weightText } from '../flame/flame-words.ts';
-import type { RequestFilter, RequestShare } from '../flame/messages.ts';
+import { formatDuration, formatShare, plural } from '../format.ts';
+import { hrefTo } from './navigation.ts';
 import { usePage } from './page-context.ts';
 import { ProblemNote } from './parts.tsx';
-import { useAnswer } from './use-profile.ts';
+import { Confidence, FunctionName } from './request-cpu.tsx';
+import { useFresh } from './use-fresh.ts';
 
-const shownMax = 100;
+const shownMax = 20;
 
-/** "Only trace …", "only route …": by the labels that the agent gives to the samples whose request is sure. */
-export function ProfileRequests(props: {
-  client: FlameClient;
-  profileId: string;
-  unit: FlameUnit;
-  filter: RequestFilter | null;
-  onFilter: (filter: RequestFilter | null) => void;
-  onReady: (isReady: boolean) => void;
-}) {
-  const { client, profileId, unit, filter, onFilter, onReady } = props;
+/** Whose work the samples of a CPU profile were, most CPU time first; or why that is not known. */
+export function ProfileRequests({ profileId }: { profileId: string }) {
   const { api } = usePage();
-  const { value, isBusy, problem } = useAnswer(`requests of ${profileId}`, async () => {
-    const { url } = await api.ticket(profileId, 'pprof');
-    const requests = await client.ask('requests', { source: { kind: 'stored', url } });
-    onReady(true);
-    return requests;
+  const { value, problem } = useFresh({
+    key: profileId,
+    tick: null,
+    read: (signal) => api.profileRequests(profileId, shownMax, signal),
   });
   if (problem !== null) return <ProblemNote problem={problem} />;
-  if (isBusy || value === null) return <p class="hint">Reading whose work the samples were…</p>;
-  if (value.length === 0) {
+  if (value === null) {
     return (
-      <p class="hint">
-        No sample of it is surely a request’s: that takes spans of the service, sent to this agent while it was profiled.
+      <p class="hint" role="status">
+        Reading whose work it was…
       </p>
     );
   }
-  const routes = byRoute(value);
-  const keyOf = ({ by, value: wanted }: RequestFilter): string => `${by}:${wanted}`;
+  if (value.requests.length === 0) return <p class="hint">No requests: {value.reason ?? 'none was on the CPU'}.</p>;
   return (
-    <label>
-      Only
-      <select
-        value={filter === null ? '' : keyOf(filter)}
-        onChange={(event) => onFilter(readFilter(event.currentTarget.value))}
-      >
-        <option value="">everything</option>
-        <optgroup label="One route">
-          {routes.slice(0, shownMax).map(({ name, weight }) => (
-            <option key={name} value={keyOf({ by: 'route', value: name })}>
-              {name.slice(0, 120)}, {weightText(weight, unit)}
-            </option>
+    <section class="request-cpu" aria-label="Requests">
+      <p>
+        <strong>Requests</strong> had {formatDuration(value.attributedMs)} of the {formatDuration(value.activeMs)} in
+        which the thread was not idle.
+        {value.readings.problem !== null && ` Active spans were not all read: ${value.readings.problem}.`}
+      </p>
+      <table class="profiles requests">
+        <thead>
+          <tr>
+            <th scope="col">Request</th>
+            <th scope="col" class="num">
+              On the CPU
+            </th>
+            <th scope="col" class="num">
+              Share
+            </th>
+            <th scope="col">Most of it in</th>
+          </tr>
+        </thead>
+        <tbody>
+          {value.requests.map((request) => (
+            <tr key={`${request.traceId} ${request.spanId}`}>
+              <td class="request-name">
+                <a href={hrefTo('/requests', { trace: request.traceId })}>
+                  <bdi>{request.name}</bdi>
+                </a>{' '}
+                <Confidence value={request.confidence} />{' '}
+                <a href={hrefTo(`/profile/${encodeURIComponent(profileId)}`, { only: `trace:${request.traceId}` })}>
+                  Only its samples
+                </a>
+              </td>
+              <td class="num">
+                {formatDuration(request.cpuMs)} ± {formatDuration(request.cpuErrorMs)}
+              </td>
+              <td class="num">{formatShare(request.share)}</td>
+              <td>{request.topFunction !== null && <FunctionName of={request.topFunction} />}</td>
+            </tr>
           ))}
-        </optgroup>
-        <optgroup label="One trace">
-          {value.slice(0, shownMax).map(({ traceId, name, weight }) => (
-            <option key={`${traceId} ${name}`} value={keyOf({ by: 'trace', value: traceId })}>
-              {traceId.slice(0, 8)}… {name.slice(0, 100)}, {weightText(weight, unit)}
-            </option>
-          ))}
-        </optgroup>
-      </select>
-    </label>
+        </tbody>
+      </table>
+      {value.total > value.requests.length && (
+        <p class="hint">{plural(value.total - value.requests.length, 'request')} with less are not shown.</p>
+      )}
+    </section>
   );
-}
-
-/** As it stands in the link: `route:GET /invoices/:id`. */
-export function readFilter(text: string | undefined): RequestFilter | null {
-  const found = /^(trace|route):(.*)$/su.exec(text ?? '');
-  return found === null ? null : { by: found[1] as RequestFilter['by'], value: found[2] ?? '' };
-}
-
-function byRoute(requests: readonly RequestShare[]): { name: string; weight: number }[] {
-  const sums = new Map<string, number>();
-  for (const { name, weight } of requests) sums.set(name, (sums.get(name) ?? 0) + weight);
-  return [...sums].map(([name, weight]) => ({ name, weight })).sort((a, b) => b.weight - a.weight);
 }
