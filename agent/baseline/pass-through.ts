@@ -5,6 +5,15 @@ import type { PageRequest, PageSource } from './metrics-page.ts';
 import type { PageFeed } from './page-feed.ts';
 import type { Reading, Readings } from './readings.ts';
 
+/** Who asks for `/target-metrics`. */
+export interface PassThroughCaller {
+  readonly headers: Headers;
+  /** Aborts when it leaves. */
+  readonly signal: AbortSignal;
+  /** Cuts its connection, so that it cannot take half a page for the whole. False without a socket. */
+  destroySocket(): boolean;
+}
+
 export interface PassThroughOptions {
   readonly source: PageSource;
   readonly readings: Readings;
@@ -38,7 +47,8 @@ export class PassThrough implements Disposable {
   }
 
   /** Rejects with `metrics-busy`, `metrics-unreachable`, `metrics-timeout`, `metrics-http-error`, `invalid-request`. */
-  async answer(headers: Headers, signal: AbortSignal): Promise<Response> {
+  async answer(caller: PassThroughCaller): Promise<Response> {
+    const { headers, signal } = caller;
     const { source, onPassed } = this.#options;
     if (this.#active >= requestsMax || (headers.get('user-agent') ?? '').startsWith('Sidescope/')) {
       onPassed('refused');
@@ -50,7 +60,7 @@ export class PassThrough implements Disposable {
     try {
       const response = await requestPage(source, request);
       const { statusCode = 502 } = response;
-      return new Response(this.#body(response, passing), {
+      return new Response(this.#body(response, { passing, caller }), {
         status: statusCode,
         headers: passedHeaders(response.headers),
       });
@@ -93,7 +103,10 @@ export class PassThrough implements Disposable {
     return readings.begin({ targetId: id, by: 'pass-through' });
   }
 
-  #body(response: IncomingMessage, passing: Passing): ReadableStream<Uint8Array> {
+  #body(
+    response: IncomingMessage,
+    { passing, caller }: { passing: Passing; caller: PassThroughCaller },
+  ): ReadableStream<Uint8Array> {
     const feed = opened(passing.kept, response);
     const chunks = response[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
     // Also when nobody ever reads the stream: the client left, or asked for the head only.
@@ -119,7 +132,9 @@ export class PassThrough implements Disposable {
             controller.enqueue(chunk.value);
           } catch (error) {
             response.destroy();
-            controller.error(this.#settle(passing, error));
+            const failure = this.#settle(passing, error);
+            // An error given to the stream would be answered as text behind the bytes.
+            if (!caller.destroySocket()) controller.error(failure);
           }
         },
         cancel: () => {

@@ -8,6 +8,7 @@ import type { RecordIndex } from '../store/record-table.ts';
 import { pageName } from './metrics-page.ts';
 import type { PageSource } from './metrics-page.ts';
 import { PassThrough } from './pass-through.ts';
+import type { PassThroughCaller } from './pass-through.ts';
 import { metricsOfProfile } from './profile-metrics.ts';
 import { Readings, type ReadingsOptions } from './readings.ts';
 import { Scraper } from './scraper.ts';
@@ -74,9 +75,9 @@ export class TargetMetrics implements AsyncDisposable {
   }
 
   /** `GET /target-metrics`. Rejects with `metrics-off` and what `PassThrough` has. */
-  async passThrough(headers: Headers, signal: AbortSignal): Promise<Response> {
+  async passThrough(caller: PassThroughCaller): Promise<Response> {
     if (this.#passThrough === undefined) throw this.#off();
-    const response = await this.#passThrough.answer(headers, signal);
+    const response = await this.#passThrough.answer(caller);
     this.#standBack();
     return response;
   }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import { SidescopeError } from '../../protocol/error.ts';
 import type { Feature } from '../../protocol/rest/info.ts';
@@ -20,6 +21,11 @@ export interface OpsServices {
   readonly log: Log;
 }
 
+interface OpsEnvironment {
+  /** Empty in tests that call the application without a socket. */
+  Bindings: Partial<HttpBindings>;
+}
+
 /** What `GET /readyz` tells: it is 200 as long as the process works, also with a target down or a feature off. */
 export interface Readiness {
   readonly status: 'ready';
@@ -28,9 +34,9 @@ export interface Readiness {
 }
 
 /** Health and metrics only, the target's included, without a credential: kubelet and Prometheus come to the pod's address. */
-export function createOpsApp(services: OpsServices): Hono {
+export function createOpsApp(services: OpsServices): Hono<OpsEnvironment> {
   const { targets, metrics, log } = services;
-  const app = new Hono();
+  const app = new Hono<OpsEnvironment>();
   app.use('*', async (context, next) => {
     await next();
     setSecurityHeaders(context.res.headers);
@@ -47,10 +53,18 @@ export function createOpsApp(services: OpsServices): Hono {
     const text = await metrics.registry.metrics();
     return new Response(text, { headers: { 'content-type': metrics.registry.contentType } });
   });
-  app.get('/target-metrics', async ({ req }) => {
+  app.get('/target-metrics', async ({ req, env }) => {
     // Hono drops the body of an answer to HEAD; the page would be read for nothing.
     if (req.raw.method === 'HEAD') return new Response(null, { headers: { 'content-type': 'text/plain' } });
-    return await services.targetMetrics.passThrough(req.raw.headers, req.raw.signal);
+    const { outgoing } = env;
+    return await services.targetMetrics.passThrough({
+      headers: req.raw.headers,
+      signal: req.raw.signal,
+      destroySocket() {
+        outgoing?.destroy();
+        return outgoing !== undefined;
+      },
+    });
   });
   app.notFound((context) => {
     const isKnown = paths.includes(context.req.path);
@@ -81,6 +95,6 @@ export function openOpsServer(services: OpsServices, address: AddressOptions): P
     maxConnections,
     log: services.log,
     onDropped: () => services.metrics.httpConnectionsDroppedTotal.inc({ listener: 'ops' }),
-    fetch: (request) => app.fetch(request),
+    fetch: (request, bindings) => app.fetch(request, bindings),
   });
 }

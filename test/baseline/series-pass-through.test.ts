@@ -91,7 +91,11 @@ test('a compressed page is passed on as it is, and read', async () => {
     response.writeHead(200, { 'content-type': 'text/plain', 'content-encoding': 'gzip' }).end(body);
   });
   await using ops = await openOps(server.url);
-  const response = await ops.metrics.passThrough(new Headers(), AbortSignal.timeout(5_000));
+  const response = await ops.metrics.passThrough({
+    headers: new Headers(),
+    signal: AbortSignal.timeout(5_000),
+    destroySocket: () => false,
+  });
   expect(response.headers.get('content-encoding')).toBe('gzip');
   expect(gunzipSync(Buffer.from(await response.arrayBuffer())).toString()).toBe(page);
   await waitFor(() => ops.metrics.series.latest('t1') !== undefined, { message: 'the page to be kept' });

@@ -1,5 +1,7 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -12,6 +14,7 @@ import { waitFor } from '../support/wait-for.ts';
 
 const page = '# TYPE jobs_total counter\njobs_total 3\n';
 const target = { id: 't1' };
+const fixtures = join(import.meta.dirname, '../fixtures/tls');
 
 let directory = '';
 beforeAll(async () => void (directory = await mkdtemp(join(tmpdir(), 'sidescope-metrics-'))));
@@ -139,14 +142,15 @@ describe('a page that cannot be used is a problem of its own, and nothing of it 
     ['a circle', circle, 'metrics-http-error', /leads on more than 3 times/],
     ['cut', cut, 'metrics-unreachable', /ECONNRESET$/],
     ['cut OpenMetrics', text('a 1\n', 'application/openmetrics-text'), 'unreadable-metrics', /it is cut$/],
-  ])('%s', async (_, answer, code, message) => {
+  ])('%s', async (...[, answer, code, message]) => {
     await using server = await openMetricsPage(text(page));
     await using metrics = readerOf(server.url);
     await metrics.read();
     server.answer = answer;
     await metrics.read();
     const { error } = metrics.series.lastScrape('t1') ?? {};
-    expect(error).toEqual({ code, message: typeof message === 'string' ? message : expect.stringMatching(message) });
+    expect(error).toMatchObject({ code });
+    expect(error?.message).toMatch(message);
     expect(error?.message).not.toContain('secret');
     expect(metrics.feature()).toMatchObject({ state: 'failed', reason: error?.message });
     expect(metrics.series.latest('t1')?.samples).toHaveLength(1);
@@ -231,6 +235,26 @@ test('follows the page to another path of its server', async () => {
 test('reads a compressed page', async () => {
   await using server = await openMetricsPage(encoded('gzip', gzipSync(page)));
   expect((await readOnce(server.url)).scrape).toMatchObject({ series: 1, sizeBytes: page.length, error: null });
+});
+
+test('a page behind TLS is trusted by the authorities of a file, and by nobody else', async () => {
+  const [key, cert] = await Promise.all(['key', 'certificate'].map((name) => readFile(join(fixtures, `${name}.pem`))));
+  const server = createServer({ key, cert }, text(page));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/metrics`;
+  try {
+    expect((await readOnce(url)).scrape?.error).toEqual({
+      code: 'metrics-unreachable',
+      message: `${url}: DEPTH_ZERO_SELF_SIGNED_CERT`,
+    });
+    const caFile = join(fixtures, 'certificate.pem');
+    expect((await readOnce(url, { caFile })).scrape).toMatchObject({ series: 1, error: null });
+    await writeFile(join(directory, 'no-ca'), 'no certificate');
+    const { scrape } = await readOnce(url, { caFile: join(directory, 'no-ca') });
+    expect(scrape?.error?.code).toBe('metrics-unreachable');
+  } finally {
+    await new Promise((resolve) => server.close(resolve));
+  }
 });
 
 describe('credentials', () => {
