@@ -40,6 +40,7 @@ import { learnServices } from './requests/learn-services.ts';
 import { Requests } from './requests/requests.ts';
 import type { RequestsOptions } from './requests/requests.ts';
 import { Timelines } from './requests/timelines.ts';
+import { countEvictions } from './store/count-evictions.ts';
 import { openStoreOrFallBack } from './store/open-or-fall-back.ts';
 import type { ArtifactReader, ProfileStore } from './store/store.ts';
 import { createAudit, type Audit } from './telemetry/audit.ts';
@@ -50,9 +51,9 @@ import { observeTraces } from './telemetry/observe-traces.ts';
 import { observeScrapes } from './telemetry/observe-scrapes.ts';
 import { observe, observeInspectors } from './telemetry/observe.ts';
 import { observeAlerts } from './telemetry/observe-alerts.ts';
+import { observeMemory } from './telemetry/observe-memory.ts';
 import { OwnSpans } from './telemetry/spans.ts';
 import type { Log } from './telemetry/log.ts';
-import { observeMemory } from './telemetry/observe-memory.ts';
 import { ServiceIdentity } from './service-identity.ts';
 import { version } from './version.ts';
 import { indexInMemory } from './vitals/history.ts';
@@ -307,6 +308,9 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   opening.use(settleTargets(targets, alerts));
   opening.use(new KeepOnAlert({ alerts, recorder, log }));
   opening.use(observeAlerts(metrics, { alerts, ownSpans }));
+  opening.use(
+    observeMemory(metrics, { deaths: memory.deaths, leaks: leaks.detector, search, evicted: recordIndex.evicted }),
+  );
 
   const info = (): Omit<Info, 'you'> => {
     const { rss, heapUsed } = process.memoryUsage();
@@ -325,9 +329,6 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
         control: listeners.control?.path ?? null,
       },
       options: describeOptions(resolved),
-  opening.use(
-    observeMemory(metrics, { deaths: memory.deaths, leaks: leaks.detector, search, evicted: recordIndex.evicted }),
-  );
       features: features(),
       storage: storage.store?.usage() ?? null,
       environment: { ...environment },
