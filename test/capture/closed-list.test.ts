@@ -30,7 +30,7 @@ it.each([18, 24])(
     await using target = await startTarget('with-workers', { node });
     await using proxy = await startRecordingProxy(target.inspectorPort);
     {
-      await using harness = await openHarness([proxy.address]);
+      await using harness = await openHarness([proxy.address], { spanReading: { rateHz: 50 } });
       await waitFor(() => harness.targets.list()[0]?.threads.length === 4, { message: 'four threads' });
       const me = { startedBy: 'tester' };
       await harness.ended(await harness.captures.startCpu({ ...me, durationMs: 200, thread: 'all' }));

@@ -4,8 +4,8 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Browser } from './browser.ts';
 import { launchBrowser } from './browser.ts';
-import { sampleHotFunctions, sampleRoute, sampleTimeline } from './request-samples.ts';
-import { sampleInfo } from './samples.ts';
+import { sampleCpu, sampleHotFunctions, sampleRoute, sampleTimeline } from './request-samples.ts';
+import { sampleInfo, sampleProfile } from './samples.ts';
 import { startStandIn } from './stand-in.ts';
 import type { World } from './stand-in.ts';
 
@@ -138,3 +138,25 @@ async function expectAccessible(page: Page): Promise<void> {
     expect(found).toEqual([]);
   }
 }
+
+it('shows what a request did on the CPU, or why that is not known', async () => {
+  await using unknown = await open({ timelines: [sampleTimeline()] });
+  await unknown.section.getByRole('button', { name: 'Waterfall of GET /search' }).click();
+  await unknown.section.getByText('No functions on the CPU: no CPU profile was taken meanwhile.').waitFor();
+  await using opened = await open({ timelines: [sampleTimeline({ cpu: sampleCpu, cpuReason: null })] });
+  await opened.section.getByRole('button', { name: 'Waterfall of GET /search' }).click();
+  const panel = opened.section.getByRole('region', { name: 'On the CPU' });
+  await panel.getByText('sure (97 %)').waitFor();
+  expect(await panel.getByRole('row').nth(1).innerText()).toMatch(/rank search\.ts:12\s+310 ms ± 18 ms\s+340 ms/);
+});
+
+it('lists the requests of a CPU profile in its details', async () => {
+  await using opened = await open({ profiles: [sampleProfile()] });
+  const { page } = opened;
+  await page.getByRole('link', { name: 'Captures', exact: true }).click();
+  await page.getByRole('button', { name: 'More' }).first().click();
+  const row = page.locator('.details').getByRole('row', { name: /GET \/search/ });
+  await row.waitFor();
+  expect(await row.innerText()).toMatch(/sure \(97 %\)/);
+  expect(await row.innerText()).toMatch(/360 ms ± 19 ms\s+40 %\s+rank search\.ts:12/);
+});

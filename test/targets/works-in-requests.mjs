@@ -54,7 +54,10 @@ async function serve(number, { burstMs, bursts, waitMs }) {
         burst(number, burstMs);
         await turn();
         if (waitMs === 0 || part !== bursts >> 1) continue;
-        const query = tracer.startSpan('SELECT shop', { kind: SpanKind.CLIENT, attributes: { 'db.system.name': 'postgresql' } });
+        const query = tracer.startSpan('SELECT shop', {
+          kind: SpanKind.CLIENT,
+          attributes: { 'db.system.name': 'postgresql' },
+        });
         await delay(waitMs);
         query.end();
       }
