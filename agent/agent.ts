@@ -15,6 +15,7 @@ import type { RunTimes } from './baseline/run.ts';
 import { BaselineState } from './baseline/state.ts';
 import { Captures } from './capture/captures.ts';
 import { KeepOnAlert } from './capture/keep-on-alert.ts';
+import { HeapAnalyses } from './capture/heap-analyses.ts';
 import { ProfileWorker } from './capture/profile-worker.ts';
 import { Redactions } from './capture/redactions.ts';
 import { FlightRecorder } from './capture/recorder.ts';
@@ -41,6 +42,7 @@ import { Requests } from './requests/requests.ts';
 import type { RequestsOptions } from './requests/requests.ts';
 import { Timelines } from './requests/timelines.ts';
 import { countEvictions } from './store/count-evictions.ts';
+import { Rules } from './rules/rules.ts';
 import { openStoreOrFallBack } from './store/open-or-fall-back.ts';
 import type { ArtifactReader, ProfileStore } from './store/store.ts';
 import { createAudit, type Audit } from './telemetry/audit.ts';
@@ -269,6 +271,27 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       log,
     }),
   );
+  const rules = opening.use(
+    await Rules.open({
+      targets,
+      monitor,
+      alerts,
+      captures,
+      recorder,
+      timelines,
+      series: targetMetrics.series,
+      store: storage.store,
+      index: recordIndex,
+      path: options.config,
+      log,
+    }),
+  );
+  const heapAnalyses = new HeapAnalyses({
+    isOn: options.heapAnalysis,
+    store: storage.store,
+    captures,
+    index: recordIndex,
+  });
   const listeners: { admin?: LastingListener; ops?: LastingListener; otlp?: OtlpServer; control?: ControlSocket } = {};
   const features = (): Feature[] => [
     ...failures,
@@ -284,9 +307,11 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     ...monitor.features(),
     ...memory.features(),
     leaks.feature(),
+    heapAnalyses.feature(),
     regressions.feature(),
     targetMetrics.feature(),
     recorder.feature(),
+    rules.feature(),
   ];
   opening.use(observe(metrics, { targets, captures, monitor, store: storage.store, features }));
   observeInspectors(metrics, targets);
@@ -344,6 +369,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     regressions,
     targetMetrics,
     recorder,
+    rules,
     timelines,
     joins,
     limits: memory.limits,
@@ -353,6 +379,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     convert: converter(storage.store, { worker, joins }),
     summarize: summarizer(storage.store, worker),
     compareProfiles: profileComparer(storage.store, worker),
+    heapAnalyses,
     redactions: opening.use(new Redactions()),
     pageDirectory,
     log,

@@ -124,6 +124,13 @@ export const optionTable = {
     max: '0.99',
     meaning: "Share of the heap's limit, or of the container's where that is nearer, from which on there is an alert.",
   },
+  'heap-analysis': {
+    group: 'Captures',
+    type: 'flag',
+    default: 'false',
+    meaning:
+      'Analyse heap snapshots in the agent on request, in a process of its own: it takes about twice the bytes of the file, and is refused where the container has less. Without it the page analyses them in the browser.',
+  },
   'flight-recorder': {
     group: 'Captures',
     type: 'flag',

@@ -1,3 +1,4 @@
+import type { Profile } from '../../protocol/rest/profile.ts';
 import type { Thread } from '../../protocol/rest/target.ts';
 import type { AttachedThread } from '../attach/attachment.ts';
 import type { TargetWatcher } from '../attach/target-watcher.ts';
@@ -16,6 +17,7 @@ export interface CaptureJob {
   readonly record: OperationRecord;
   readonly watcher: TargetWatcher;
   readonly threadId: string;
+  readonly trigger: Profile['trigger'];
   readonly store: ProfileStore;
   /** Keep what is there and end: the reason is a CaptureEnd. */
   readonly endEarly: AbortSignal;
@@ -35,7 +37,7 @@ export function selectThreads(watcher: TargetWatcher, threadId: string): Attache
 export function draftOf(job: CaptureJob, thread: Thread): ProfileDraft {
   const { record, watcher } = job;
   const { kind } = record.view;
-  if (kind === 'leak-search') throw new Error('a leak search has no artifact');
+  if (kind === 'leak-search' || kind === 'heap-analysis') throw new Error(`${kind} makes no artifact`);
   return {
     kind,
     operationId: record.id,
@@ -43,7 +45,7 @@ export function draftOf(job: CaptureJob, thread: Thread): ProfileDraft {
     targetName: watcher.view.name,
     target: watcher.attachedIdentity,
     thread,
-    trigger: { kind: 'api', by: record.view.startedBy },
+    trigger: job.trigger,
     startedAt: new Date().toISOString(),
     environment: { ...job.environment },
   };

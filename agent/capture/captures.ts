@@ -4,7 +4,7 @@ import { memoryExpression } from '../../protocol/inspector/expressions.ts';
 import { decodeMemory } from '../../protocol/inspector/readings.ts';
 import type { SnapshotForecast } from '../../protocol/rest/forecast.ts';
 import type { Operation, OperationKind } from '../../protocol/rest/operation.ts';
-import type { SamplingMode } from '../../protocol/rest/profile.ts';
+import type { Profile, SamplingMode } from '../../protocol/rest/profile.ts';
 import { cpuDurationMs, cpuIntervalUs, samplingDurationMs, samplingIntervalBytes } from '../../protocol/rest/limits.ts';
 import type { Stacks } from '../../protocol/rest/stacks.ts';
 import type { TargetWatcher } from '../attach/target-watcher.ts';
@@ -35,6 +35,8 @@ export interface CaptureRequest {
   readonly thread?: string | undefined;
   /** Who asked: the credential's name. */
   readonly startedBy: string;
+  /** Default: a person, by the API. */
+  readonly trigger?: Profile['trigger'] | undefined;
 }
 
 export interface CpuRequest extends CaptureRequest {
@@ -79,7 +81,8 @@ export interface CapturesOptions {
 
 interface ActiveCapture {
   readonly record: OperationRecord;
-  readonly watcher: TargetWatcher;
+  /** Undefined for work on what is stored. */
+  readonly watcher: TargetWatcher | undefined;
   readonly turn: Turn;
   readonly endEarly: AbortController;
   readonly abandon: AbortController;
@@ -215,6 +218,37 @@ export class Captures extends EventEmitter<CapturesEvents> {
       this.#refuseTwin({ watcher, kind: 'leak-search', threadId: 'main' });
       return this.#begin({ kind: 'leak-search', hold, ...search });
     });
+  }
+
+  /** An operation on what is stored: it touches no target, and its signal aborts when it is cancelled or the agent stops. */
+  startStored(begin: {
+    kind: 'heap-analysis';
+    targetId: string;
+    thread: string;
+    startedBy: string;
+    run: (record: OperationRecord, signal: AbortSignal) => Promise<OperationEnding>;
+  }): Operation {
+    if (this.#isClosing) throw new SidescopeError('shutting-down', 'the agent is stopping');
+    const { run, ...draft } = begin;
+    const record = new OperationRecord({ ...draft, parameters: {} }, (view) => this.#onChange(view));
+    const endEarly = new AbortController();
+    const abandon = new AbortController();
+    record.start('starting');
+    const finished = run(record, AbortSignal.any([endEarly.signal, abandon.signal]))
+      .then(
+        (ending) => record.end(ending),
+        (error: unknown) => {
+          const isEnded = endEarly.signal.aborted || abandon.signal.aborted;
+          const reason = isEnded ? new SidescopeError('capture-abandoned', 'it was cancelled') : error;
+          if (!(reason instanceof SidescopeError))
+            this.#options.log.error({ err: reason, operation: record.id }, 'an analysis failed by a fault of ours');
+          record.end({ state: isEnded ? 'cancelled' : 'failed', error: reason });
+        },
+      )
+      .finally(() => this.#active.delete(record.id));
+    this.#active.set(record.id, { record, watcher: undefined, turn: backgroundTurn, endEarly, abandon, finished });
+    void record.ended.then(() => this.emit('ended', record.view));
+    return record.view;
   }
 
   /** What every thread executes now. Costs each about a millisecond, and what is asked while it runs shares its answer. */
@@ -395,6 +429,7 @@ export class Captures extends EventEmitter<CapturesEvents> {
       record,
       watcher,
       threadId,
+      trigger: request.trigger ?? { kind: 'api', by: request.startedBy },
       store,
       endEarly: endEarly.signal,
       abandon: abandon.signal,

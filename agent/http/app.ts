@@ -15,6 +15,7 @@ import { EventHub } from './event-hub.ts';
 import { setSecurityHeaders } from './headers.ts';
 import { heapHandlers } from './heap.ts';
 import { infoHandlers } from './info.ts';
+import { heapAnalysisHandlers } from './heap-analysis.ts';
 import { leakHandlers } from './leaks.ts';
 import { operationHandlers } from './operations.ts';
 import { pageHandlers } from './page.ts';
@@ -27,6 +28,7 @@ import type { AppEnvironment, Handlers } from './router.ts';
 import type { AdminServices } from './services.ts';
 import { recorderHandlers } from './recorder.ts';
 import { seriesHandlers } from './series.ts';
+import { ruleHandlers } from './rules.ts';
 import { stackHandlers } from './stacks.ts';
 import { targetHandlers } from './targets.ts';
 import { Tickets } from './tickets.ts';
@@ -53,11 +55,13 @@ export function createAdminApp(services: AdminServices): AdminApp {
     ...stackHandlers(services),
     ...vitalsHandlers(services),
     ...leakHandlers(services),
+    ...heapAnalysisHandlers(services),
     ...deathHandlers(services),
     ...seriesHandlers(services),
     ...alertHandlers(services),
     ...summaryHandlers(services),
     ...recorderHandlers(services),
+    ...ruleHandlers(services),
     ...diffHandlers(services),
     ...baselineHandlers(services),
     ...timelineHandlers(services),

@@ -1,5 +1,6 @@
 import { SidescopeError } from '../../protocol/error.ts';
 import { requireScope } from './auth.ts';
+import { snapshotDiff } from './heap-analysis.ts';
 import { requireStore } from './profiles.ts';
 import type { Handlers } from './router.ts';
 import type { AdminServices } from './services.ts';
@@ -13,11 +14,7 @@ export function diffHandlers(services: AdminServices): Pick<Handlers, 'diffProfi
       if (profiles.some((profile) => profile.kind !== 'cpu')) requireScope(subject, 'heap');
       if (kind !== otherKind)
         throw new SidescopeError('unsupported-format', `a ${kind} and a ${otherKind} profile have nothing to compare`);
-      if (kind === 'heap-snapshot')
-        throw new SidescopeError(
-          'unsupported-format',
-          'the agent does not analyse heap snapshots: download both, then `sidescope heap diff BEFORE AFTER`',
-        );
+      if (kind === 'heap-snapshot') return snapshotDiff(services, [profiles[0].id, profiles[1].id], query.limit ?? 50);
       const [before, after] = profiles.toSorted((a, b) => Date.parse(a.startedAt) - Date.parse(b.startedAt));
       const diff = await services.compareProfiles(
         { kind, before: before?.id ?? id, after: after?.id ?? id, limit: query.limit ?? 50 },

@@ -37,7 +37,9 @@ const longestWaitMs = 60_000;
 /** What a route that began or ended a capture answers: at once, or with `wait=true` when it has ended. */
 export async function operationAnswer(started: {
   captures: CaptureService;
-  request: RouteRequest<'startCpu' | 'stopCpu' | 'startHeapSnapshot' | 'startHeapSampling' | 'investigateLeaks'>;
+  request: RouteRequest<
+    'startCpu' | 'stopCpu' | 'startHeapSnapshot' | 'startHeapSampling' | 'investigateLeaks' | 'analyseProfile'
+  >;
   operation: Operation;
 }): Promise<Response> {
   const { captures, request } = started;

@@ -3,6 +3,7 @@ import type { Alerts } from '../alerts/alerts.ts';
 import type { TargetMetrics } from '../baseline/target-metrics.ts';
 import type { Captures } from '../capture/captures.ts';
 import type { FlightRecorder } from '../capture/recorder.ts';
+import type { HeapAnalyses } from '../capture/heap-analyses.ts';
 import type { Redactions } from '../capture/redactions.ts';
 import type { Regressions } from '../baseline/regressions.ts';
 import type { ProfileStore } from '../store/store.ts';
@@ -27,6 +28,7 @@ import type { Timelines } from '../requests/timelines.ts';
 import type { Audit } from '../telemetry/audit.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Rules } from '../rules/rules.ts';
 import type { Tokens } from './tokens.ts';
 
 /** Something that tells of changes; the methods of the classes are listed so that a test's fake can be typed. */
@@ -84,6 +86,8 @@ export type LeakService = Pick<Leaks, 'list' | 'investigate' | 'on' | 'off'>;
 
 export type RecorderService = Pick<FlightRecorder, 'status'>;
 
+export type RuleService = Pick<Rules, 'list' | 'fire' | 'explain' | 'catchNext'>;
+
 /** What the admin listener stands on. */
 export interface AdminServices {
   readonly targets: TargetService;
@@ -94,6 +98,7 @@ export interface AdminServices {
   readonly regressions: RegressionService;
   readonly targetMetrics: TargetMetricsService;
   readonly recorder: RecorderService;
+  readonly rules: RuleService;
   readonly deaths: DeathService;
   readonly timelines: TimelineService;
   readonly joins: Pick<ProfileJoins, 'requestsOf' | 'cpuOf'>;
@@ -112,6 +117,8 @@ export interface AdminServices {
     pair: { kind: ProfileDiff['kind']; before: string; after: string; limit: number },
     signal: AbortSignal,
   ): Promise<ProfileDiff>;
+  /** What was found in heap snapshots, where `--heap-analysis` is on. */
+  readonly heapAnalyses: Pick<HeapAnalyses, 'start' | 'analysed' | 'compared'>;
   /** Heap snapshots without their secrets. */
   readonly redactions: Pick<Redactions, 'open' | 'variant'>;
   /** Where Vite put the page; it may be missing. */

@@ -1,9 +1,9 @@
-import { SidescopeError } from '../../protocol/error.ts';
 import { cpuSummaryText } from '../../protocol/cpu-profile/report.ts';
 import type { CpuSummary } from '../../protocol/cpu-profile/report.ts';
 import { heapSamplingText } from '../../protocol/heap-sampling/report.ts';
 import type { ProfileSummary } from '../../protocol/rest/summary.ts';
 import { requireScope } from './auth.ts';
+import { snapshotSummary } from './heap-analysis.ts';
 import { requireStore } from './profiles.ts';
 import type { Handlers } from './router.ts';
 import type { AdminServices } from './services.ts';
@@ -14,10 +14,7 @@ export function summaryHandlers(services: AdminServices): Pick<Handlers, 'getSum
       const profile = requireStore(services).get(id);
       if (profile.kind !== 'cpu') requireScope(subject, 'heap');
       if (profile.kind === 'heap-snapshot') {
-        throw new SidescopeError(
-          'unsupported-format',
-          'the agent does not analyse heap snapshots: download it, then `sidescope heap summary FILE`',
-        );
+        return snapshotSummary(services, { id, format: query.format ?? 'json', limit: query.limit ?? 20 });
       }
       const summary = await services.summarize(id, query.limit ?? 20, signal);
       if (query.format !== 'text') return Response.json(summary);

@@ -20,6 +20,7 @@ export const kindWords: Readonly<Record<OperationKind, string>> = {
   'heap-snapshot': 'Heap snapshot',
   'heap-sampling': 'Heap sampling',
   'leak-search': 'Leak search',
+  'heap-analysis': 'Heap analysis',
 };
 
 export function targetStatus(target: Target, nowMs: number): Status {

@@ -1,4 +1,6 @@
+import { z } from 'zod';
 import { diffQuery, profileDiffSchema } from './diff.ts';
+import { heapSnapshotDiffSchema } from './heap-analysis.ts';
 import type { Route } from './route.ts';
 
 export const diffRoutes = {
@@ -8,13 +10,20 @@ export const diffRoutes = {
     scope: 'view',
     heapScope: 'heap',
     summary:
-      'What grew and shrank between two CPU profiles, or two of heap sampling: functions and call tree, by shares',
+      'What grew and shrank between two CPU profiles, or two of heap sampling: functions and call tree, by shares; between two heap snapshots where they were analysed: classes, and how new objects are held',
     unknownId: 'unknown-profile',
     query: diffQuery,
-    answers: [{ status: 200, description: 'From the earlier to the later one', schema: profileDiffSchema }],
+    answers: [
+      {
+        status: 200,
+        description: 'From the earlier to the later one',
+        schema: z.union([profileDiffSchema, heapSnapshotDiffSchema]),
+      },
+    ],
     errors: [
       'unknown-profile',
       'unsupported-format',
+      'not-analysed',
       'damaged-profile',
       'unreadable-profile',
       'analysis-limit',

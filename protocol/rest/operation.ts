@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { samplingModeSchema } from './profile.ts';
 
-export const operationKindSchema = z.enum(['cpu', 'heap-snapshot', 'heap-sampling', 'leak-search']);
+export const operationKindSchema = z.enum(['cpu', 'heap-snapshot', 'heap-sampling', 'leak-search', 'heap-analysis']);
 export type OperationKind = z.infer<typeof operationKindSchema>;
 
 export const operationStateSchema = z.enum(['queued', 'running', 'succeeded', 'partial', 'failed', 'cancelled']);

@@ -302,6 +302,24 @@ export const problemKinds = {
     cause: 'Too many profiles are being read or converted at once.',
     remedy: 'Try again in some seconds.',
   },
+  'heap-analysis-off': {
+    status: 409,
+    cause: 'The agent does not analyse heap snapshots: the memory limit of its container is mostly too small for it.',
+    remedy:
+      'Open the snapshot in the page (Memory), or download it and run `sidescope heap summary FILE`; or set `--heap-analysis`.',
+  },
+  'heap-analysis-refused': {
+    status: 409,
+    cause: 'Analysing the snapshot takes more memory than the container has left; the message has the numbers.',
+    remedy:
+      "Open the snapshot in the page (Memory), or download it and run `sidescope heap summary FILE`; or raise the container's limit.",
+  },
+  'not-analysed': {
+    status: 404,
+    cause: 'The agent has not analysed this heap snapshot, or not these two together.',
+    remedy:
+      'With `--heap-analysis`, `POST /profiles/:id/analyse` first. Without, open it in the page (Memory), or run `sidescope heap summary FILE`.',
+  },
   'disk-budget': {
     status: 507,
     cause: 'The artifact does not fit `--disk-budget`, also after removing what may be removed.',

@@ -2,6 +2,7 @@ import { alertRoutes } from './alerts-routes.ts';
 import { baselineRoutes } from './baseline-routes.ts';
 import { deathRoutes } from './deaths-routes.ts';
 import { diffRoutes } from './diff-routes.ts';
+import { heapAnalysisRoutes } from './heap-analysis-routes.ts';
 import { eventSchema } from './event.ts';
 import { snapshotForecastSchema } from './forecast.ts';
 import { infoSchema } from './info.ts';
@@ -30,6 +31,7 @@ import type { Route } from './route.ts';
 import { profileRequestRoutes } from './profile-requests-routes.ts';
 import { recorderRoutes } from './recorder-routes.ts';
 import { seriesRoutes } from './series-routes.ts';
+import { ruleRoutes } from './rules-routes.ts';
 import { stacksSchema } from './stacks.ts';
 import { stallListSchema } from './stalls.ts';
 import { ticketSchema } from './ticket.ts';
@@ -220,7 +222,9 @@ export const routes = {
   ...seriesRoutes,
   ...summaryRoutes,
   ...recorderRoutes,
+  ...ruleRoutes,
   ...diffRoutes,
+  ...heapAnalysisRoutes,
   ...baselineRoutes,
   ...profileRequestRoutes,
   ...timelineRoutes,

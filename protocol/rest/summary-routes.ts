@@ -7,7 +7,8 @@ export const summaryRoutes = {
     path: '/profiles/:id/summary',
     scope: 'view',
     heapScope: 'heap',
-    summary: 'What a CPU or heap sampling profile says at a glance; `format=text` is for a person or an assistant',
+    summary:
+      'What a profile says at a glance, a heap snapshot where it was analysed; `format=text` is for a person or an assistant',
     unknownId: 'unknown-profile',
     query: summaryQuery,
     answers: [
@@ -16,6 +17,7 @@ export const summaryRoutes = {
     errors: [
       'unknown-profile',
       'unsupported-format',
+      'not-analysed',
       'damaged-profile',
       'unreadable-profile',
       'analysis-limit',

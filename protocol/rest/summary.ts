@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { heapSnapshotSummarySchema } from './heap-analysis.ts';
 import { integer } from './requests.ts';
 
 export const summaryQuery = z
@@ -43,5 +44,10 @@ export const heapSamplingSummarySchema = z.object({
   functions: z.array(z.object({ ...place, selfBytes: z.number(), share })),
 });
 
-export const profileSummarySchema = z.discriminatedUnion('kind', [cpuSummarySchema, heapSamplingSummarySchema]);
-export type ProfileSummary = z.infer<typeof profileSummarySchema>;
+export const profileSummarySchema = z.discriminatedUnion('kind', [
+  cpuSummarySchema,
+  heapSamplingSummarySchema,
+  heapSnapshotSummarySchema,
+]);
+/** Those that are made when they are asked for; one of a heap snapshot is kept. */
+export type ProfileSummary = Exclude<z.infer<typeof profileSummarySchema>, { kind: 'heap-snapshot' }>;

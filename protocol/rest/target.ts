@@ -4,7 +4,7 @@ import { z } from 'zod';
 export const threadSchema = z.object({
   id: z.string(),
   kind: z.enum(['main', 'worker']),
-  title: z.string().describe('What Node calls it: "main", "Worker 3"'),
+  title: z.string().describe('What Node calls it: "main", "[worker 3] images"'),
   url: z.string().describe('The script that it runs'),
 });
 export type Thread = z.infer<typeof threadSchema>;
@@ -35,7 +35,7 @@ export type TargetIdentity = z.infer<typeof targetIdentitySchema>;
 
 export const captureRefSchema = z.object({
   operationId: z.string(),
-  kind: z.enum(['cpu', 'heap-snapshot', 'heap-sampling', 'leak-search']),
+  kind: z.enum(['cpu', 'heap-snapshot', 'heap-sampling', 'leak-search', 'heap-analysis']),
   thread: z.string(),
 });
 export type CaptureRef = z.infer<typeof captureRefSchema>;

@@ -14,13 +14,14 @@ import type {
   RegressionService,
   MonitorService,
   RecorderService,
+  RuleService,
   ConvertedForm,
   StoreService,
   TargetMetricsService,
   TimelineService,
 } from '../../agent/http/services.ts';
-import type { AuditRecord } from '../../agent/telemetry/audit.ts';
 import type { LeakEvents } from '../../agent/memory/leak-detector.ts';
+import type { AuditRecord } from '../../agent/telemetry/audit.ts';
 import { createLog } from '../../agent/telemetry/log.ts';
 import { createMetrics } from '../../agent/telemetry/metrics.ts';
 import { SidescopeError } from '../../protocol/error.ts';
@@ -233,6 +234,43 @@ export class FakeRegressions implements RegressionService {
   list: RegressionService['list'] = (query) => {
     this.asked.push(query);
     return { regressions: [], nextCursor: null };
+  };
+}
+
+/** There is one, `burst`, which has not fired. */
+export class FakeRules implements RuleService {
+  readonly asked: unknown[] = [];
+  list: RuleService['list'] = (targetId) => {
+    this.asked.push(targetId);
+    return { file: null, loadedAt: null, problems: [], rules: [], catches: [] };
+  };
+  fire: RuleService['fire'] = (rule, { targetId = 't1', by }) => {
+    this.asked.push({ rule, targetId, by });
+    if (rule !== 'burst') throw new SidescopeError('unknown-rule', `no rule ${rule}`);
+    const shape = { state: 'told', operationId: null, sharedWith: null, error: null } as const;
+    return { id: 'f1', rule, targetId, at: time, by, why: `fired by ${by}`, profileIds: [], ...shape };
+  };
+  explain: RuleService['explain'] = (rule, targetId = 't1') => {
+    if (rule !== 'burst') throw new SidescopeError('unknown-rule', `no rule ${rule}`);
+    const now = { holds: false, conditions: [] };
+    const suppressed = { cooldown: 0, limit: 0 };
+    return {
+      rule,
+      targetId,
+      from: time,
+      to: time,
+      now,
+      readings: 0,
+      held: 0,
+      wouldHaveFired: [],
+      suppressed,
+      notes: [],
+    };
+  };
+  catchNext: RuleService['catchNext'] = ({ event, targetId = 't1', startedBy }) => {
+    this.asked.push({ event, targetId, startedBy });
+    const shape = { above: null, state: 'waiting', why: null, profileId: null } as const;
+    return { id: 'c1', event, targetId, startedBy, startedAt: time, until: time, ...shape };
   };
 }
 
@@ -472,6 +510,7 @@ export async function fakeServices(overrides: Partial<AdminServices> = {}): Prom
     regressions: new FakeRegressions(),
     targetMetrics: new FakeTargetMetrics(),
     recorder: new FakeRecorder(),
+    rules: new FakeRules(),
     timelines: new FakeTimelines(),
     joins: new FakeJoins(),
     deaths: new FakeDeaths(),
@@ -494,6 +533,17 @@ export async function fakeServices(overrides: Partial<AdminServices> = {}): Prom
       environment: {},
     }),
     convert: async (id: string, { format }: ConvertedForm) => Buffer.from(`${id} as ${format}\n`),
+    heapAnalyses: {
+      start: (): never => {
+        throw new SidescopeError('heap-analysis-off', 'it is off');
+      },
+      analysed: (id: string): never => {
+        throw new SidescopeError('not-analysed', `${id} was not analysed`);
+      },
+      compared: (): never => {
+        throw new SidescopeError('not-analysed', 'they were not analysed');
+      },
+    },
     redactions: { variant: 'v', open: () => Readable.from([Buffer.from('redacted')], { objectMode: false }) },
     summarize: async () => ({ kind: 'heap-sampling' as const, sampledBytes: 0, samples: 0, functions: [] }),
     compareProfiles: async (pair: Parameters<AdminServices['compareProfiles']>[0]) => ({

@@ -1,0 +1,205 @@
+import os from 'node:os';
+import { SidescopeError } from '../../protocol/error.ts';
+import type { Feature } from '../../protocol/rest/info.ts';
+import type { Operation } from '../../protocol/rest/operation.ts';
+import type { Profile } from '../../protocol/rest/profile.ts';
+import { RecordTable, type RecordIndex } from '../store/record-table.ts';
+import type { ProfileStore } from '../store/store.ts';
+import type { Captures } from './captures.ts';
+import { containerMemoryBytes } from './container-memory.ts';
+import { analyseInProcess, type AnalysisFile, type AnalysisResult } from './heap-analysis-process.ts';
+import type { OperationRecord } from './operation-record.ts';
+
+export interface HeapAnalysesOptions {
+  readonly isOn: boolean;
+  readonly store: ProfileStore | undefined;
+  readonly captures: Pick<Captures, 'startStored'>;
+  readonly index: RecordIndex;
+  /** What the container has beside the agent itself. Default: its limit, or the machine's free memory, less the agent's RSS. */
+  readonly freeBytes?: (() => number) | undefined;
+}
+
+export interface AnalysedSnapshot extends Omit<AnalysisResult, 'diff'> {
+  readonly id: string;
+  readonly targetId: string;
+  readonly analysedAt: string;
+}
+
+interface ComparedSnapshots {
+  /** `BEFORE-AFTER`. */
+  readonly id: string;
+  readonly targetId: string;
+  readonly analysedAt: string;
+  readonly diff: NonNullable<AnalysisResult['diff']>;
+}
+
+/** Some 200 kB each. */
+const recordsMax = 50;
+const alternative = 'open it in the page (Memory), or download it and run `sidescope heap summary FILE`';
+
+/**
+ * Heap snapshots analysed in the agent's container, for those who gave it the memory: one at a time, in a process of its own. What it found is kept in the
+ * index and goes with it.
+ */
+export class HeapAnalyses {
+  readonly #options: HeapAnalysesOptions;
+  readonly #analysed: RecordTable<AnalysedSnapshot>;
+  readonly #compared: RecordTable<ComparedSnapshots>;
+  #isRunning = false;
+
+  constructor(options: HeapAnalysesOptions) {
+    this.#options = options;
+    const { index } = options;
+    const atMs = ({ analysedAt }: { analysedAt: string }): number => Date.parse(analysedAt);
+    this.#analysed = new RecordTable<AnalysedSnapshot>({ index, kind: 'heap-analysis', maxRecords: recordsMax, atMs });
+    this.#compared = new RecordTable<ComparedSnapshots>({ index, kind: 'heap-diff', maxRecords: recordsMax, atMs });
+  }
+
+  feature(): Feature {
+    if (this.#options.isOn) return { name: 'heap-analysis', state: 'on', reason: null, remedy: null };
+    return {
+      name: 'heap-analysis',
+      state: 'off',
+      reason: 'heap snapshots are analysed in the page',
+      remedy: 'Set --heap-analysis where the container has the memory: about 2 bytes for each of the snapshot.',
+    };
+  }
+
+  /**
+   * Throws `heap-analysis-off`, `heap-analysis-refused` with the numbers, `too-many-analyses`, `unknown-profile`, `unsupported-format`. What goes wrong later is
+   * the operation's.
+   */
+  start(request: { profileId: string; against?: string | undefined; startedBy: string }): Operation {
+    const { isOn, captures } = this.#options;
+    const store = this.#store();
+    if (!isOn) throw new SidescopeError('heap-analysis-off', `--heap-analysis is off: ${alternative}`);
+    const profiles = [request.profileId, request.against].flatMap((id) => (id === undefined ? [] : [store.get(id)]));
+    for (const profile of profiles) refuseOthers(profile);
+    const sorted = profiles.toSorted((a, b) => Date.parse(a.startedAt) - Date.parse(b.startedAt));
+    const limitBytes = this.#admit(sorted);
+    if (this.#isRunning) throw new SidescopeError('too-many-analyses', 'a heap snapshot is being analysed already');
+    const last = sorted.at(-1)!;
+    this.#isRunning = true;
+    try {
+      return captures.startStored({
+        kind: 'heap-analysis',
+        targetId: last.targetId,
+        thread: last.thread.id,
+        startedBy: request.startedBy,
+        run: async (record, signal) => {
+          try {
+            await this.#run(record, { profiles: sorted, limitBytes, signal });
+            return { state: 'succeeded' };
+          } finally {
+            this.#isRunning = false;
+          }
+        },
+      });
+    } catch (error) {
+      this.#isRunning = false;
+      throw error;
+    }
+  }
+
+  /** Throws `not-analysed`, `unknown-profile`, `unsupported-format`. */
+  analysed(profileId: string): AnalysedSnapshot {
+    refuseOthers(this.#store().get(profileId));
+    const [found] = this.#analysed.list({ fields: { id: profileId }, limit: 1 }).records;
+    if (found === undefined) throw this.#notAnalysed(profileId, '');
+    return found;
+  }
+
+  /** From the earlier to the later one, whichever way they are asked for. Throws `not-analysed`. */
+  compared(profileIds: readonly [string, string]): { before: string; after: string; diff: ComparedSnapshots['diff'] } {
+    const store = this.#store();
+    const [before, after] = profileIds
+      .map((id) => store.get(id))
+      .toSorted((a, b) => Date.parse(a.startedAt) - Date.parse(b.startedAt)) as [Profile, Profile];
+    const id = pairOf(before, after);
+    const [found] = this.#compared.list({ fields: { id }, limit: 1 }).records;
+    if (found === undefined) throw this.#notAnalysed(after.id, `?against=${before.id}`);
+    return { before: before.id, after: after.id, diff: found.diff };
+  }
+
+  #store(): ProfileStore {
+    const { store } = this.#options;
+    if (store === undefined) throw new SidescopeError('data-directory-unusable', 'there is no storage');
+    return store;
+  }
+
+  #notAnalysed(id: string, query: string): SidescopeError {
+    const what = this.#options.isOn ? `POST /profiles/${id}/analyse${query}` : alternative;
+    return new SidescopeError('not-analysed', `the agent has not analysed it: ${what}`);
+  }
+
+  /** The memory that it may take; throws when what it needs is more. */
+  #admit(profiles: readonly Profile[]): number {
+    const freeBytes = Math.floor((this.#options.freeBytes ?? freeMemoryBytes)() * usableShare);
+    const neededBytes = predictBytes(profiles);
+    if (neededBytes <= freeBytes) return freeBytes;
+    throw new SidescopeError(
+      'heap-analysis-refused',
+      `analysing it takes about ${neededBytes} bytes of memory, the container has ${Math.max(0, freeBytes)} for it: ${alternative}`,
+      { details: { neededBytes, freeBytes } },
+    );
+  }
+
+  async #run(
+    record: OperationRecord,
+    { profiles, limitBytes, signal }: { profiles: readonly Profile[]; limitBytes: number; signal: AbortSignal },
+  ): Promise<void> {
+    const store = this.#store();
+    await using leases = new AsyncDisposableStack();
+    const files: AnalysisFile[] = [];
+    for (const { id, sizeBytes } of profiles) {
+      const reader = leases.use(await store.open(id));
+      files.push({ path: reader.path, sizeBytes });
+    }
+    const last = profiles.at(-1)!;
+    const { diff, ...found } = await analyseInProcess(
+      { snapshot: files.at(-1)!, against: files.length > 1 ? files[0] : undefined, memoryLimitBytes: limitBytes },
+      { onProgress: (progress) => record.progress(progress), signal },
+    );
+    const analysedAt = new Date().toISOString();
+    this.#analysed.save({ id: last.id, targetId: last.targetId, analysedAt, ...found });
+    const first = profiles[0]!;
+    if (diff !== undefined && first !== last) {
+      this.#compared.save({ id: pairOf(first, last), targetId: last.targetId, analysedAt, diff });
+    }
+  }
+}
+
+const pairOf = (before: Profile, after: Profile): string => `${before.id}-${after.id}`;
+
+function refuseOthers({ id, kind }: Profile): void {
+  if (kind === 'heap-snapshot') return;
+  throw new SidescopeError('unsupported-format', `${id} is of the kind ${kind}, not a heap snapshot`);
+}
+
+/** The rest is the target's page cache, and what the agent itself does meanwhile. */
+const usableShare = 0.9;
+/** Node and the analyser, with the garbage of reading. */
+const baseBytes = 130 * 2 ** 20;
+const nodeBytes = 64;
+const edgeBytes = 14;
+/** Of the earlier of two, whose graph is dropped. */
+const baseNodeBytes = 20;
+/** Where the counts are not known: V8 writes about 70 bytes per node and 3 edges for each. */
+const fileBytesPerNode = 60;
+
+/** An upper bound: 192 MB with 2.7 M nodes and 8.2 M edges took TBD. */
+export function predictBytes(profiles: readonly Pick<Profile, 'sizeBytes' | 'snapshot'>[]): number {
+  let keptBytes = 0;
+  let mostBytes = 0;
+  for (const { sizeBytes, snapshot } of profiles) {
+    const nodes = snapshot?.nodes ?? sizeBytes / fileBytesPerNode;
+    const edges = snapshot?.edges ?? nodes * 4;
+    mostBytes = Math.max(mostBytes, keptBytes + nodes * nodeBytes + edges * edgeBytes);
+    keptBytes += nodes * baseNodeBytes;
+  }
+  return Math.ceil(baseBytes + mostBytes);
+}
+
+function freeMemoryBytes(): number {
+  return Math.min(containerMemoryBytes() - process.memoryUsage.rss(), os.freemem());
+}
