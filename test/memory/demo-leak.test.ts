@@ -111,7 +111,7 @@ async function firstLeakEvent({ body }: Response): Promise<string> {
   let text = '';
   for await (const chunk of body!.pipeThrough(new TextDecoderStream())) {
     text += chunk;
-    const [, found] = /^event: leak\ndata: (.*"verdict":"leak".*)$/m.exec(text) ?? [];
+    const [, found] = /^event: leak\n(?:id: .*\n)?data: (.*"verdict":"leak".*)$/m.exec(text) ?? [];
     if (found !== undefined) return found;
   }
   throw new Error(`the stream ended: ${text.slice(-500)}`);
