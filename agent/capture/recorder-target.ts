@@ -38,7 +38,7 @@ export interface TargetRecorderOptions {
   onWindow(window: WindowDraft): void;
   /** A cold start pauses the target. */
   onPausing(isPausing: boolean): void;
-  onState(): void;
+  onState(state: RecorderState): void;
 }
 
 /** Records one thread of one attachment in windows, for the flight recorder or for a long profile: unless it is suspended for a capture, paused, or cannot. */
@@ -265,6 +265,6 @@ export class TargetRecorder implements AsyncDisposable {
     this.#state = state;
     this.#reason = reason;
     this.#sinceMs = Date.now();
-    this.#options.onState();
+    this.#options.onState(state);
   }
 }

@@ -58,7 +58,11 @@ export interface KeepRequest {
  * they end, the last one also in the target's exit.
  */
 export class FlightRecorder
-  extends EventEmitter<{ pausing: [{ targetId: string; isPausing: boolean }]; kept: [Profile] }>
+  extends EventEmitter<{
+    pausing: [{ targetId: string; isPausing: boolean }];
+    sampling: [{ targetId: string; isSampling: boolean }];
+    kept: [Profile];
+  }>
   implements AsyncDisposable
 {
   readonly #options: FlightRecorderOptions;
@@ -135,6 +139,7 @@ export class FlightRecorder
     if (recorder === undefined) return;
     let overload = this.#overloads.get(targetId);
     if (overload === undefined) this.#overloads.set(targetId, (overload = new Overload(this.#options.overload)));
+    // `vitals` has corrected it for our own sampling where it can.
     const change = overload.note(loop.utilization);
     if (change === 'overloaded' && !this.#leases.has(targetId)) {
       const reason = overload.reason;
@@ -247,7 +252,7 @@ export class FlightRecorder
         log,
         onWindow: (window) => this.#store(window),
         onPausing: (isPausing) => void this.emit('pausing', { targetId: target.id, isPausing }),
-        onState: () => undefined,
+        onState: (state) => void this.emit('sampling', { targetId: target.id, isSampling: state === 'recording' }),
       }),
     );
   }
@@ -256,6 +261,7 @@ export class FlightRecorder
     const recorder = this.#recorders.get(targetId);
     this.#recorders.delete(targetId);
     this.#overloads.delete(targetId);
+    this.emit('sampling', { targetId, isSampling: false });
     if (recorder === undefined) return Promise.resolve();
     const leaving = recorder[Symbol.asyncDispose]().catch((error: unknown) => {
       this.#options.log.error({ err: error, target: targetId }, 'the flight recorder could not be ended');
