@@ -76,6 +76,8 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
 
   constructor(options: MonitorOptions) {
     super();
+    // Half of the agent's parts follow the readings.
+    this.setMaxListeners(32);
     this.#options = options;
     const { targets, captures, search, recorder } = options;
     const index = options.store ?? this.#resources.use(indexInMemory());
@@ -97,6 +99,8 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
     const onPausing = (reading: { targetId: string; isPausing: boolean }): void => this.#pauses.followReading(reading);
     search?.on('pausing', onPausing);
     recorder?.on('pausing', onPausing);
+    const onSampling = (state: { targetId: string; isSampling: boolean }): void => this.#pauses.followRecorder(state);
+    recorder?.on('sampling', onSampling);
     captures.on('ended', onOperationEnded);
     for (const target of targets.list()) if (target.state.state === 'attached') this.#watch(target);
     this.#resources.defer(() => {
@@ -105,6 +109,7 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
       captures.off('change', onOperation);
       search?.off('pausing', onPausing);
       recorder?.off('pausing', onPausing);
+      recorder?.off('sampling', onSampling);
       captures.off('ended', onOperationEnded);
     });
   }

@@ -46,6 +46,8 @@ export interface StallSurroundings {
   isSampling(): boolean;
   processState(): Promise<string | undefined>;
   throttledMs(): Promise<number | null>;
+  /** What the thread's CPU time says, while its idle time is not to be believed; else 1. */
+  busyAtMost?(): number;
 }
 
 /** What is asked of the thread: see `Probe`. */
@@ -306,7 +308,7 @@ export class StallWatch {
     const last = this.#last;
     if (before === undefined || last === undefined || last === before) return;
     const nowMs = last.sentMs;
-    const ratio = utilization(before, last);
+    const ratio = Math.min(utilization(before, last), this.#options.surroundings.busyAtMost?.() ?? 1);
     if (this.#options.surroundings.imposed().now || ratio < saturatedRatio) this.#busySinceMs = undefined;
     else this.#busySinceMs ??= before.sentMs;
     if (this.#saturated !== undefined) {

@@ -189,6 +189,7 @@ export class TargetVitals implements AsyncDisposable {
           return { now: ours.now || silence.now, lastMs: Math.max(ours.lastMs, silence.lastMs) };
         },
         // Profiles of single workers are not followed.
+        busyAtMost: () => 1,
         cpuOperationId: () => null,
         throttledMs: () => Promise.resolve(null),
       },
@@ -215,6 +216,7 @@ export class TargetVitals implements AsyncDisposable {
       isSampling: () => pauses.isSampling(targetId),
       processState: () => this.#reader.processState(),
       throttledMs: () => this.#reader.throttledMs(),
+      busyAtMost: () => (pauses.isCpuSampled(targetId) ? (this.#latest?.cpu.mainCores ?? 1) : 1),
     };
   }
 
@@ -222,9 +224,14 @@ export class TargetVitals implements AsyncDisposable {
     const { vitalsIntervalMs } = this.#options;
     if (vitalsIntervalMs === 0) return;
     let beforeMs: number | undefined;
+    let wasSampled = false;
     while (!this.#isOver) {
-      const vitals = await this.#reader.read(this.#probe);
+      const read = await this.#reader.read(this.#probe);
       if (this.#isOver) return;
+      const isSampled = this.#options.pauses.isCpuSampled(this.#options.targetId);
+      // Between the two readings it may have been sampled for a part of the time.
+      const vitals = isSampled || wasSampled ? withoutLostIdleTime(read) : read;
+      wasSampled = isSampled;
       this.#latest = vitals;
       const nowMs = performance.now();
       this.#options.onVitals(vitals, nowMs - (beforeMs ?? nowMs - vitalsIntervalMs));
@@ -232,4 +239,12 @@ export class TargetVitals implements AsyncDisposable {
       await delay(vitalsIntervalMs, undefined, { signal: this.#signal, ref: false });
     }
   }
+}
+
+/** The main thread cannot have been busier than it used the CPU, but for what it waited for synchronously; see `ImposedPauses.isCpuSampled`. */
+function withoutLostIdleTime(vitals: Vitals): Vitals {
+  const { loop, cpu } = vitals;
+  const utilization =
+    loop.utilization === null || cpu.mainCores === null ? null : Math.min(loop.utilization, cpu.mainCores);
+  return { ...vitals, loop: { ...loop, utilization } };
 }

@@ -61,7 +61,9 @@ export const vitalsSchema = z.object({
   }),
   nodeLoad: z.tuple([z.number(), z.number(), z.number()]).nullable().describe('1, 5 and 15 minutes, of the whole node'),
   loop: z.object({
-    utilization: ratio,
+    utilization: ratio.describe(
+      'While the CPU is sampled idle time is lost in Node.js (18-26): then the CPU time of the main thread, null where that is not known',
+    ),
     delayMeanMs: z.number().nullable(),
     delayP99Ms: z.number().nullable(),
     delayMaxMs: z.number().nullable(),
