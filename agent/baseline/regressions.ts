@@ -92,7 +92,8 @@ export class Regressions extends EventEmitter<{ finding: [FindingChange] }> impl
     this.#listen(monitor, 'vitals', (vitals) => this.#onVitals(vitals));
     this.#listen(traces, 'settled', (trace) => this.#onTrace(trace));
     this.#listen(captures, 'change', (operation) => this.#onOperation(operation));
-    if (store !== undefined) this.#listen<{ profile: Profile }, 'profile'>(store, 'profile', (profile) => this.#onProfile(profile));
+    if (store !== undefined)
+      this.#listen<{ profile: Profile }, 'profile'>(store, 'profile', (profile) => this.#onProfile(profile));
   }
 
   feature(): Feature {
@@ -205,7 +206,8 @@ export class Regressions extends EventEmitter<{ finding: [FindingChange] }> impl
     const known = this.#watched.get(targetId);
     if (known?.instanceId === instanceId) return known;
     if (known !== undefined)
-      for (const change of known.findings.endAll('the target was restarted', this.#iso())) this.#tell(change, undefined);
+      for (const change of known.findings.endAll('the target was restarted', this.#iso()))
+        this.#tell(change, undefined);
     const watched = new WatchedRun({
       targetId,
       instanceId,
@@ -361,6 +363,8 @@ function causesOf(
   if (isOtherVersion && diff !== undefined) {
     const cores = metric === 'cpu' ? { before: baseline.median, now } : undefined;
     const grown = diff.changes.filter(({ change, isSignificant, url }) => change > 0 && isSignificant && url !== '');
+    // Node's own grow with what they call.
+    grown.sort((a, b) => Number(a.url.startsWith('node:')) - Number(b.url.startsWith('node:')));
     for (const change of grown.slice(0, causesMax))
       causes.push(functionCause(change, { version: reference.version, cores }));
   }

@@ -98,8 +98,10 @@ export class WatchedRun {
     const earlier = versions.filter(
       ({ version, firstSeenAt }) => version !== identity.version && Date.parse(firstSeenAt) <= firstMs,
     );
-    // One that was there for a moment only, and left nothing, is none to compare with.
-    this.#previous = earlier.findLast(({ baseline }) => baseline !== null) ?? earlier.at(-1);
+    // One that was there for a moment only, as a deployment that was taken back, is none to compare with while there is a better one.
+    const isSettled = ({ baseline }: VersionRecord): boolean => baseline !== null && baseline.kind !== 'provisional';
+    this.#previous =
+      earlier.findLast(isSettled) ?? earlier.findLast(({ baseline }) => baseline !== null) ?? earlier.at(-1);
     if (isOther) this.#isStorageNew = versions.length === 0;
   }
 
