@@ -19,18 +19,20 @@ export class SpanLog {
   #dropped = 0;
   #hasApi = false;
 
-  add({ monotonicUs, wallMs, what }: SpanReading): void {
-    if (what === 'no-api') return;
+  /** False for one beyond the bounds. */
+  add({ monotonicUs, wallMs, what }: SpanReading): boolean {
+    if (what === 'no-api') return true;
     this.#hasApi = true;
     if (this.#offsetsMs.length < offsetsMax) this.#offsetsMs.push(wallMs - monotonicUs / 1_000);
-    if (what === 'idle' || what === 'unknown') return;
+    if (what === 'idle' || what === 'unknown') return true;
     const span = what === 'none' ? readingOf.noneRan : this.#share(what);
     if (span === undefined || this.#timesUs.length >= readingsMax) {
       this.#dropped += 1;
-      return;
+      return false;
     }
     this.#timesUs.push(monotonicUs);
     this.#spanIndexes.push(span);
+    return true;
   }
 
   /** `problem`: why the reader ended early. */

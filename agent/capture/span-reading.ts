@@ -17,7 +17,7 @@ export interface ProfiledThread {
 
 /** Who is told of captures and what they read; `ended` once. */
 export interface CaptureWatch {
-  began(thread: ProfiledThread): { reading(reading: SpanReading): void; ended(): void };
+  began(thread: ProfiledThread): { reading(reading: SpanReading, isKept: boolean): void; ended(): void };
 }
 
 export interface SpanReadingOptions {
@@ -55,8 +55,8 @@ export class SpanCapture implements Disposable {
       startedAtMs: Date.now(),
     });
     const onReading = (reading: SpanReading): void => {
-      this.#log.add(reading);
-      this.#watched?.reading(reading);
+      const isKept = this.#log.add(reading);
+      this.#watched?.reading(reading, isKept);
     };
     this.#reading =
       options.rateHz === 0

@@ -22,6 +22,8 @@ interface Context extends ProfiledThread {
  * while there was no capture for two minutes: `onChange` then says so.
  */
 export class ProfilingContext implements CaptureWatch, Disposable {
+  /** Of readings, by what they found. */
+  readonly counts = { span: 0, none: 0, idle: 0, unknown: 0, 'no-api': 0, dropped: 0 };
   readonly #contexts: Context[] = [];
   readonly #isOnlyTarget: () => boolean;
   readonly #onChange: (isActive: boolean) => void;
@@ -44,7 +46,8 @@ export class ProfilingContext implements CaptureWatch, Disposable {
     this.#contexts.splice(capturesMax);
     this.#onChange(true);
     return {
-      reading: ({ what }: SpanReading) => {
+      reading: ({ what }: SpanReading, isKept: boolean) => {
+        this.counts[isKept ? (typeof what === 'string' ? what : 'span') : 'dropped'] += 1;
         if (typeof what !== 'string' && context.traces.size < tracesMax) context.traces.add(what.traceId);
       },
       ended: () => {

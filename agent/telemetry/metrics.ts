@@ -146,6 +146,12 @@ export function createMetrics(build: {
       help: 'Spans with texts over 16 KiB together, which were cut.',
       registers,
     }),
+    spanReadingsTotal: new Counter({
+      name: 'sidescope_span_readings_total',
+      help: 'How often the active span was read during CPU captures, by what was found; `dropped` are those beyond the bounds.',
+      labelNames: ['result'],
+      registers,
+    }),
     requestsTotal: new Counter({
       name: 'sidescope_requests_total',
       help: 'Requests, jobs and messages of the targets whose first span came.',

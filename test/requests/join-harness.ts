@@ -35,7 +35,10 @@ export interface ProfiledWork extends AsyncDisposable {
 }
 
 /** Profiles real requests of `works-in-requests` to their end, with their spans received. */
-export async function profileWork(work: Work, { node, rateHz }: { node: number; rateHz: number }): Promise<ProfiledWork> {
+export async function profileWork(
+  work: Work,
+  { node, rateHz }: { node: number; rateHz: number },
+): Promise<ProfiledWork> {
   await using stack = new AsyncDisposableStack();
   const otlp = stack.use(await openOtlp());
   const target = stack.use(await startTarget('works-in-requests', { node, args: [otlp.url] }));
