@@ -13,6 +13,8 @@ import type { Profile } from '../../protocol/rest/profile.ts';
 import { apiPath, routes } from '../../protocol/rest/routes.ts';
 import type { Route } from '../../protocol/rest/route.ts';
 import type { ProfileMetrics, SeriesList } from '../../protocol/rest/series.ts';
+import type { Recorder } from '../../protocol/rest/recorder.ts';
+import type { Catch, RuleExplanation, RuleFiring, Rules } from '../../protocol/rest/rules.ts';
 import type { Stacks } from '../../protocol/rest/stacks.ts';
 import type { StallList } from '../../protocol/rest/stalls.ts';
 import type { HotFunctions } from '../../protocol/rest/hot-functions.ts';
@@ -23,6 +25,7 @@ import { openAgent } from '../support/agent.ts';
 import type { RunningAgent } from '../support/agent.ts';
 import { curl } from '../support/curl.ts';
 import { openMetricsPage } from '../support/metrics-page.ts';
+import { writeConfigFile } from '../support/config-file.ts';
 import { startTarget } from '../support/target.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -72,10 +75,21 @@ async function attached({ json }: ReturnType<typeof clientOf>) {
 
 test('every route answers what the contract says, asked as curl asks', { timeout: 60_000 }, async () => {
   await using target = await startTarget('busy');
+  await using rules = await writeConfigFile('rules: [{ name: hot, when: { metric: utilization, below: 0 } }]\n');
   await using page = await openMetricsPage('# TYPE jobs_total counter\njobs_total{queue="mail"} 3\n');
   await using agent = await openAgent({
     targets: [target.inspectorAddress],
-    args: ['--metrics-url', page.url, '--vitals-interval', '1s', '--regression-interval', '1s'],
+    args: [
+      '--metrics-url',
+      page.url,
+      '--vitals-interval',
+      '1s',
+      '--regression-interval',
+      '1s',
+      '--heap-analysis',
+      '--config',
+      rules.path,
+    ],
   });
   const client = clientOf(agent);
   const { call, json } = client;
@@ -160,6 +174,7 @@ test('every route answers what the contract says, asked as curl asks', { timeout
   expect(await json<LeakList>('GET /memory/leaks')).toMatchObject({ earlier: [], investigations: [{ id: search.id }] });
 
   await checkTimelines(client, agent);
+  await checkRules(client);
   await waitFor(() => events.types.includes('profile-deleted'), { message: 'the events' });
   await waitFor(() => events.types.includes('requests'), { message: 'the count of requests' });
   expect(events.types[0]).toBe('hello');
@@ -218,6 +233,20 @@ async function checkTimelines({ json }: ReturnType<typeof clientOf>, { otlpUrl }
   expect(hot.cpu?.items[0]?.selfMs).toBeGreaterThan(0);
 }
 
+async function checkRules({ json }: ReturnType<typeof clientOf>) {
+  expect(await json<RuleFiring>('POST /rules/hot/fire')).toMatchObject({ rule: 'hot', by: 'default', state: 'told' });
+  expect(await json<RuleExplanation>('GET /rules/hot/explain')).toMatchObject({ rule: 'hot', wouldHaveFired: [] });
+  expect(await json<Recorder>('GET /recorder')).toMatchObject({
+    isOn: false,
+    targets: [{ state: 'off', windows: [] }],
+  });
+  const waiting = await json<Catch>('POST /rules/catch?event=latency&for=30s');
+  expect(waiting).toMatchObject({ event: 'latency', state: 'waiting', above: 1_000 });
+  const { rules, catches } = await json<Rules>('GET /rules');
+  expect(rules).toMatchObject([{ name: 'hot', targets: [{ total: 1 }] }]);
+  expect(catches).toMatchObject([{ id: waiting.id }]);
+}
+
 async function checkHeapSampling({ call, json }: ReturnType<typeof clientOf>) {
   const started = await call('POST /heap/sampling/start?duration=60000');
   const { id, parameters } = JSON.parse(started.body.toString()) as Operation;
@@ -247,6 +276,10 @@ async function checkDownloads(tested: { client: ReturnType<typeof clientOf>; cpu
   const pprof = await client.call(`GET /profiles/${cpu.id}/download?format=pprof`);
   expect(pprof.headers.get('content-disposition')).toMatch(/\.pb(\.gz)?"$/);
   expect(await client.json(`GET /profiles/${cpu.id}/summary?limit=3`)).toMatchObject({ kind: 'cpu' });
+
+  expect(await client.json(`POST /profiles/${heap.id}/analyse?wait=true`)).toMatchObject({ state: 'succeeded' });
+  expect(await client.json(`GET /profiles/${heap.id}/classes?limit=1`)).toMatchObject({ profileId: heap.id });
+  expect(await client.json(`GET /profiles/${heap.id}/summary`)).toMatchObject({ kind: 'heap-snapshot' });
 
   const { url } = await client.json<Ticket>(`POST /profiles/${heap.id}/ticket`);
   const path = url.slice(apiPath.length);

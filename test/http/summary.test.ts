@@ -23,13 +23,13 @@ test('a profile is summed up as JSON, and as text for a person', async () => {
   expect(await text.text()).toMatch(/^Heap sampling: 0 B by V8's estimate, from 0 samples\n/);
 });
 
-test('a snapshot is not analysed by the agent, which says who does', async () => {
+test('a snapshot that was not analysed is told to be so', async () => {
   const { services, get } = await makeApi();
   services.store.add('p2', { kind: 'heap-snapshot', plain: Buffer.from('{}') });
   const answer = await get('/profiles/p2/summary');
   const { code, detail } = problemSchema.parse(await answer.json());
-  expect([answer.status, code]).toEqual([400, 'unsupported-format']);
-  expect(detail).toContain('sidescope heap summary FILE');
+  expect([answer.status, code]).toEqual([404, 'not-analysed']);
+  expect(detail).toContain('was not analysed');
 });
 
 test.each(['format=html', 'format=', 'limit=0', 'limit=101', 'limit=x', 'other=1'])('refuses %s', async (query) => {
