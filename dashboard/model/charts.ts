@@ -12,6 +12,8 @@ export interface ChartPlan {
   readonly id: string;
   readonly title: string;
   readonly format: (value: number) => string;
+  /** Ticks at powers of two. */
+  readonly isBinary?: boolean;
   /** The scale never ends below: a quiet process does not look like a storm. */
   readonly leastTop: number;
   readonly series: readonly ChartSeries[];
@@ -36,6 +38,7 @@ export const chartPlans: readonly ChartPlan[] = [
     id: 'heap',
     title: 'Heap',
     format: formatBytes,
+    isBinary: true,
     leastTop: 8 * MiB,
     series: [
       { label: 'used', read: ({ heapUsedBytes }) => heapUsedBytes },
@@ -48,6 +51,7 @@ export const chartPlans: readonly ChartPlan[] = [
     id: 'memory',
     title: 'Memory of the process',
     format: formatBytes,
+    isBinary: true,
     leastTop: 32 * MiB,
     series: [
       { label: 'RSS', read: ({ rssBytes }) => rssBytes },

@@ -1,6 +1,6 @@
 import type { Alert, AlertSummary } from '../../protocol/rest/alerts.ts';
 import type { Death } from '../../protocol/rest/deaths.ts';
-import { formatBytes, formatDuration, formatUtc } from '../format.ts';
+import { formatBytes, formatDuration, formatShare, formatUtc } from '../format.ts';
 import type { Tone } from './words.ts';
 import { sentence } from './words.ts';
 
@@ -62,4 +62,15 @@ export function memoryWords({ memory }: Death): string | null {
   if (memory.pool === null) return null;
   const grown = memory.grownBytes === null ? '' : ` grew by ${formatBytes(memory.grownBytes)} in its last 10 minutes`;
   return `${memory.pool}${grown}`;
+}
+
+/** `bytesPerHour: 14680064` as `bytes per hour`, `14 MiB`: by what its name says of its unit. */
+export function factWords(name: string, value: string | number | boolean | null): readonly [string, string] {
+  const words = name.replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  if (value === null) return [words, 'not known'];
+  if (typeof value !== 'number') return [words, String(value)];
+  if (/share|ratio/i.test(name)) return [words, formatShare(value)];
+  if (/bytes/i.test(name)) return [words, formatBytes(value)];
+  if (/ms$/i.test(name)) return [words.replace(/ ms$/, ''), formatDuration(value)];
+  return [words, String(Number(value.toPrecision(4)))];
 }

@@ -123,18 +123,20 @@ function startsOf({ identity, previous }: Target): Mark[] {
 export interface MarkGroup {
   /** Of the width, 0 to 1. */
   readonly left: number;
+  /** From 0: what would touch in one row stands in the next. */
+  readonly row: number;
   readonly kind: MarkKind;
   /** Newest first. */
   readonly marks: readonly Mark[];
 }
 
-/** As they stand on a time axis: those of a kind that would touch each other are one group. */
+/** As they stand on a time axis: those of a kind that would touch each other are one group, those of different kinds in rows. */
 export function layoutMarks(
   marks: readonly Mark[],
   axis: { readonly fromMs: number; readonly toMs: number; readonly leastGap: number },
 ): MarkGroup[] {
-  const groups: (MarkGroup & { marks: Mark[] })[] = [];
-  const last = new Map<MarkKind, MarkGroup & { marks: Mark[] }>();
+  const groups: { left: number; kind: MarkKind; marks: Mark[] }[] = [];
+  const last = new Map<MarkKind, (typeof groups)[number]>();
   for (const mark of marks) {
     const left = (mark.atMs - axis.fromMs) / (axis.toMs - axis.fromMs);
     if (left < 0 || left > 1) continue;
@@ -147,5 +149,12 @@ export function layoutMarks(
     last.set(mark.kind, group);
     groups.push(group);
   }
-  return groups;
+  // From right to left, as they come: where each row is taken from.
+  const taken: number[] = [];
+  return groups.map((group) => {
+    const free = taken.findIndex((left) => left - group.left >= axis.leastGap);
+    const row = free < 0 ? taken.length : free;
+    taken[row] = group.left;
+    return { ...group, row };
+  });
 }

@@ -1,6 +1,6 @@
 import type { Alert } from '../../protocol/rest/alerts.ts';
-import { formatShare, plural } from '../format.ts';
-import { alertAsText, alertState, alertTone, problemWords } from '../model/incident-words.ts';
+import { plural } from '../format.ts';
+import { alertAsText, alertState, alertTone, factWords, problemWords } from '../model/incident-words.ts';
 import { CopyText } from './copy-text.tsx';
 import { DeathsSection } from './deaths-section.tsx';
 import { hrefTo } from './navigation.ts';
@@ -43,7 +43,7 @@ export function View({ state, address }: ViewProps) {
 }
 
 function AlertCard({ alert, nowMs, isNamed }: { alert: Alert; nowMs: number; isNamed: boolean }) {
-  const facts = Object.entries(alert.facts).map(([name, value]) => [name, factWords(name, value)] as const);
+  const facts = Object.entries(alert.facts).map(([name, value]) => factWords(name, value));
   return (
     <li class={`card ${isNamed ? 'selected' : ''}`} aria-label={alert.title.slice(0, 200)}>
       <p class="incident-head">
@@ -79,9 +79,4 @@ function AlertCard({ alert, nowMs, isNamed }: { alert: Alert; nowMs: number; isN
       </p>
     </li>
   );
-}
-
-function factWords(name: string, value: string | number | boolean | null): string {
-  if (typeof value === 'number' && /share|ratio/i.test(name)) return formatShare(value);
-  return value === null ? 'unknown' : String(value);
 }

@@ -22,7 +22,7 @@ export function HealthLines({ state, nowMs }: { state: PageState; nowMs: number 
       {lines.map(({ target, health }) => (
         <p key={target.id} class={`headline ${health.tone}`}>
           <span class="health-word">{toneWords[health.tone]}</span> <Name target={target} of={lines.length} />
-          {health.text}{' '}
+          {cut(health.text)}{' '}
           {health.path !== null && <a href={hrefTo(health.path, { ...health.query, target: target.id })}>Show it</a>}
         </p>
       ))}
@@ -30,8 +30,13 @@ export function HealthLines({ state, nowMs }: { state: PageState; nowMs: number 
   );
 }
 
+/** A function's name may be 10 kB long; the view behind the link has the whole of it. */
+function cut(text: string): string {
+  return text.length > 400 ? `${text.slice(0, 399)}…` : text;
+}
+
 const order: readonly Tone[] = ['bad', 'warn', 'busy', 'idle', 'good'];
 
 function Name({ target, of }: { target: Target; of: number }) {
-  return of > 1 ? <span class="dim">{target.name}: </span> : null;
+  return of > 1 ? <span class="dim">{cut(target.name)}: </span> : null;
 }

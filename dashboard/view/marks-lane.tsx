@@ -1,21 +1,25 @@
+import type { RefObject } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Mark, MarkGroup } from '../model/marks.ts';
 import { layoutMarks, markKinds } from '../model/marks.ts';
 import type { TimeRange } from '../model/time-range.ts';
 import { hrefTo } from './navigation.ts';
 import { Time } from './parts.tsx';
 
-/** Of the width: a sign and a little air. */
-const leastGap = 0.022;
+/** A sign that a finger can meet, and a little air. */
+const signPx = 26;
 const listed = 30;
 
 /** Above the charts, on their time axis: one sign for each thing that happened; the same as a list for who prefers to read. */
 export function MarksLane({ marks, range, nowMs }: { marks: readonly Mark[]; range: TimeRange; nowMs: number }) {
   const { fromMs, toMs } = range;
-  const groups = layoutMarks(marks, { fromMs, toMs, leastGap });
+  const { box, widthPx } = useWidth();
+  const groups = layoutMarks(marks, { fromMs, toMs, leastGap: signPx / widthPx });
+  const rows = Math.max(1, ...groups.map(({ row }) => row + 1));
   const shown = marks.filter(({ atMs, toMs: endMs }) => endMs >= fromMs && atMs <= toMs);
   return (
     <>
-      <div class="marks" aria-label="What happened" role="group">
+      <div ref={box} class="marks" aria-label="What happened" role="group" style={{ height: `${rows * signPx}px` }}>
         {groups.map((group) => (
           <Sign key={`${group.kind}-${group.marks[0]?.id ?? ''}`} group={group} />
         ))}
@@ -50,7 +54,7 @@ function Sign({ group }: { group: MarkGroup }) {
   return (
     <a
       class={`mark-sign ${group.kind}`}
-      style={{ left: `${group.left * 100}%` }}
+      style={{ left: `${group.left * 100}%`, bottom: `${group.row * signPx}px` }}
       href={hrefTo(newest.path, newest.query)}
       title={text}
       aria-label={text}
@@ -59,6 +63,19 @@ function Sign({ group }: { group: MarkGroup }) {
       {group.marks.length > 1 && <sub>{group.marks.length}</sub>}
     </a>
   );
+}
+
+function useWidth(): { box: RefObject<HTMLDivElement | null>; widthPx: number } {
+  const box = useRef<HTMLDivElement>(null);
+  const [widthPx, setWidthPx] = useState(1_000);
+  useEffect(() => {
+    const element = box.current;
+    if (element === null) return;
+    const observer = new ResizeObserver(() => setWidthPx(Math.max(1, element.clientWidth)));
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  return { box, widthPx };
 }
 
 /** Names come from the target and may be 10 kB long. */

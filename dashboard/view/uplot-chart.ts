@@ -91,6 +91,9 @@ function fit(chart: uPlot, plan: ChartPlan, { columns, range }: ChartContent): v
   });
 }
 
+/** 1 KiB to 512 GiB: an axis of bytes has round numbers of them. */
+const binarySteps = Array.from({ length: 30 }, (_, power) => 2 ** (power + 10));
+
 interface Drawing {
   readonly box: HTMLElement;
   readonly plan: ChartPlan;
@@ -123,7 +126,13 @@ function optionsOf({ box, plan, callbacks, marks }: Drawing): uPlot.Options {
     },
     axes: [
       { ...axis, space: 70, size: 24, values: (_chart, splits) => splits.map((at) => clockOf(at, splits)) },
-      { ...axis, size: 62, space: 26, values: (_chart, splits) => splits.map((value) => plan.format(value)) },
+      {
+        ...axis,
+        size: 62,
+        space: 26,
+        ...(plan.isBinary === true ? { incrs: binarySteps } : {}),
+        values: (_chart, splits) => splits.map((value) => plan.format(value)),
+      },
     ],
     series: [
       {},
@@ -164,7 +173,7 @@ function drawMarks(chart: uPlot, marks: readonly Mark[], colour: (name: string) 
     const right = chart.valToPos(mark.toMs / 1000, 'x', true);
     if (right < bbox.left || left > bbox.left + bbox.width) continue;
     ctx.fillStyle = colour(markColours[mark.kind]);
-    ctx.globalAlpha = 0.16;
+    ctx.globalAlpha = mark.kind === 'stall' ? 0.25 : 0.1;
     ctx.fillRect(left, bbox.top, Math.max(right - left, 1), bbox.height);
     ctx.globalAlpha = 0.8;
     ctx.fillRect(left, bbox.top, uPlot.pxRatio, bbox.height);

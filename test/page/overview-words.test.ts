@@ -192,6 +192,8 @@ it('marks what happened to one target, and groups signs that would touch', () =>
   const groups = layoutMarks(marks, { fromMs: nowMs - 600_000, toMs: nowMs, leastGap: 0.02 });
   expect(groups.filter(({ kind }) => kind === 'stall').map((group) => group.marks.length)).toEqual([2, 1]);
   expect(groups.some(({ kind }) => kind === 'death')).toBe(false);
+  const close = layoutMarks(marks, { fromMs: nowMs - 600_000, toMs: nowMs, leastGap: 0.2 });
+  expect(close.map(({ kind, row }) => `${kind} ${row}`)).toEqual(['stall 0', 'capture 1', 'stall 0', 'alert 0']);
 });
 
 describe('the list of profiles', () => {

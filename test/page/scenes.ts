@@ -41,7 +41,10 @@ export function scenes(): Scene[] {
     alerts: [sampleAlert()],
     deaths: [sampleDeath()],
     rules: sampleRules({ catches: [sampleCatch()] }),
-    profiles: [sampleProfile({ startedAt: ago(310_000), endedAt: ago(280_000) }), sampleSnapshot()],
+    profiles: [
+      sampleProfile({ startedAt: ago(310_000), endedAt: ago(280_000) }),
+      sampleSnapshot({ startedAt: ago(120_000), endedAt: ago(117_000) }),
+    ],
   };
   const vitals: SidescopeEvent = { type: 'vitals', vitals: sampleVitals() };
   const charts = (page: Page): Promise<void> => page.getByRole('figure', { name: 'CPU' }).waitFor();

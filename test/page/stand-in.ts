@@ -67,6 +67,8 @@ export interface World {
   rules: Rules;
   /** 404 as of an agent that knows no such route. */
   missing: readonly string[];
+  /** So many downloads end at half. */
+  cutDownloads: number;
   /** By hand, where the shape of the history matters; else it is made of one reading. */
   history: VitalsHistory | null;
   timelines: TimelineDetail[];
@@ -129,6 +131,7 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
     diff: null,
     rules: sampleRules(),
     missing: [],
+    cutDownloads: 0,
     history: null,
     timelines: [],
     routes: [],
@@ -159,7 +162,10 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
     if (path.startsWith('/ui')) return sendFile(call);
     requests.push(`${request.method ?? ''} ${path}${url.search}`);
     const ticket = url.searchParams.get('ticket');
-    if (path.endsWith('/download') && ticket === 'ticket') return sendProfile(call);
+    if (path.endsWith('/download') && ticket === 'ticket') {
+      world.cutDownloads -= 1;
+      return world.cutDownloads >= 0 ? cutProfile(call) : sendProfile(call);
+    }
     if (request.headers.authorization !== `Bearer ${world.token}`) {
       return sendProblem(response, 'unauthorized', 'the token is unknown or has expired');
     }
@@ -351,6 +357,17 @@ function sendProfile({ response }: Call): void {
   const disposition = 'attachment; filename="shop.cpuprofile"';
   response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-disposition': disposition });
   response.end(sampleCpuProfile);
+}
+
+/** A connection that is lost at half of the file. */
+function cutProfile({ response }: Call): void {
+  setSecurityHeaders(headersOf(response));
+  response.writeHead(200, {
+    'content-type': 'application/octet-stream',
+    'content-disposition': 'attachment; filename="shop.cpuprofile"',
+    'content-length': String(sampleCpuProfile.length),
+  });
+  response.write(sampleCpuProfile.slice(0, sampleCpuProfile.length / 2), () => response.destroy());
 }
 
 function sendJson(response: ServerResponse, body: unknown, status = 200): void {
