@@ -25,6 +25,8 @@ export async function startAgent(options: {
   inspectorAddress: string;
   /** Where the shop sends its spans. */
   otlpAddress: string;
+  /** The shop's own page. */
+  metricsUrl: string;
   signal: AbortSignal;
 }): Promise<DemoAgent> {
   await using stack = new AsyncDisposableStack();
@@ -45,6 +47,7 @@ export async function startAgent(options: {
         ...['--admin-address', `127.0.0.1:${adminPort}`],
         ...['--ops-address', `127.0.0.1:${opsPort}`],
         ...['--otlp-address', options.otlpAddress],
+        ...['--metrics-url', options.metricsUrl, '--metrics-interval', '15s'],
         ...['--data-dir', join(folder, 'data')],
         ...(token === undefined ? [] : ['--token-file', await writeTokenFile(folder, token)]),
       ],

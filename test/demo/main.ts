@@ -36,8 +36,9 @@ async function runDemo(options: { load: boolean; agent: boolean; signal: AbortSi
   console.log(overview(backend));
   let dashboardUrl: string | undefined;
   if (otlpAddress !== undefined) {
-    const { inspectorAddress } = backend;
-    const started = stack.use(await startAgent({ inspectorAddress, otlpAddress, signal }));
+    const { inspectorAddress, shopUrl } = backend;
+    const metricsUrl = `${shopUrl}/metrics`;
+    const started = stack.use(await startAgent({ inspectorAddress, otlpAddress, metricsUrl, signal }));
     processes.push(started.process);
     dashboardUrl = started.dashboardUrl;
     if (dashboardUrl !== undefined) console.log(`  Dashboard: ${dashboardUrl}\n`);

@@ -50,6 +50,10 @@ describe('without anything given', () => {
       stallIntervalMs: 500,
       memoryIntervalMs: 60_000,
       memoryThreshold: 0.9,
+      metricsUrl: undefined,
+      metricsIntervalMs: 60_000,
+      metricsTokenFile: undefined,
+      metricsCaFile: undefined,
       livenessBudgetMs: 20_000,
       captureConcurrency: 1,
       captureQueue: 4,
@@ -77,6 +81,16 @@ describe('without anything given', () => {
     expect((await resolve({ isTerminal: true })).options.strict).toBe(true);
     expect((await resolve({ isTerminal: true, argv: ['--no-strict'] })).options.strict).toBe(false);
   });
+});
+
+test('a token for a metrics page that is not named is told', async () => {
+  const { options, problems } = await resolve({ argv: ['--metrics-token-file', '/run/token'] });
+  expect(problems.map(({ message }) => message)).toEqual([
+    'metrics-token-file is set and metrics-url is not; no page is read',
+  ]);
+  expect(options.metricsTokenFile).toBeUndefined();
+  const paired = await resolve({ argv: ['--metrics-token-file', '/run/token', '--metrics-url', 'http://127.0.0.1/m'] });
+  expect(paired.problems).toEqual([]);
 });
 
 describe('one value, well written', () => {
