@@ -49,8 +49,11 @@ import { createAudit, type Audit } from './telemetry/audit.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { logTargets } from './telemetry/log-targets.ts';
 import { observeOtlp } from './telemetry/otlp-metrics.ts';
+import { observeRegressions } from './telemetry/regression-metrics.ts';
+import { observeSpanReadings } from './telemetry/observe-span-readings.ts';
 import { observeTraces } from './telemetry/observe-traces.ts';
 import { observeScrapes } from './telemetry/observe-scrapes.ts';
+import { observeRules } from './telemetry/observe-rules.ts';
 import { observe, observeInspectors } from './telemetry/observe.ts';
 import { observeAlerts } from './telemetry/observe-alerts.ts';
 import { observeMemory } from './telemetry/observe-memory.ts';
@@ -315,6 +318,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   ];
   opening.use(observe(metrics, { targets, captures, monitor, store: storage.store, features }));
   observeInspectors(metrics, targets);
+  observeRules(metrics, { rules, recorder });
   opening.use(logTargets(targets, log));
   const ownSpans = opening.use(
     new OwnSpans({
@@ -329,6 +333,8 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   opening.use(observeScrapes(metrics, targetMetrics));
   observeOtlp(metrics, requests);
   observeTraces(metrics, timelines.sink);
+  observeSpanReadings(metrics, profiling);
+  opening.use(observeRegressions(metrics, regressions));
   opening.use(reportStalls(monitor, alerts));
   opening.use(settleTargets(targets, alerts));
   opening.use(new KeepOnAlert({ alerts, recorder, log }));
