@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { createMemoryMetrics } from './memory-metrics.ts';
 import { createOtlpMetrics } from './otlp-metrics.ts';
+import { createRegressionMetrics } from './regression-metrics.ts';
 import { createScrapeMetrics } from './scrape-metrics.ts';
 
 export type Metrics = ReturnType<typeof createMetrics>;
@@ -29,6 +30,7 @@ export function createMetrics(build: {
   return {
     registry,
     ...createOtlpMetrics(registers),
+    ...createRegressionMetrics(registers),
     ...createMemoryMetrics(registers),
     ...createScrapeMetrics(registers),
     capturesTotal: new Counter({
