@@ -76,7 +76,14 @@ describe.each([18, 24])('a target on Node %i that answers wrongly', (node) => {
       await waitFor(() => monitored.readings.length > length + 2, { message: 'readings to go on' });
       await target.send('?');
       await target.waitForOutput(/^alive$/m);
-      const { threads } = await monitored.harness.captures.readStacks({});
+      // It may still be in the function that printed.
+      const threads = await waitFor(
+        async () => {
+          const read = await monitored.harness.captures.readStacks({});
+          return read.threads[0]?.state === 'idle' ? read.threads : undefined;
+        },
+        { message: 'an idle main thread' },
+      );
       expect(threads).toMatchObject([{ state: 'idle', summary: 'idle, waiting for events', error: null }]);
       expect(target.stdout).not.toContain('console used');
       expect(monitored.stalls).toEqual([]);
