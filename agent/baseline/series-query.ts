@@ -109,13 +109,14 @@ function idOf(cursor: string): number {
   return Number(id);
 }
 
+/** As `increaseOf` has it, from one row to the next. */
 function ratesOf(rows: readonly ScrapeRow[], column: Float64Array): (number | null)[] {
+  let last = 0;
   return Array.from(column, (value, index) => {
-    const [before, now] = [rows[index - 1], rows[index]];
-    const last = column[index - 1] ?? Number.NaN;
-    if (before === undefined || now === undefined || Number.isNaN(value) || Number.isNaN(last)) return null;
-    const seconds = (now.elapsedMs - before.elapsedMs) / 1000;
+    if (Number.isNaN(value)) return null;
     const increase = value < last || isRestart(rows, index) ? value : value - last;
+    last = value;
+    const seconds = ((rows[index]?.elapsedMs ?? 0) - (rows[index - 1]?.elapsedMs ?? Infinity)) / 1000;
     return seconds > 0 ? numberOrNull(increase / seconds) : null;
   });
 }

@@ -83,7 +83,7 @@ test('a metric that changes its type is another series from then on', () => {
   read('# TYPE a counter\na 66');
   expect(list().series).toMatchObject([
     { name: 'a', type: 'gauge', values: [5, null, null] },
-    { name: 'a', type: 'counter', values: [null, 6, 66], rates: [null, null, 1] },
+    { name: 'a', type: 'counter', values: [null, 6, 66], rates: [null, 0.1, 1] },
   ]);
   expect(series.rate({ targetId, name: 'a' }, minute)).toBe(1);
 });
