@@ -638,6 +638,6 @@ type ValueOf<Row extends OptionRow> = Row extends { values: readonly (infer Choi
 
 type FieldValue<Row extends OptionRow> = Row extends { repeatable: true }
   ? readonly ValueOf<Row>[]
-  : Row extends { default: null; type: 'path' | 'url' | 'headers' | 'sentry-dsn' | 'text' }
+  : Row extends { default: null; type: 'path' | 'state-url' | 'url' | 'headers' | 'sentry-dsn' | 'text' }
     ? ValueOf<Row> | undefined
     : ValueOf<Row>;

@@ -19,7 +19,7 @@ export function parseSeriesRule(text: string): SeriesRule | undefined {
   if (kind === undefined || name === undefined || percent === undefined) return undefined;
   const labels: Record<string, string> = {};
   for (const pair of labelText.split(' ').filter((part) => part !== '')) {
-    const [, label, value] = /^([A-Za-z_]\w{0,99})=(.{0,200})$/.exec(pair) ?? [];
+    const [, label, value] = /^([A-Za-z_]\w{0,99})=([^"]{0,200})$/.exec(pair) ?? [];
     if (label === undefined || value === undefined) return undefined;
     labels[label] = value;
   }
