@@ -33,6 +33,8 @@ export interface ProfileJoinsOptions {
   readonly traces: Pick<TraceStore, 'traces'>;
   readonly targets: { list(): readonly unknown[] };
   readonly log: Log;
+  /** When the spans of a capture have come, after its end. Default 8 s. */
+  readonly spansComeMs?: number | undefined;
 }
 
 /** Which requests ran during a profile, and what a request did on the CPU. */
@@ -164,7 +166,7 @@ export class ProfileJoins implements Disposable {
     const timer = setTimeout(() => {
       this.#waiting.delete(profile.id);
       void this.#keep(profile);
-    }, spansComeMs).unref();
+    }, this.#options.spansComeMs ?? spansComeMs).unref();
     this.#waiting.set(profile.id, timer);
   }
 

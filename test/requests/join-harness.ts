@@ -46,7 +46,7 @@ export async function profileWork(
   const traces = stack.use(new TraceStore());
   const log = createLog({ level: 'silent' });
   const { store, targets } = harness;
-  const joins = stack.use(new ProfileJoins({ store, traces, targets, log, worker: harness.worker }));
+  const joins = stack.use(new ProfileJoins({ store, traces, targets, log, worker: harness.worker, spansComeMs: 500 }));
   const { id } = await harness.captures.startCpu({ startedBy: 'tester', durationMs: 60_000 });
   await waitFor(() => harness.captures.get(id).progress.phase === 'sampling', { message: 'sampling' });
   await target.send(work);

@@ -1,6 +1,17 @@
 import { describe, expect, it } from 'vitest';
+import { ProfileJoins } from '../../agent/requests/join.ts';
+import { TraceStore } from '../../agent/requests/trace-store.ts';
+import { createLog } from '../../agent/telemetry/log.ts';
 import { sureFrom } from '../../protocol/cpu-profile/request-cpu.ts';
+import { decodeTraceRequest } from '../../protocol/otlp/decode.ts';
+import type { Operation } from '../../protocol/rest/operation.ts';
+import { apiPath } from '../../protocol/rest/routes.ts';
+import { freeAddress } from '../demo/agent.ts';
+import { openAgent } from '../support/agent.ts';
+import { startTarget } from '../support/target.ts';
+import { waitFor } from '../support/wait-for.ts';
 import { profileWork, scoreOf } from './join-harness.ts';
+import { openUpstream } from './otlp-harness.ts';
 
 describe.each([18, 24])('a CPU profile of concurrent requests on Node %i', (node) => {
   it('is right about at least 95 % of the samples that it is sure of', async () => {
@@ -71,4 +82,65 @@ it('goes by time alone, and is less sure, where the active span is not read', as
     expect(sureMs).toBe(0);
     expect(cpuMs).toBeGreaterThan(20);
   }
+});
+
+it('knows the requests of a profile also when their traces have left the memory', async () => {
+  await using work = await profileWork(
+    { requests: 6, concurrency: 2, burstMs: 10, bursts: 2, waitMs: 10 },
+    { node: 24, rateHz: 20 },
+  );
+  const { store, worker, targets } = work.harness;
+  await waitFor(() => store.loadJoin(work.profile.id, 'requests') !== undefined, {
+    message: 'the requests to be kept',
+  });
+  using traces = new TraceStore();
+  using later = new ProfileJoins({ store, worker, targets, traces, log: createLog({ level: 'silent' }) });
+  const { signal } = new AbortController();
+  const now = await work.joins.requestsOf(work.profile.id, { limit: 50, signal });
+  expect(now.total).toBe(6);
+  expect(await later.requestsOf(work.profile.id, { limit: 50, signal })).toEqual(now);
+  const none = await later.cpuOf({ traceId: 'f'.repeat(32), profiles: [] }, signal);
+  expect(none).toEqual({ cpu: null, cpuReason: 'no CPU profile was taken while it ran' });
+  await store.delete(work.profile.id);
+  expect(store.loadJoin(work.profile.id, 'readings')).toBeUndefined();
+  expect(store.loadJoin(work.profile.id, 'requests')).toBeUndefined();
+  await expect(later.requestsOf(work.profile.id, { limit: 50, signal })).rejects.toMatchObject({
+    code: 'unknown-profile',
+  });
+});
+
+it('tells the upstream which spans have samples', async () => {
+  await using upstream = await openUpstream();
+  const otlpAddress = await freeAddress();
+  await using target = await startTarget('works-in-requests', { args: [`http://${otlpAddress}`] });
+  await using running = await openAgent({
+    targets: [target.inspectorAddress],
+    args: ['--otlp-address', otlpAddress, '--otlp-forward', upstream.url.href],
+  });
+  const call = async <Value>(method: string, path: string): Promise<Value> => {
+    const headers = { authorization: `Bearer ${running.token}` };
+    return (await (await fetch(`${running.url}${apiPath}${path}`, { method, headers })).json()) as Value;
+  };
+  const started = await waitFor(
+    async () => {
+      const operation = await call<Operation>('POST', '/cpu/start?duration=60000');
+      return typeof operation.id === 'string' ? operation : undefined;
+    },
+    { message: 'the target attached' },
+  );
+  const isSampling = async (): Promise<boolean> =>
+    (await call<Operation>('GET', `/operations/${started.id}`)).progress.phase === 'sampling';
+  await waitFor(isSampling, { message: 'sampling' });
+  await target.send({ requests: 4, concurrency: 1, burstMs: 200, bursts: 1, waitMs: 0 });
+  await target.waitForOutput(/^truth /m, 20_000);
+  await waitFor(() => upstream.received.length > 0, { message: 'the spans upstream' });
+  const spans = upstream.received.flatMap(({ body }) => decodeTraceRequest(body).spans);
+  const seen = spans.filter(({ attributes }) => 'pyroscope.profile.id' in attributes);
+  expect(seen.length).toBeGreaterThan(0);
+  for (const { attributes, spanId } of seen) {
+    expect(attributes).toMatchObject({ 'pyroscope.profile.id': spanId, 'sidescope.operation.id': started.id });
+    expect(attributes['sidescope.profile.id']).toMatch(/^[0-9a-z]{26}$/);
+  }
+  const metrics = await (await fetch(`${running.opsUrl}/metrics`)).text();
+  expect(metrics).toMatch(/sidescope_span_readings_total\{.*result="span".*\} [1-9]/);
 });
