@@ -161,15 +161,19 @@ export function ProfileOpened(props: {
                 onSelect={setSelected}
               />
             )}
-            {tab === 'changes' && diff !== null && <ProfileChanges diff={diff} matches={search.matches} />}
-            {tab === 'functions' && (
-              <ProfileFunctions
-                flame={flame}
-                matches={search.matches}
-                chosen={frame}
-                lines={lines.value}
-                onChoose={chooseFrame}
-              />
+            {tab !== 'tree' && (
+              <div class="profile-scroll" tabIndex={0} role="region" aria-label={tabs[tab]}>
+                {tab === 'changes' && diff !== null && <ProfileChanges diff={diff} matches={search.matches} />}
+                {tab === 'functions' && (
+                  <ProfileFunctions
+                    flame={flame}
+                    matches={search.matches}
+                    chosen={frame}
+                    lines={lines.value}
+                    onChoose={chooseFrame}
+                  />
+                )}
+              </div>
             )}
           </div>
         </div>

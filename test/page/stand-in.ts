@@ -16,6 +16,7 @@ import { operationSchema } from '../../protocol/rest/operation.ts';
 import type { ProblemCode } from '../../protocol/rest/problem.ts';
 import { problemKinds } from '../../protocol/rest/problem.ts';
 import type { Profile, ProfilePatch } from '../../protocol/rest/profile.ts';
+import { profileSchema } from '../../protocol/rest/profile.ts';
 import type { Alert } from '../../protocol/rest/alerts.ts';
 import { alertListSchema } from '../../protocol/rest/alerts.ts';
 import type { BaselineView } from '../../protocol/rest/baseline.ts';
@@ -80,6 +81,8 @@ export interface World {
   /** The next start or deletion is answered with this problem. */
   refuse: { code: ProblemCode; detail: string } | null;
   pageSize: number;
+  /** What a download by ticket gives; by the profile's id and the format, where both are named. */
+  files: Readonly<Record<string, string | Uint8Array>>;
   /** The token is right and may do nothing. */
   powerless: boolean;
 }
@@ -141,6 +144,7 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
     forecast: sampleForecast(),
     refuse: null,
     pageSize: 50,
+    files: {},
     powerless: false,
     ...over,
   };
@@ -164,7 +168,7 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
     const ticket = url.searchParams.get('ticket');
     if (path.endsWith('/download') && ticket === 'ticket') {
       world.cutDownloads -= 1;
-      return world.cutDownloads >= 0 ? cutProfile(call) : sendProfile(call);
+      return world.cutDownloads >= 0 ? cutProfile(call) : sendProfile(call, world.files);
     }
     if (request.headers.authorization !== `Bearer ${world.token}`) {
       return sendProblem(response, 'unauthorized', 'the token is unknown or has expired');
@@ -233,6 +237,12 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
         if (rest === 'diff' && world.diff !== null) return sendJson(response, profileDiffSchema.parse(world.diff));
         if (rest === 'requests')
           return sendJson(response, profileRequestsSchema.parse(sampleProfileRequests(id ?? '')));
+        if (id !== undefined) {
+          const found = world.profiles.find((profile) => profile.id === id);
+          return found === undefined
+            ? sendProblem(response, 'unknown-profile', `no profile has the id ${id}`)
+            : sendJson(response, profileSchema.parse(found));
+        }
         return sendJson(response, profilePage(url));
       case 'POST /cpu':
         return id === 'start' ? sendStarted(response, 'cpu', url) : sendEnded(response, 'partial');
@@ -352,11 +362,12 @@ async function sendFile({ response, path }: Call): Promise<void> {
   response.writeHead(200, { 'content-type': types[extname(name)] ?? 'application/octet-stream' }).end(bytes);
 }
 
-function sendProfile({ response }: Call): void {
+function sendProfile({ response, path, url }: Call, files: World['files']): void {
   setSecurityHeaders(headersOf(response));
   const disposition = 'attachment; filename="shop.cpuprofile"';
   response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-disposition': disposition });
-  response.end(sampleCpuProfile);
+  const id = path.split('/')[2] ?? '';
+  response.end(files[`${id}.${url.searchParams.get('format') ?? ''}`] ?? sampleCpuProfile);
 }
 
 /** A connection that is lost at half of the file. */
