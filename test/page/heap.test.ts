@@ -9,6 +9,7 @@ import type { RunningAgent } from '../support/agent.ts';
 import { openAgent } from '../support/agent.ts';
 import { startTarget } from '../support/target.ts';
 import { waitFor } from '../support/wait-for.ts';
+import { axeFindings } from './accessible.ts';
 import { launchBrowser } from './browser.ts';
 
 it('explores a stored snapshot, and says what grew since an earlier one', async () => {
@@ -28,6 +29,7 @@ it('explores a stored snapshot, and says what grew since an earlier one', async 
   const row = page.getByRole('row').filter({ hasText: 'Session' });
   await row.first().waitFor();
   expect(await cells(row.first())).toEqual(['Session', '4,000']);
+  expect(await axeFindings(page)).toEqual([]);
   await page.getByRole('button', { name: 'Session', exact: true }).click();
   const shown = page.getByRole('article', { name: 'Class Session' });
   await shown.getByText('4000 objects'.replace('4000', '4,000')).waitFor();
@@ -46,6 +48,7 @@ it('explores a stored snapshot, and says what grew since an earlier one', async 
     .first()
     .click();
   await object.getByText('token of session').first().waitFor();
+  expect(await axeFindings(page)).toEqual([]);
 
   await page.goto(pageOf(agent, `/heap/${later}?against=${earlier}`));
   await page.getByText('What grew', { exact: true }).waitFor();
