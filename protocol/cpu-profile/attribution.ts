@@ -1,6 +1,6 @@
 import { Confidence } from './attribution-confidence.ts';
 import type { CpuProfile } from './model.ts';
-import { OpenRequests } from './open-requests.ts';
+import { OpenRequests, quietRequests } from './open-requests.ts';
 import { markReadings, readingBefore, way } from './reading-marks.ts';
 import type { OwnedReading, ReadingMarks } from './reading-marks.ts';
 import type { JoinInput, RequestWindow } from './spans.ts';
@@ -23,6 +23,8 @@ export interface Attribution {
   /** 0 to 1; of a shared sample, one divided by the open requests. */
   readonly confidences: Float32Array;
   readonly states: Uint8Array;
+  /** Requests that were open and never at work. */
+  readonly quiet: ReadonlySet<number>;
 }
 
 /** Shared among more, a sample says nothing. */
@@ -41,7 +43,8 @@ const sharersMax = 64;
 export function attributeSamples(profile: CpuProfile, input: JoinInput): Attribution {
   const { requests, readings } = ownReadings(input);
   const states = sampleStates(profile);
-  const sole = soleRequests(profile, input);
+  const quiet = quietOf(input, readings);
+  const sole = soleRequests(profile, { input, quiet });
   const marks = markReadings(profile, { readings, states, sole });
   const confidence = calibrate({ readings, marks, sole });
   const owners = new Int32Array(states.length).fill(ownerOf.unknown);
@@ -52,8 +55,8 @@ export function attributeSamples(profile: CpuProfile, input: JoinInput): Attribu
     owners[at] = best.owner;
     confidences[at] = best.confidence;
   }
-  shareOut(profile, { input, owners, confidences });
-  return { requests, owners, confidences, states };
+  shareOut(profile, { input, quiet, states, owners, confidences });
+  return { requests, owners, confidences, states, quiet };
 }
 
 /** Calls back with each part of each sample that belongs to a request: `weight` 1, or what it has of a shared one. */
@@ -63,7 +66,7 @@ export function forEachPart(
   visit: (part: { sample: number; request: number; weight: number; confidence: number }) => void,
 ): void {
   const { attribution, input } = attributed;
-  const open = new OpenRequests(input.requests);
+  const open = new OpenRequests(input.requests, attribution.quiet);
   attribution.owners.forEach((owner, sample) => {
     const confidence = attribution.confidences[sample]!;
     if (owner >= 0) visit({ sample, request: owner, weight: 1, confidence });
@@ -100,10 +103,13 @@ function ownReadings({ readings, requests: windows }: JoinInput) {
 const soleOf = { none: -1, several: -2 } as const;
 
 /** Per sample: the only request that can have been at work, or one of `soleOf`. */
-function soleRequests(profile: CpuProfile, input: JoinInput): Int32Array {
+function soleRequests(
+  profile: CpuProfile,
+  { input, quiet }: { input: JoinInput; quiet: ReadonlySet<number> },
+): Int32Array {
   const sole = new Int32Array(profile.samples.length).fill(soleOf.several);
   if (!input.isMainThread || input.wallOffsetMs === null) return sole;
-  const open = new OpenRequests(input.requests);
+  const open = new OpenRequests(input.requests, quiet);
   for (let at = 0; at < sole.length; at++) {
     const now = open.moveTo(wallMsOf(profile, input, at));
     if (now.size < 2) sole[at] = [...now][0] ?? soleOf.none;
@@ -111,7 +117,13 @@ function soleRequests(profile: CpuProfile, input: JoinInput): Int32Array {
   return sole;
 }
 
-/** The middle of what the sample stands for says more of it than its beginning. */
+function quietOf(input: JoinInput, readings: readonly OwnedReading[]): ReadonlySet<number> {
+  const { wallOffsetMs } = input;
+  if (!input.isMainThread || wallOffsetMs === null) return new Set();
+  const seen = readings.map(({ atUs, owner }) => ({ wallMs: atUs / 1_000 + wallOffsetMs, owner }));
+  return quietRequests(input.requests, seen);
+}
+
 function wallMsOf(profile: CpuProfile, { wallOffsetMs }: JoinInput, sample: number): number {
   return (profile.startTimeUs + profile.sampleTimesUs[sample]!) / 1_000 + (wallOffsetMs ?? 0);
 }
@@ -188,12 +200,17 @@ function byTime(sole: number, confidence: Confidence): Guess {
 /** What nothing better is known of is shared by the open requests; a guess that is worse than that becomes one of them. */
 function shareOut(
   profile: CpuProfile,
-  found: { input: JoinInput; owners: Int32Array; confidences: Float32Array },
+  found: {
+    input: JoinInput;
+    quiet: ReadonlySet<number>;
+    states: Uint8Array;
+    owners: Int32Array;
+    confidences: Float32Array;
+  },
 ): void {
-  const { input, owners, confidences } = found;
+  const { input, quiet, states, owners, confidences } = found;
   if (!input.isMainThread || input.wallOffsetMs === null) return;
-  const states = sampleStates(profile);
-  const open = new OpenRequests(input.requests);
+  const open = new OpenRequests(input.requests, quiet);
   for (let at = 0; at < owners.length; at++) {
     if (states[at] === sampleState.idle || states[at] === sampleState.other) continue;
     const { size } = open.moveTo(wallMsOf(profile, input, at));

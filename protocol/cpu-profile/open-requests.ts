@@ -10,19 +10,24 @@ export class OpenRequests {
   readonly open = new Set<number>();
   #next = 0;
 
-  constructor(requests: readonly RequestWindow[]) {
+  /** Those in `quiet` count as never at work. */
+  constructor(requests: readonly RequestWindow[], quiet: ReadonlySet<number> = none) {
     this.#counts = new Int32Array(requests.length);
     this.#events = requests
-      .flatMap(({ startMs, endMs, waitsMs }, request) => [
-        { atMs: startMs - toleranceMs, request, change: 1 as const },
-        { atMs: endMs + toleranceMs, request, change: -1 as const },
-        ...waitsMs
-          .filter(([from, to]) => to - from > 2 * toleranceMs)
-          .flatMap(([from, to]) => [
-            { atMs: from + toleranceMs, request, change: -1 as const },
-            { atMs: to - toleranceMs, request, change: 1 as const },
-          ]),
-      ])
+      .flatMap(({ startMs, endMs, waitsMs }, request) =>
+        quiet.has(request)
+          ? []
+          : [
+              { atMs: startMs - toleranceMs, request, change: 1 as const },
+              { atMs: endMs + toleranceMs, request, change: -1 as const },
+              ...waitsMs
+                .filter(([from, to]) => to - from > 2 * toleranceMs)
+                .flatMap(([from, to]) => [
+                  { atMs: from + toleranceMs, request, change: -1 as const },
+                  { atMs: to - toleranceMs, request, change: 1 as const },
+                ]),
+            ],
+      )
       .toSorted((a, b) => a.atMs - b.atMs);
   }
 
@@ -36,4 +41,32 @@ export class OpenRequests {
     }
     return this.open;
   }
+}
+
+const none: ReadonlySet<number> = new Set();
+
+/** Readings that a request is open for and not seen by, before it counts as quiet: it did less than a tenth of the work then, by all that is likely. */
+const readingsMin = 40;
+/** Each reading is counted for every open one. */
+const openMax = 256;
+
+/**
+ * The requests that were open for long and never seen at work, such as a job that waits for its next turn in a span: they would make every sample one that several can
+ * have been. `readings` in order of time, with the number of their request.
+ */
+export function quietRequests(
+  requests: readonly RequestWindow[],
+  readings: readonly { readonly wallMs: number; readonly owner: number }[],
+): ReadonlySet<number> {
+  const missed = new Map<number, number>();
+  const open = new OpenRequests(requests);
+  for (const { wallMs } of readings) {
+    const now = open.moveTo(wallMs);
+    if (now.size > openMax) continue;
+    for (const request of now) missed.set(request, (missed.get(request) ?? 0) + 1);
+  }
+  const seen = new Set(readings.map(({ owner }) => owner));
+  return new Set(
+    [...missed].filter(([request, count]) => count >= readingsMin && !seen.has(request)).map(([request]) => request),
+  );
 }

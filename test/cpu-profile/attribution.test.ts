@@ -114,6 +114,14 @@ describe('whose work a sample was', () => {
     expect(sumRequests(parseCpuProfile(file), inputOf([], [[3.5, null]]), 10).outsideUs).toBe(4_000);
   });
 
+  it('is not that of a span which is open all the time and never seen at work', () => {
+    const file = fileOf('(idle)', `${app('burn')} 100`, '(idle)');
+    const readings = Array.from({ length: 45 }, (_, at): [number, string] => [2.5 + 2 * at, 'a']);
+    const open = [request('a', 1, 103), request('b', 0, 105)];
+    expect(drawn(file, inputOf(open, readings))).toBe(`?${'A'.repeat(100)}?`);
+    expect(drawn(file, inputOf(open, readings.slice(0, 5)))).not.toMatch(/A{30}/);
+  });
+
   it('adds up to what the thread did, whatever was read', () => {
     const random = seeded(7);
     for (let round = 0; round < 50; round++) {
