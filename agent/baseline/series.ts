@@ -51,6 +51,8 @@ interface SeriesOptions {
 export const keptMax = 2_000;
 const rowsInMemory = 120;
 const bytesInMemory = 3 * 2 ** 20;
+/** Three pages at the usual interval, and some. */
+const staleMs = 5 * 60_000;
 const noteSeenEveryMs = 30 * 60_000;
 
 interface KeptEntry {
@@ -97,15 +99,16 @@ export class Series extends EventEmitter<SeriesEvents> {
     return this.#targets.get(targetId)?.last;
   }
 
-  /** Sum of the values on the last page; null when there is none. */
+  /** Sum of the values on the last page; null when there is none, or when it is too old to be true now. */
   value(selector: SeriesSelector): number | null {
+    if (this.#isStale(this.#targets.get(selector.targetId)?.rows ?? [])) return null;
     const found = this.latest(selector.targetId)?.samples.filter(({ series }) => isSelected(series, selector)) ?? [];
     return found.length === 0 ? null : found.reduce((sum, { value }) => sum + value, 0);
   }
 
   /**
    * Per second, over the window that ends with the last page, resets and restarts taken out; of several series the sum. null when fewer than two
-   * pages are in it: with one page a minute it takes a window of more than a minute.
+   * pages are in it, and when the last one is too old.
    */
   rate(selector: SeriesSelector, windowMs: number): number | null {
     return rateIn(this.#window(selector.targetId, windowMs), this.#select(selector));
@@ -233,7 +236,7 @@ export class Series extends EventEmitter<SeriesEvents> {
   #window(targetId: string, windowMs: number): readonly ScrapeRow[] {
     const target = this.#targets.get(targetId);
     const last = target?.rows.at(-1);
-    if (target === undefined || last === undefined) return [];
+    if (target === undefined || last === undefined || this.#isStale(target.rows)) return [];
     const known = target.windows.get(windowMs);
     if (known !== undefined && known.at(-1) === last) return known;
     const fromMs = last.atMs - windowMs;
@@ -247,6 +250,14 @@ export class Series extends EventEmitter<SeriesEvents> {
     if (target.windows.size >= windowsMax) target.windows.clear();
     target.windows.set(windowMs, window);
     return window;
+  }
+
+  /** The page comes no more, or fails: what it said last is not what is now. */
+  #isStale(rows: readonly ScrapeRow[]): boolean {
+    const last = rows.at(-1);
+    if (last === undefined) return false;
+    const gapMs = last.elapsedMs - (rows.at(-2) ?? last).elapsedMs;
+    return this.#elapsedMs() - last.elapsedMs > Math.max(staleMs, 3 * gapMs);
   }
 
   /** A full disk must not end the reading; it is told once, and again when it was better in between. */

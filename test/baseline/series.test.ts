@@ -158,6 +158,17 @@ test('the wall clock may be set: rates are of the time that went by', () => {
   expect(series.latest(targetId)?.samples[0]?.ratePerSecond).toBe(1);
 });
 
+test('what a page said that comes no more is not what is now', () => {
+  const { series, read, clock } = simulated();
+  read(jobs(0));
+  read(jobs(60));
+  clock.ms += 5 * minute;
+  expect(series.rate({ targetId, name }, minute)).toBe(1);
+  clock.ms += minute;
+  expect([series.rate({ targetId, name }, minute), series.value({ targetId, name })]).toEqual([null, null]);
+  expect(series.latest(targetId)?.atMs).toBe(clock.ms - 6 * minute);
+});
+
 describe('what is kept', () => {
   test('survives the agent: series keep their place, and windows reach back', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'sidescope-series-'));
