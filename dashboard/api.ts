@@ -162,8 +162,8 @@ export class Api {
     });
 
   /** A link that needs no header, for ten minutes and this one file. */
-  ticket = (id: string, format?: ProfileFormat) =>
-    this.#json<Ticket>(`${profilePath(id)}/ticket`, { method: 'POST', query: { format } });
+  ticket = (id: string, format?: ProfileFormat, redact?: true) =>
+    this.#json<Ticket>(`${profilePath(id)}/ticket`, { method: 'POST', query: { format, redact } });
 
   /** The body stays open: no time limit but the caller's signal. */
   events = async (signal: AbortSignal): Promise<ReadableStream<Uint8Array>> => {

@@ -23,6 +23,16 @@ export async function openInSpeedscope(api: Api, profile: Profile): Promise<void
 /** Saves the file by the browser's own download, which resumes and needs no memory of the page. */
 export async function downloadProfile(api: Api, profile: Profile, format?: ProfileFormat): Promise<void> {
   const { url } = await api.ticket(profile.id, format);
+  follow(url);
+}
+
+/** A heap snapshot without the contents of its strings, to be shared; it is made while it comes. */
+export async function downloadRedacted(api: Api, profile: Profile): Promise<void> {
+  const { url } = await api.ticket(profile.id, 'heapsnapshot', true);
+  follow(url);
+}
+
+function follow(url: string): void {
   const link = document.createElement('a');
   link.href = url;
   link.download = '';

@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import type { Profile, ProfileFormat, SamplingMode } from '../../protocol/rest/profile.ts';
 import { formatBytes, formatCount, formatDuration, formatRange, formatShare } from '../format.ts';
 import { readLabels, writeLabels } from '../model/labels.ts';
-import { downloadProfile } from '../open-profile.ts';
+import { downloadProfile, downloadRedacted } from '../open-profile.ts';
 import { useAction, usePage } from './page-context.ts';
 import { ProfileRequests } from './profile-requests.tsx';
 import { Dialog, Facts, ProblemNote, Time } from './parts.tsx';
@@ -41,7 +41,10 @@ export function ProfileDetails({ profile, nowMs }: { profile: Profile; nowMs: nu
       <ProfileFacts profile={profile} nowMs={nowMs} />
       {profile.kind === 'cpu' && <ProfileRequests profileId={profile.id} />}
       {profile.kind === 'heap-snapshot' && (
-        <p class="hint">To read it: Chrome DevTools, tab Memory, Load profile, and choose the downloaded file.</p>
+        <p class="hint">
+          To read it: Explore, here in this browser; or Chrome DevTools, tab Memory, Load profile, with the downloaded
+          file. To share it, download it redacted: contents of strings are replaced, classes and sizes stay.
+        </p>
       )}
       <div class="act">
         {profile.formats.map((format) => (
@@ -54,6 +57,11 @@ export function ProfileDetails({ profile, nowMs }: { profile: Profile; nowMs: nu
             Download {formatWords[format]}
           </button>
         ))}
+        {profile.kind === 'heap-snapshot' && (
+          <button type="button" disabled={action.busy} onClick={() => action.run(() => downloadRedacted(api, profile))}>
+            Download redacted
+          </button>
+        )}
         <button type="button" disabled={action.busy} onClick={() => change({ pinned: !profile.pinned })}>
           {profile.pinned ? 'Unpin' : 'Pin: keep it'}
         </button>
