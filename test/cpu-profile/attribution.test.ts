@@ -12,7 +12,7 @@ import { fileOf, seeded } from './profiles.ts';
 const app = (name: string): string => `handle@file:///srv/app.js:1;${name}@file:///srv/app.js:9`;
 
 /** Sample `n` of `fileOf` is at `n + 1` ms; wall clock and profile begin at 5,000 ms. */
-function request(letter: string, fromMs: number, toMs: number, over: Partial<RequestWindow> = {}): RequestWindow {
+function request(letter: string, [fromMs, toMs]: [number, number], over: Partial<RequestWindow> = {}): RequestWindow {
   return {
     traceId: letter.repeat(32),
     spanId: letter.repeat(16),
@@ -71,17 +71,17 @@ function drawn(file: ReturnType<typeof fileOf>, input: JoinInput): string {
 describe('whose work a sample was', () => {
   it('is surely that of a reading from one idle moment to the next, while nothing else was open', () => {
     const file = fileOf('(idle) 2', `${app('burn')} 4`, '(idle)', `${app('burn')} 3`, '(idle)');
-    expect(drawn(file, inputOf([request('a', 0, 12)], [[4.5, 'a']]))).toBe('??AAAA?aaa?');
+    expect(drawn(file, inputOf([request('a', [0, 12])], [[4.5, 'a']]))).toBe('??AAAA?aaa?');
   });
 
   it('goes by time with less confidence where nothing was read', () => {
     const file = fileOf('(idle) 2', `${app('burn')} 4`, '(idle) 4', `${app('burn')} 3`, '(idle)');
-    expect(drawn(file, inputOf([request('a', 0, 7)]))).toBe('??aaaa????---?');
+    expect(drawn(file, inputOf([request('a', [0, 7])]))).toBe('??aaaa????---?');
   });
 
   it('is shared by those that were open and did not wait for somebody else', () => {
     const file = fileOf(`${app('burn')} 12`);
-    const [a, b] = [request('a', 0, 13), request('b', 0, 13, { waitsMs: [[5_000, 5_009]] })];
+    const [a, b] = [request('a', [0, 13]), request('b', [0, 13], { waitsMs: [[5_000, 5_009]] })];
     // A millisecond is allowed for on each side.
     expect(drawn(file, inputOf([a, b]))).toBe('aaaaaaa/////');
     const { requests, attributedUs } = sumRequests(parseCpuProfile(file), inputOf([a, b]), 10);
@@ -95,13 +95,13 @@ describe('whose work a sample was', () => {
   it('is no nearer than the stretch of the stack that was read', () => {
     const other = 'other@file:///srv/other.js:1';
     const file = fileOf(`${app('burn')} 3`, `${other} 3`, '(idle)');
-    const open = [request('a', 0, 9), request('b', 0, 9)];
+    const open = [request('a', [0, 9]), request('b', [0, 9])];
     expect(drawn(file, inputOf(open, [[1.5, 'a']])).slice(3)).toBe('///?');
   });
 
   it('is told by readings alone on other threads, also of requests without spans', () => {
     const file = fileOf('(idle)', `${app('burn')} 6`, '(idle)', `${app('burn')} 2`, '(idle)');
-    const input = inputOf([request('b', 0, 12)], [[4.1, 'a']], { isMainThread: false });
+    const input = inputOf([request('b', [0, 12])], [[4.1, 'a']], { isMainThread: false });
     const text = drawn(file, input);
     expect(text.slice(0, 1) + text.slice(7)).toBe('?????');
     expect(text.slice(1, 7)).toMatch(/a/i);
@@ -117,7 +117,7 @@ describe('whose work a sample was', () => {
   it('is not that of a span which is open all the time and never seen at work', () => {
     const file = fileOf('(idle)', `${app('burn')} 100`, '(idle)');
     const readings = Array.from({ length: 45 }, (_, at): [number, string] => [2.5 + 2 * at, 'a']);
-    const open = [request('a', 1, 103), request('b', 0, 105)];
+    const open = [request('a', [1, 103]), request('b', [0, 105])];
     expect(drawn(file, inputOf(open, readings))).toBe(`?${'A'.repeat(100)}?`);
     expect(drawn(file, inputOf(open, readings.slice(0, 5)))).not.toMatch(/A{30}/);
   });
@@ -132,7 +132,7 @@ describe('whose work a sample was', () => {
       const letters = ['a', 'b', 'c', 'd'];
       const requests = letters.map((letter) => {
         const fromMs = random() * 100;
-        return request(letter, fromMs, fromMs + random() * 40);
+        return request(letter, [fromMs, fromMs + random() * 40]);
       });
       const readings = Array.from({ length: 20 }, (): [number, string | null] => {
         const letter = letters[Math.floor(random() * 5)] ?? null;
@@ -174,7 +174,7 @@ it('promises what its readings hold: for bursts of 20 ms less than for those of 
 
 it('is in pprof as labels, where it is sure, and the sums stay the same', () => {
   const profile = parseCpuProfile(fileOf('(idle)', `${app('burn')} 4`, '(idle)', `${app('burn')} 3`, '(idle)'));
-  const join = inputOf([request('a', 0, 12)], [[3.5, 'a']]);
+  const join = inputOf([request('a', [0, 12])], [[3.5, 'a']]);
   const decoded = Profile.decode(encodePprof(profile, { join }));
   const text = (index: number | bigint): string => decoded.stringTable.strings[Number(index)] ?? '';
   const samples = decoded.sample.map(({ value, label }) => ({
