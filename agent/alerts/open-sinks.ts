@@ -50,7 +50,7 @@ export async function openSinks(
     return [
       featureOf('sentry', toSentry, 'Set --sentry-dsn to send alerts to Sentry.'),
       secretProblem === undefined
-        ? featureOf('webhook', toWebhook, 'Set --webhook-url to post alerts.')
+        ? webhookFeature(toWebhook, { isSigned: secretFile !== undefined })
         : { name: 'webhook', state: 'failed', reason: secretProblem, remedy: 'Correct --webhook-secret-file.' },
     ];
   };
@@ -62,6 +62,13 @@ function featureOf(name: string, queue: DeliveryQueue | undefined, remedy: strin
   const { problem } = queue;
   const reason = problem === undefined ? null : `the last delivery failed, and is tried again: ${problem}`;
   return { name, state: 'on', reason, remedy: null };
+}
+
+function webhookFeature(queue: DeliveryQueue | undefined, { isSigned }: { isSigned: boolean }): Feature {
+  const feature = featureOf('webhook', queue, 'Set --webhook-url to post alerts.');
+  if (feature.state === 'off' || isSigned || feature.reason !== null) return feature;
+  const reason = 'its messages are not signed: the receiver cannot tell them from forged ones';
+  return { ...feature, reason, remedy: 'Set --webhook-secret-file.' };
 }
 
 async function problemOf(secretFile: string): Promise<string | undefined> {

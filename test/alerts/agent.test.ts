@@ -117,6 +117,17 @@ test('sinks that cannot work are a feature that is failed or off, and the agent 
   expect(await json<AlertList>(agent, '/alerts')).toEqual({ alerts: [], nextCursor: null });
 });
 
+test('a webhook without a secret works, and says that nothing is signed', async () => {
+  await using agent = await openAgent({ targets: ['127.0.0.1:1'], args: ['--webhook-url', 'http://127.0.0.1:1/'] });
+  const { features } = await json<Info>(agent, '/info');
+  expect(features.find(({ name }) => name === 'webhook')).toEqual({
+    name: 'webhook',
+    state: 'on',
+    reason: 'its messages are not signed: the receiver cannot tell them from forged ones',
+    remedy: 'Set --webhook-secret-file.',
+  });
+});
+
 test(
   'an agent whose webhook hangs ends in its grace, and the next one has the open episode',
   { timeout: 20_000 },

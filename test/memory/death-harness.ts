@@ -35,8 +35,15 @@ export async function untilWatched(target: RunningTarget): Promise<void> {
 /** Death records, memory limits and heap sampling over attached targets, with a reading every 100 ms. */
 export async function openDeaths(
   addresses: readonly string[],
-  { unsureMs, directory, intervalMs = 1_000 }: { unsureMs?: number; directory?: string; intervalMs?: number } = {},
+  options: {
+    unsureMs?: number;
+    directory?: string;
+    intervalMs?: number;
+    /** A history that cannot be written throws here. */
+    beforeWrite?: () => void;
+  } = {},
 ): Promise<DeathHarness> {
+  const { unsureMs, directory, intervalMs = 1_000, beforeWrite } = options;
   await using stack = new AsyncDisposableStack();
   const monitored = stack.use(
     await openMonitored(addresses, { vitalsIntervalMs: 100, ...(directory !== undefined && { directory }) }),
@@ -76,7 +83,12 @@ export async function openDeaths(
       targets,
       monitor,
       alerts,
-      index: store,
+      index: {
+        inIndex: (attempt, work) => {
+          if (attempt.startsWith('writing')) beforeWrite?.();
+          return store.inIndex(attempt, work);
+        },
+      },
       budgetBytes: 2e9,
       ...(unsureMs !== undefined && { unsureMs }),
       log,

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
+import { SidescopeError } from '../../protocol/error.ts';
 import { startTarget } from '../support/target.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { openDeaths, untilWatched } from './death-harness.ts';
@@ -90,6 +91,37 @@ it('a corrupt history is set aside, said, and made anew: the next death is on re
   await target.send('exit');
   const death = await watched.death('the record');
   expect(watched.deaths.list({}).deaths).toEqual([death]);
+});
+
+it('a history that cannot be written when somebody dies costs the record and nothing else, and is said', async () => {
+  await using first = await startTarget('dies');
+  await using second = await startTarget('dies');
+  let isFull = false;
+  await using watched = await openDeaths([first.inspectorAddress, second.inspectorAddress], {
+    beforeWrite: () => {
+      if (isFull) throw new SidescopeError('disk-full', 'no space is left');
+    },
+  });
+  await untilWatched(first);
+  await untilWatched(second);
+  isFull = true;
+  await first.send('exit');
+  const lost = await watched.death('the death that cannot be written');
+  await waitFor(() => watched.raised.length > 0, { message: 'the alert' });
+  expect(watched.raised).toMatchObject([{ problem: 'target-death', targetId: lost.targetId }]);
+  expect(watched.complaints).toContainEqual('a death record could not be written: no space is left');
+  expect(watched.deaths.list({}).deaths).toEqual([]);
+  isFull = false;
+  await second.send('exit');
+  await waitFor(() => watched.told.length === 2, { message: 'the second death' });
+  expect(watched.deaths.list({}).deaths).toEqual([watched.told[1]]);
+});
+
+it('a history that is open can be locked by nobody else', async () => {
+  await using folder = await scratch();
+  await using _opened = await openDeaths([], { directory: folder.path });
+  using other = new DatabaseSync(join(folder.path, 'index.sqlite'), { timeout: 0 });
+  expect(() => other.exec('BEGIN IMMEDIATE')).toThrow(/database is locked/);
 });
 
 it('a history that is locked by somebody else is refused by name, not overwritten', async () => {

@@ -93,3 +93,34 @@ it.each(leaking)('%s are found, in no other pool', async (_name, shape, { pool, 
   expect(slope / (shape.leakMbPerHour ?? 1)).toBeLessThan(1.2);
   expect(raised[0]).toMatchObject({ problem: 'memory-leak', key: pool });
 });
+
+it.each([
+  ['forward', 3_600_000],
+  ['back', -3_600_000],
+])('a wall clock that steps %s by an hour changes no verdict', async (_name, stepMs) => {
+  const clockErrorMs = (atMs: number): number => (atMs > 150_000 ? stepMs : 0);
+  const leak = await simulate({ ...base, leakMbPerHour: 7_000, seed: 7 }, { hours: 0.1, clockErrorMs });
+  const right = await simulate({ ...base, leakMbPerHour: 7_000, seed: 7 }, { hours: 0.1 });
+  expect(leak.changes).toEqual(right.changes);
+  expect(leak.raised[0]).toMatchObject({ problem: 'memory-leak', key: 'heap' });
+  const steady = await simulate({ ...base, seed: 7 }, { hours: 2, clockErrorMs });
+  expect(steady.changes.filter(({ verdict }) => verdict.verdict === 'leak')).toEqual([]);
+});
+
+it.each([
+  ['none', { heapLimitMb: 1.8e13, containerLimitMb: 1.8e13 }],
+  ['far too small', { heapLimitMb: 1, containerLimitMb: 1 }],
+])('limits that are %s give no forecast, and a leak is one all the same', async (_name, limits) => {
+  const { raised } = await simulate({ ...base, ...limits, leakMbPerHour: 200, seed: 7 }, { hours: 3 });
+  expect(raised[0]).toMatchObject({ problem: 'memory-leak', facts: { limit: null, limitReachedAt: null } });
+});
+
+it('what an earlier agent saw counts: the suspicion is there at once', async () => {
+  const shape = { ...base, leakMbPerHour: 400, seed: 7 };
+  const minutesToSuspicion = async (isRecalled: boolean): Promise<number> => {
+    const { changes } = await simulate(shape, { hours: 2.2, attachedAtHour: 2, isRecalled });
+    return ((changes[0]?.hour ?? Infinity) - 2) * 60;
+  };
+  expect(await minutesToSuspicion(true)).toBeLessThan(2);
+  expect(await minutesToSuspicion(false)).toBeGreaterThan(3);
+});

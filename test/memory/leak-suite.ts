@@ -27,6 +27,7 @@ export const leakPrograms: readonly LeakProgram[] = [
   { name: 'timer', pool: 'heap', site: 'startPolling timer.mjs:4' },
   { name: 'closure', pool: 'heap', site: 'wrapHandler closure.mjs:6' },
   { name: 'promise', pool: 'heap', site: 'waitForever promise.mjs:6' },
+  { name: 'context', pool: 'heap', site: 'handleRequest context.mjs:8' },
   { name: 'buffer', pool: 'external' },
   { name: 'native', pool: 'native' },
   { name: 'lru', pool: null },

@@ -4,7 +4,7 @@ import type { SearchService } from '../../agent/memory/suspicion-search.ts';
 import type { Condition } from '../../agent/alerts/condition.ts';
 import { indexInMemory } from '../../agent/vitals/history.ts';
 import type { LeakVerdict } from '../../protocol/rest/leaks.ts';
-import type { Vitals } from '../../protocol/rest/vitals.ts';
+import type { Vitals, VitalsPoint } from '../../protocol/rest/vitals.ts';
 import { SimulatedProcess, type ProcessShape } from './simulated-process.ts';
 
 export interface SimulationResult {
@@ -15,13 +15,26 @@ export interface SimulationResult {
 }
 
 /** The real detector over a process that there is not, on a clock that there is not: readings every 5 s for `hours`. */
-export async function simulate(shape: ProcessShape, { hours }: { hours: number }): Promise<SimulationResult> {
+export async function simulate(
+  shape: ProcessShape,
+  options: {
+    hours: number;
+    /** What an earlier agent left in its history: this one starts then. */
+    attachedAtHour?: number | undefined;
+    /** Its history is there. */
+    isRecalled?: boolean | undefined;
+    /** By how much the wall clock is wrong at a time of the process's life. */
+    clockErrorMs?: ((atMs: number) => number) | undefined;
+  },
+): Promise<SimulationResult> {
+  const { hours, attachedAtHour = 0, isRecalled = false, clockErrorMs = () => 0 } = options;
   const startMs = Date.parse('2026-01-05T00:00:00Z');
   const process = new SimulatedProcess(shape);
   const monitor = new EventEmitter<{ vitals: [Vitals] }>();
   const changes: { hour: number; verdict: LeakVerdict }[] = [];
   const raised: Condition[] = [];
   let readings = 0;
+  const points: VitalsPoint[] = [];
   let nowMs = startMs;
   const search = Object.assign(new EventEmitter(), {
     begin: () => Promise.resolve(),
@@ -43,7 +56,7 @@ export async function simulate(shape: ProcessShape, { hours }: { hours: number }
   }) as unknown as SearchService;
   using index = indexInMemory();
   await using detector = new LeakDetector({
-    monitor: Object.assign(monitor, { vitals: () => ({ points: [] }) }),
+    monitor: Object.assign(monitor, { vitals: () => ({ points: isRecalled ? points : [] }) }),
     search,
     alerts: { raise: (condition) => void raised.push(condition), settle: () => undefined },
     index,
@@ -53,9 +66,25 @@ export async function simulate(shape: ProcessShape, { hours }: { hours: number }
   detector.on('verdict', (verdict) => changes.push({ hour: (nowMs - startMs) / 3_600_000, verdict }));
   for (let atMs = 5_000; atMs <= hours * 3_600_000; atMs += 5_000) {
     nowMs = startMs + atMs;
-    monitor.emit('vitals', process.read(atMs, startMs));
+    const vitals = process.read(atMs, startMs);
+    points.push(pointOf(vitals));
+    if (atMs < attachedAtHour * 3_600_000) continue;
+    monitor.emit('vitals', { ...vitals, at: new Date(nowMs + clockErrorMs(atMs)).toISOString() });
     // What the detector asked of the search.
     while (detector.isSearching('target')) await Promise.resolve();
   }
   return { changes, raised, readings };
+}
+
+function pointOf({ at, memory, loop, gc }: Vitals): VitalsPoint {
+  const { spaces: _, ...bytes } = memory;
+  return {
+    at,
+    readings: 1,
+    failed: 0,
+    ...bytes,
+    containerBytes: memory.rssBytes,
+    utilization: loop.utilization,
+    gcRatio: gc === null ? null : gc.pauseMs / 5_000,
+  } as unknown as VitalsPoint;
 }
