@@ -33,8 +33,9 @@ export async function readRules(text: string): Promise<RulesReading> {
     }
     return 1;
   };
-  // Aliases could make a small file endless.
-  const { rules } = document.toJS({ maxAliasCount: 0 }) as { rules?: unknown };
+  const contents = plainContents(document);
+  if (contents === undefined) return refused(1, 'aliases (*name) cannot be used in this file');
+  const { rules } = contents as { rules?: unknown };
   if (rules === undefined || rules === null) return { rules: [], problems: [] };
   const list = z.array(z.unknown()).max(maxRules).safeParse(rules);
   if (!list.success) return refused(lineOf(['rules']), `rules must be a list of at most ${maxRules} rules`);
@@ -56,6 +57,16 @@ export async function readRules(text: string): Promise<RulesReading> {
       problems.push({ line: lineOf(['rules', index, 'name']), message: `there are two rules named ${name}` });
   });
   return { rules: problems.length > 0 ? [] : read, problems: problems.slice(0, 20) };
+}
+
+/** Aliases could make a small file endless. */
+function plainContents(document: { toJS(options: { maxAliasCount: number }): unknown }): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 0 });
+  } catch (error) {
+    if (error instanceof ReferenceError) return undefined;
+    throw error;
+  }
 }
 
 function refused(line: number, message: string): RulesReading {

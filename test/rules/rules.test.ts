@@ -1,0 +1,134 @@
+import { expect, it } from 'vitest';
+import { apiPath } from '../../protocol/rest/routes.ts';
+import type { AlertList } from '../../protocol/rest/alerts.ts';
+import type { ProfileList } from '../../protocol/rest/lists.ts';
+import type { Recorder } from '../../protocol/rest/recorder.ts';
+import type { Catch, RuleFiring, Rules, RuleView } from '../../protocol/rest/rules.ts';
+import type { StallList } from '../../protocol/rest/stalls.ts';
+import { openAgent, type RunningAgent } from '../support/agent.ts';
+import { writeConfigFile } from '../support/config-file.ts';
+import { startTarget } from '../support/target.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+function clientOf({ url, token }: RunningAgent) {
+  return async <Value>(line: string): Promise<Value> => {
+    const [method, path] = line.split(' ');
+    const headers = { authorization: `Bearer ${token}` };
+    const answer = await fetch(`${url}${apiPath}${path}`, { method: method ?? 'GET', headers });
+    if (!answer.ok) throw new Error(`${line}: ${answer.status} ${await answer.text()}`);
+    return (await answer.json()) as Value;
+  };
+}
+
+async function firingsOf(call: ReturnType<typeof clientOf>, name: string): Promise<readonly RuleFiring[]> {
+  const { rules } = await call<Rules>('GET /rules');
+  return rules.find((rule: RuleView) => rule.name === name)?.targets[0]?.firings ?? [];
+}
+
+const bursts = `rules:
+  - name: burst
+    when: { metric: cpuMainCores, above: 0.05 }
+    capture: { kind: cpu, duration: 1s }
+    keep: { pin: true, labels: { team: shop } }
+    alert: warning
+  - name: same
+    when: { metric: cpuMainCores, above: 0.05 }
+    capture: { kind: cpu, duration: 1s }
+  - name: stalls
+    when: { event: stall }
+    capture: stacks
+`;
+
+it('captures a burst while it lasts, once for two rules that want the same, and tells it', async () => {
+  await using target = await startTarget('busy');
+  await using file = await writeConfigFile(bursts);
+  await using agent = await openAgent({
+    targets: [target.inspectorAddress],
+    args: ['--config', file.path, '--vitals-interval', '1s'],
+  });
+  const call = clientOf(agent);
+  const captured = async (name: string) =>
+    await waitFor(async () => (await firingsOf(call, name)).find(({ state }) => state === 'captured'), {
+      message: `${name} to be captured`,
+      deadlineMs: 20_000,
+    });
+  const first = await captured('burst');
+  const second = await captured('same');
+  expect(first.why).toMatch(/^cpuMainCores is 0\.\d+, wanted above 0\.05$/);
+  expect(second).toMatchObject({ sharedWith: 'burst', profileIds: first.profileIds, operationId: first.operationId });
+  const { profiles } = await call<ProfileList>('GET /profiles?trigger=rule');
+  expect(profiles).toMatchObject([
+    { id: first.profileIds[0], pinned: true, labels: { team: 'shop' }, trigger: { kind: 'rule', by: 'burst' } },
+  ]);
+  const { alerts } = await call<AlertList>('GET /alerts?problem=rule');
+  expect(alerts.find(({ key }) => key === 'burst')).toMatchObject({
+    severity: 'warning',
+    profileIds: first.profileIds,
+  });
+  const { rules } = await call<Rules>('GET /rules');
+  expect(rules[0]?.targets[0]).toMatchObject({ state: 'cooldown', total: 1 });
+  expect(await call('GET /rules/burst/explain')).toMatchObject({ rule: 'burst', notes: [] });
+
+  // A bad file keeps the rules of before; a good one replaces them.
+  await file.write('rules:\n  - name: broken\n    when: { metric: nothing, above: 1 }\n');
+  const broken = await waitFor(
+    async () => {
+      const view = await call<Rules>('GET /rules');
+      return view.problems.length > 0 ? view : undefined;
+    },
+    { message: 'the problem' },
+  );
+  expect(broken).toMatchObject({
+    problems: [{ line: 3 }],
+    rules: [{ name: 'burst' }, { name: 'same' }, { name: 'stalls' }],
+  });
+  expect(agent.agent.features().find(({ name }) => name === 'rules')).toMatchObject({
+    state: 'on',
+    reason: expect.stringContaining('line 3: when.metric: there is no metric "nothing"') as string,
+  });
+  await file.write('rules:\n  - name: burst\n    when: { metric: rssBytes, above: 1e15 }\n    capture: cpu\n');
+  const replaced = await waitFor(
+    async () => {
+      const view = await call<Rules>('GET /rules');
+      return view.problems.length === 0 ? view : undefined;
+    },
+    { message: 'the new rules' },
+  );
+  // How often it fired stays, and so does its cooldown.
+  expect(replaced.rules).toMatchObject([{ name: 'burst', targets: [{ state: 'cooldown', total: 1 }] }]);
+});
+
+it('catches the next stall: the recorder is on until then, what it saw is kept, and it is off again', async () => {
+  await using target = await startTarget('blocks-the-loop');
+  await using file = await writeConfigFile('rules: [{ name: stalls, when: { event: stall }, capture: stacks }]\n');
+  await using agent = await openAgent({
+    targets: [target.inspectorAddress],
+    args: ['--config', file.path, '--vitals-interval', '1s', '--stall-threshold', '500ms'],
+  });
+  const call = clientOf(agent);
+  const state = async () => (await call<Recorder>('GET /recorder')).targets[0]?.state;
+  await waitFor(async () => (await call<Rules>('GET /rules')).rules[0]?.targets[0]?.state === 'idle', {
+    message: 'a reading',
+  });
+  const { id } = await call<Catch>('POST /rules/catch?event=stall&for=2m');
+  await waitFor(async () => (await state()) === 'recording', { message: 'the recorder to be on' });
+  await target.send({ ms: 2_500 });
+  const caught = await waitFor(
+    async () => (await call<Rules>('GET /rules')).catches.find((each) => each.id === id && each.state === 'caught'),
+    { message: 'the stall to be caught', deadlineMs: 20_000 },
+  );
+  expect(caught).toMatchObject({ why: expect.stringContaining('blocked') as string });
+  const { profiles } = await call<ProfileList>('GET /profiles');
+  expect(profiles).toMatchObject([
+    { id: caught.profileId, trigger: { kind: 'rule', by: 'catch stall' }, labels: { caught: 'stall' } },
+  ]);
+  // The block is in it, and what was before.
+  const { stalls } = await call<StallList>('GET /stalls');
+  const [profile] = profiles;
+  expect(Date.parse(profile?.startedAt ?? '')).toBeLessThan(Date.parse(stalls.at(-1)?.startedAt ?? ''));
+  expect(profile?.cpu?.idleShare).toBeLessThan(0.9);
+  await waitFor(async () => (await state()) === 'off', { message: 'the recorder to be off' });
+  expect(await firingsOf(call, 'stalls')).toMatchObject([
+    { state: 'captured', why: expect.stringContaining('stall: ') as string },
+  ]);
+});
