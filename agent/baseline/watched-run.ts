@@ -92,8 +92,7 @@ export class WatchedRun {
     const versions = await this.#state.versions(identity.name);
     const own = versions.find(({ version }) => version === identity.version);
     if (isOther || own !== undefined) this.#record = own;
-    if (own === undefined)
-      await this.#save({ firstSeenAt: this.#record?.firstSeenAt ?? at, at, baseline: this.#ownBaseline() });
+    if (own === undefined) await this.#save({ at, baseline: this.run.settled ?? this.run.provisional ?? null });
     const firstMs = Date.parse(this.#record?.firstSeenAt ?? at);
     const earlier = versions.filter(
       ({ version, firstSeenAt }) => version !== identity.version && Date.parse(firstSeenAt) <= firstMs,
@@ -107,34 +106,33 @@ export class WatchedRun {
 
   /** A settled baseline stays, whoever took it, until one is asked for; a provisional one makes room. */
   async keep(baseline: Baseline, at: string): Promise<void> {
-    const before = this.#record?.baseline ?? null;
-    const isBetter =
-      before === null || baseline.kind === 'manual' || (before.kind === 'provisional' && baseline.kind === 'settled');
-    if (isBetter) await this.#save({ firstSeenAt: this.#record?.firstSeenAt ?? at, at, baseline });
+    await this.#save({ at, baseline });
   }
 
   async noteProfile(samples: number, at: string): Promise<void> {
-    const { firstSeenAt, baseline } = this.#record ?? { firstSeenAt: at, baseline: null };
-    await this.#save({ firstSeenAt, at, baseline, samples });
+    await this.#save({ at, baseline: null, samples });
   }
 
-  #ownBaseline(): Baseline | null {
-    return this.run.settled ?? this.run.provisional ?? null;
-  }
-
-  /** In memory also where it cannot be written. */
-  async #save(parts: { firstSeenAt: string; at: string; baseline: Baseline | null; samples?: number }): Promise<void> {
-    const { firstSeenAt, at, baseline, samples } = parts;
+  /** Onto what is there: other pods and other targets of this version write the same record. In memory also where it cannot be written. */
+  async #save({ at, baseline, samples }: { at: string; baseline: Baseline | null; samples?: number }): Promise<void> {
+    const stored = (await this.#state.read(this.key)) ?? this.#record;
+    const before = stored?.baseline ?? null;
     const record: VersionRecord = {
       format: 'sidescope-baseline',
       formatVersion: 1,
       ...this.key,
-      firstSeenAt,
+      firstSeenAt: stored?.firstSeenAt ?? at,
       lastSeenAt: at,
-      baseline,
-      profileSamples: samples ?? this.#record?.profileSamples ?? 0,
+      baseline: baseline !== null && isBetter(baseline, before) ? baseline : before,
+      profileSamples: samples ?? stored?.profileSamples ?? 0,
     };
     this.#record = record;
     await this.#state.write(record);
   }
+}
+
+function isBetter(baseline: Baseline, before: Baseline | null): boolean {
+  return (
+    before === null || baseline.kind === 'manual' || (before.kind === 'provisional' && baseline.kind === 'settled')
+  );
 }

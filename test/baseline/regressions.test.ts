@@ -232,6 +232,20 @@ test('a baseline that is asked for holds from then on, also for the next run of 
   expect(next.findings).toEqual([]);
 });
 
+test('several pods of one version write one record, and none takes from it what another one put there', async () => {
+  await using state = await stateDirectory();
+  await using late = new Bench({ directory: state.path });
+  await late.run(2);
+  {
+    await using early = new Bench({ directory: state.path });
+    await early.run(10);
+  }
+  // What this one makes of its first minutes is less than that.
+  await late.run(3);
+  expect((await late.state.read({ service: 'shop', version: '1.0.0' }))?.baseline?.kind).toBe('settled');
+  expect(late.regressions.baseline(undefined).settled?.kind).toBe('settled');
+});
+
 test('without a state directory that can be written the run is compared with itself, and the feature says why', async () => {
   await using state = await stateDirectory();
   const file = path.join(state.path, 'file');
