@@ -1,3 +1,5 @@
+import { gunzipSync } from 'node:zlib';
+import { Profile as PprofProfile } from 'pprof-format';
 import { describe, expect, it } from 'vitest';
 import { ProfileJoins } from '../../agent/requests/join.ts';
 import { TraceStore } from '../../agent/requests/trace-store.ts';
@@ -65,8 +67,24 @@ describe.each([18, 24])('a CPU profile of concurrent requests on Node %i', (node
     expect(cpu?.functions[0]?.name).toBe(trace?.topFunction?.name);
     expect(cpu?.cpuMs).toBeCloseTo(trace?.cpuMs ?? 0, 3);
     expect(cpu?.functions[0]?.selfErrorMs).toBeGreaterThan(0);
+    await using reader = await work.harness.store.open(work.profile.id);
+    const join = await work.joins.queryOf(work.profile);
+    const labels = labelsOf(gunzipSync(await work.harness.worker.convert(reader.path, 'pprof', { join })));
+    expect(labels.length).toBeGreaterThan(0);
+    for (const label of labels) {
+      const found = answer.requests.find(({ traceId }) => traceId === label['trace_id']);
+      expect(label).toEqual({ trace_id: found?.traceId, span_id: found?.spanId, span_name: found?.name });
+    }
   });
 });
+
+/** Of all samples that have any. */
+function labelsOf(pprof: Uint8Array): Record<string, string>[] {
+  const { sample, stringTable } = PprofProfile.decode(pprof);
+  const text = (index: number | bigint): string => stringTable.strings[Number(index)] ?? '';
+  const labels = sample.map(({ label }) => Object.fromEntries(label.map(({ key, str }) => [text(key), text(str)])));
+  return labels.filter((each) => Object.keys(each).length > 0);
+}
 
 it('goes by time alone, and is less sure, where the active span is not read', async () => {
   await using work = await profileWork(
