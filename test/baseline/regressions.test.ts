@@ -12,6 +12,7 @@ import { baselineViewSchema } from '../../protocol/rest/baseline.ts';
 import { regressionCheckSchema, regressionListSchema } from '../../protocol/rest/regressions.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
+import { Trace } from '../../agent/requests/trace.ts';
 import { SidescopeError } from '../../protocol/error.ts';
 import { fakeOperation, fakeTarget } from '../http/fakes.ts';
 import { SimulatedProcess } from '../memory/simulated-process.ts';
@@ -24,6 +25,7 @@ const startMs = Date.UTC(2026, 0, 31);
 class Bench implements AsyncDisposable {
   readonly monitor = new EventEmitter<{ vitals: [Vitals] }>();
   readonly captures = new EventEmitter<{ change: [Operation] }>();
+  readonly traces = new EventEmitter<{ settled: [Trace] }>();
   readonly raised: Condition[] = [];
   readonly settled: string[] = [];
   readonly findings: FindingChange[] = [];
@@ -34,6 +36,9 @@ class Bench implements AsyncDisposable {
   version: string | null = '1.0.0';
   instanceId = '1-1';
   bornMs = startMs;
+  /** Requests per window, 20 ms each. */
+  requests = 0;
+  pid: number | null = 42;
   /** Of the target: the wall clock that vitals carry. */
   wallMs = 0;
   readonly #process = new SimulatedProcess({
@@ -62,7 +67,7 @@ class Bench implements AsyncDisposable {
       },
       monitor: this.monitor,
       captures: this.captures,
-      traces: new EventEmitter(),
+      traces: this.traces,
       series: undefined,
       identities: { identityOf: () => ({ name: 'shop', version: this.version, source: 'option' }) },
       alerts: {
@@ -90,6 +95,7 @@ class Bench implements AsyncDisposable {
     for (let step = 0; step < windows * 2; step++) {
       this.nowMs += 5_000;
       const uptimeMs = this.nowMs - this.bornMs;
+      for (let i = 0; i < this.requests / 2; i++) this.traces.emit('settled', traceOf(this.pid));
       const vitals = this.#process.read(uptimeMs, this.bornMs + this.wallMs);
       this.monitor.emit('vitals', {
         ...vitals,
@@ -105,6 +111,26 @@ class Bench implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.regressions[Symbol.asyncDispose]();
   }
+}
+
+function traceOf(pid: number | null): Trace {
+  const trace = new Trace('0'.repeat(32), startMs);
+  trace.summary = {
+    name: 'GET /a',
+    route: '/a',
+    kind: 'server',
+    method: 'GET',
+    statusCode: 200,
+    failed: false,
+    startMs,
+    durationMs: 20,
+    requests: 1,
+    isWhole: true,
+    shares: [],
+    serviceName: null,
+    pid,
+  };
+  return trace;
 }
 
 async function stateDirectory(): Promise<AsyncDisposable & { readonly path: string }> {
@@ -230,6 +256,43 @@ test('a baseline that is asked for holds from then on, also for the next run of 
   await next.run(8);
   expect(next.regressions.baseline(undefined).settled?.kind).toBe('manual');
   expect(next.findings).toEqual([]);
+});
+
+test('twice the CPU at twice the requests is explained, and at the same requests it is not', async () => {
+  await using state = await stateDirectory();
+  await using bench = new Bench({ directory: state.path });
+  bench.requests = 100;
+  await bench.run(9);
+  const { settled } = bench.regressions.baseline(undefined);
+  expect(settled).toMatchObject({
+    loadSource: 'spans',
+    measures: { load: { median: 10 }, 'cpu-per-request': { median: 30 } },
+  });
+  Object.assign(bench, { requests: 200, cores: 0.6 });
+  await bench.run(5);
+  expect(bench.regressions.open().map(({ metric, outcome, explanation }) => [metric, outcome, explanation])).toEqual([
+    ['cpu', 'explained', '2.0 times the requests, each at the CPU it had'],
+  ]);
+  expect(bench.raised).toEqual([]);
+  // The requests go, the CPU stays.
+  bench.requests = 100;
+  await bench.run(4);
+  expect(bench.raised.map(({ key }) => key)).toEqual(['cpu']);
+  expect(bench.findings.map(({ change, regression }) => `${change} ${regression.outcome}`)).toEqual([
+    'opened explained',
+    'updated sent',
+  ]);
+});
+
+test('requests of another process are not the load of this one', async () => {
+  await using state = await stateDirectory();
+  await using bench = new Bench({ directory: state.path });
+  Object.assign(bench, { requests: 100, pid: 43 });
+  await bench.run(9);
+  expect(bench.regressions.baseline(undefined).settled).toMatchObject({ loadSource: 'unknown' });
+  bench.pid = null;
+  await bench.run(1);
+  expect(bench.regressions.baseline(undefined).now['load']).toBeGreaterThan(0);
 });
 
 test('several pods of one version write one record, and none takes from it what another one put there', async () => {
