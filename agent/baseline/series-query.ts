@@ -27,9 +27,11 @@ export function listSeries({ store, targetId, nowMs }: SeriesReading, query: Ser
   const found = store.series(targetId).filter(matcher(query));
   const page = pageOf(found, query);
   const points = Math.min(pointsMax, Math.max(1, Math.floor(valuesMax / Math.max(1, page.series.length))));
+  const span = { fromMs, toMs };
+  const isAll = query.step === undefined && store.rowCount(targetId, span) <= Math.min(points, pointsDefault);
   const leastMs = Math.ceil((toMs - fromMs) / points);
-  const stepMs = Math.max(query.step ?? Math.floor((toMs - fromMs) / pointsDefault / 1_000) * 1_000, leastMs);
-  const rows = store.rows(targetId, { fromMs, toMs, stepMs });
+  const stepMs = isAll ? 0 : Math.max(query.step ?? Math.ceil((toMs - fromMs) / pointsDefault), leastMs);
+  const rows = store.rows(targetId, { ...span, stepMs: Math.max(1, stepMs) });
   const columns = columnsOf(
     rows,
     page.series.map(({ id }) => id),

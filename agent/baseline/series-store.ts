@@ -104,6 +104,13 @@ export class SeriesStore {
     );
   }
 
+  rowCount(targetId: string, { fromMs, toMs }: { fromMs: number; toMs: number }): number {
+    const query = 'SELECT count(*) AS rows FROM metric_scrapes WHERE target = ? AND at_ms >= ? AND at_ms <= ?';
+    return this.#index.inIndex('reading series', (database) =>
+      Number(database.prepare(query).get(targetId, fromMs, toMs)?.['rows']),
+    );
+  }
+
   /** The row nearest to a moment on one side of it. */
   rowBeside(targetId: string, { atMs, side }: { atMs: number; side: 'before' | 'after' }): ScrapeRow | undefined {
     const [comparison, order] = side === 'before' ? ['<=', 'DESC'] : ['>=', 'ASC'];

@@ -69,7 +69,7 @@ export const seriesQuery = z
     to: time.optional().describe('Default: now'),
     step: integer(1_000, 86_400_000, 'milliseconds')
       .optional()
-      .describe('Milliseconds between values; default: what gives 720 or fewer'),
+      .describe('Milliseconds between values; default: every page, or what gives 720 or fewer'),
     limit: integer(1, 500, 'series').optional().describe('Default 100'),
     cursor: cursor.optional(),
   })
