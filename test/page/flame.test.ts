@@ -8,6 +8,10 @@ import { parseCpuProfile } from '../../protocol/cpu-profile/parse.ts';
 import { encodePprof } from '../../protocol/cpu-profile/pprof.ts';
 import type { JoinInput } from '../../protocol/cpu-profile/spans.ts';
 import { bytesOf, fileOf } from '../cpu-profile/profiles.ts';
+import { operationListSchema, profileListSchema } from '../../protocol/rest/lists.ts';
+import { compile, lineOf } from '../source-map/compile.ts';
+import { openAgent } from '../support/agent.ts';
+import { startTarget } from '../support/target.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { axeFindings } from './accessible.ts';
 import type { Browser } from './browser.ts';
@@ -220,6 +224,46 @@ it('opens dropped files of every format, and nothing is uploaded', async () => {
   await writeFile(join(directory, 'cut.pb.gz'), files['shop.pb.gz'].subarray(0, 60));
   await page.locator('input[type=file]').first().setInputFiles(join(directory, 'cut.pb.gz'));
   await page.getByRole('alert').filter({ hasText: 'gzip data is cut short or damaged' }).waitFor();
+});
+
+it('shows the functions of the source, with their files and lines, of a minified program of a real agent', async () => {
+  await using program = await compile('minified-cjs');
+  await using target = await startTarget(program.main);
+  await using agent = await openAgent({ targets: [target.inspectorAddress] });
+  const call = async (path: string, method: string) => {
+    const headers = { authorization: `Bearer ${agent.token}` };
+    const response = await fetch(`${agent.url}/api/v1/profiling${path}`, { method, headers });
+    if (!response.ok) throw new Error(await response.text());
+    return (await response.json()) as unknown;
+  };
+  // Not before the agent has attached.
+  await waitFor(() => call('/cpu/start?duration=30000', 'POST'), { message: 'a CPU profile to begin' });
+  const isSampling = async () => {
+    const { operations } = operationListSchema.parse(await call('/operations', 'GET'));
+    return operations[0]?.progress.phase === 'sampling';
+  };
+  await waitFor(isSampling, { message: 'the profile to be sampled' });
+  await target.send({ ms: 300 });
+  await target.waitForOutput(/turned/);
+  const taken = await waitFor(
+    async () => {
+      await call('/cpu/stop', 'POST').catch(() => undefined);
+      return profileListSchema.parse(await call('/profiles', 'GET')).profiles[0];
+    },
+    { message: 'the profile to be kept' },
+  );
+  browser.complaints.length = 0;
+  const page = await browser.open(`${agent.url}/api/v1/profiling/ui#/profile/${taken.id}?token=${agent.token}`);
+  const row = page
+    .getByRole('table', { name: 'Functions of the profile' })
+    .getByRole('row')
+    .filter({ hasText: 'addSurcharges' });
+  await row.waitFor();
+  expect(await row.innerText()).toContain(`prices.ts:${await lineOf('function addSurcharges')}`);
+  await row.getByRole('button').click();
+  await row.getByText(/line \d+: /).waitFor();
+  await page.close();
+  expect(browser.complaints.join('\n')).toBe('');
 });
 
 it('takes names that want to be something else, one sample, great depth and 100,000 nodes', async () => {
