@@ -102,6 +102,31 @@ it('opens a file that is dropped, plain or compressed, and says what is wrong wi
   expect(browser.complaints.join('\n')).toBe('');
 });
 
+it('can be stopped while it reads, says when a download was cut, and reads again', async () => {
+  await using target = await startTarget('holds-sessions');
+  await using agent = await openAgent({ targets: [target.inspectorAddress] });
+  const id = await takeSnapshot(agent);
+  const bytes = await download(agent, id);
+  await using browser = await launchBrowser();
+  const { context } = browser;
+  const { promise: asked, resolve: onAsked } = Promise.withResolvers<undefined>();
+  // Never answered.
+  await context.route(/\/download\?/, () => onAsked(undefined));
+  const page = await browser.open(pageOf(agent, `/heap/${id}`));
+  page.setDefaultTimeout(20_000);
+  await asked;
+  await page.getByRole('button', { name: 'Stop' }).click();
+  await page.getByRole('alert').filter({ hasText: 'ended by you' }).waitFor();
+  await context.unroute(/\/download\?/);
+  await context.route(/\/download\?/, (route) => route.fulfill({ body: bytes.subarray(0, bytes.length / 2) }));
+  await page.getByRole('button', { name: 'Read it again' }).click();
+  await page.getByRole('alert').filter({ hasText: 'unreadable-profile' }).waitFor();
+  await context.unroute(/\/download\?/);
+  await page.getByRole('button', { name: 'Read it again' }).click();
+  await page.getByRole('row').filter({ hasText: 'Function' }).first().waitFor();
+  expect(browser.complaints.join('\n')).toBe('');
+});
+
 async function choose(page: Page, file: string): Promise<void> {
   await page.getByLabel(/Drop a \.heapsnapshot here/).setInputFiles(file);
 }
