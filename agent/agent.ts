@@ -49,7 +49,7 @@ import { createAudit, type Audit } from './telemetry/audit.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { logTargets } from './telemetry/log-targets.ts';
 import { observeOtlp } from './telemetry/otlp-metrics.ts';
-import { observeRegressions } from './telemetry/regression-metrics.ts';
+import { observeRegressions } from './telemetry/observe-regressions.ts';
 import { observeSpanReadings } from './telemetry/observe-span-readings.ts';
 import { observeTraces } from './telemetry/observe-traces.ts';
 import { observeScrapes } from './telemetry/observe-scrapes.ts';
