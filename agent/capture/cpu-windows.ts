@@ -9,6 +9,7 @@ import { keepJoined } from './keep-joined.ts';
 import type { ProfileWorker } from './profile-worker.ts';
 import { TargetRecorder } from './recorder-target.ts';
 import type { WindowDraft } from './recorder-windows.ts';
+import { SpanCapture, type SpanReadingOptions } from './span-reading.ts';
 import { WindowSpill } from './window-spill.ts';
 
 /** V8 answers with one message: 10 minutes at 1 ms have 7 MB, which it also builds as a string in the target. */
@@ -24,6 +25,7 @@ export interface ThreadParameters {
   readonly sourceMapPaths: readonly PathMapping[];
   readonly attachment: Attachment;
   readonly thread: AttachedThread;
+  readonly spanReading?: SpanReadingOptions | undefined;
 }
 
 /** `reason`: why it is not all that was asked for; null when it is. */
@@ -60,15 +62,16 @@ export async function recordWindows(
   job: CaptureJob,
   parameters: ThreadParameters & { feed: WindowFeed },
 ): Promise<ThreadResult> {
-  const { durationMs, intervalUs, thread } = parameters;
+  const { durationMs, intervalUs, attachment, thread, spanReading = { rateHz: 0 } } = parameters;
   const samples = Math.ceil((durationMs * 1000) / intervalUs);
   // Twice: the windows, compressed, and what they are joined to.
   const expectedBytes = 1024 * 1024 + samples * 16;
   const writer = await job.store.create(draftOf(job, thread.thread), { expectedBytes });
+  using spans = new SpanCapture(job, { attachment, thread, profileId: writer.profileId, options: spanReading });
   try {
     await using spill = new WindowSpill(`${writer.temporaryPath}.windows`);
-    const taken = await takeWindows(job, { ...parameters, spill });
-    return await keep(job, { ...parameters, writer, spill, taken });
+    const taken = await takeWindows(job, { ...parameters, spill, spans });
+    return await keep(job, { ...parameters, writer, spill, spans, taken });
   } catch (error) {
     await writer.abandon();
     throw error;
@@ -84,8 +87,9 @@ interface Taken {
 
 async function takeWindows(
   job: CaptureJob,
-  { attachment, thread, durationMs, feed, spill }: ThreadParameters & { feed: WindowFeed; spill: WindowSpill },
+  parts: ThreadParameters & { feed: WindowFeed; spill: WindowSpill; spans: SpanCapture },
 ): Promise<Taken> {
+  const { attachment, thread, durationMs, feed, spill, spans } = parts;
   const ending = new CaptureEnding(job.endEarly);
   // The recording itself is rescued by who owns it.
   using _exit = attachment.onExit(async () => ending.now('target-exit'));
@@ -100,7 +104,9 @@ async function takeWindows(
     job.record.progress({ ...job.record.view.progress, bytes: spill.sizeBytes });
   });
   job.record.progress({ phase: 'sampling', fraction: 0, bytes: 0 });
+  spans.start();
   const end = await untilEnd(ending, { durationMs, gone: thread.session.ended });
+  spans[Symbol.dispose]();
   // The last window comes in the exit, and nothing of ours may hold that.
   await hasLeftAtExit(attachment);
   await taking.end();
@@ -124,12 +130,14 @@ async function untilEnd(
 
 async function keep(
   job: CaptureJob,
-  parts: ThreadParameters & { writer: ArtifactWriter; spill: WindowSpill; taken: Taken },
+  parts: ThreadParameters & { writer: ArtifactWriter; spill: WindowSpill; spans: SpanCapture; taken: Taken },
 ): Promise<ThreadResult> {
-  const { worker, sourceMapPaths, durationMs, writer, spill } = parts;
+  const { worker, sourceMapPaths, durationMs, writer, spill, spans } = parts;
   const { end, first, last, pauseMs } = parts.taken;
   const tookMs = Math.round((last.endUs - first.startUs) / 1000);
   const early = earlyReason(end, { tookMs, durationMs });
+  const warnings: string[] = [];
+  await spans.finish(warnings);
   const profile = await keepJoined({
     store: job.store,
     worker,
@@ -140,7 +148,7 @@ async function keep(
     endedAtMs: last.endedAtMs,
     clock: last.facts.clock,
     pauseMs,
-    warnings: [],
+    warnings,
     incompleteReason: ({ gaps }) =>
       early ?? (gaps.length > 0 ? `${gaps.length} gaps, in which the target could not be sampled` : null),
   });

@@ -5,6 +5,8 @@ import { RecorderWindows, type WindowDraft } from '../../agent/capture/recorder-
 import type { AlertNotice } from '../../agent/alerts/alert-sink.ts';
 import { findHotFunctions } from '../../protocol/cpu-profile/hot-functions.ts';
 import { parseCpuProfile } from '../../protocol/cpu-profile/parse.ts';
+import { expressions, warmProfilerFunctions } from '../../protocol/inspector/expressions.ts';
+import { inspectorMethods } from '../../protocol/inspector/methods.ts';
 import type { Profile } from '../../protocol/rest/profile.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
 import { startRecordingProxy } from '../support/recording-proxy.ts';
@@ -76,6 +78,28 @@ async function burning({ pid }: { pid: number }): Promise<{ calls: number }> {
   await waitFor(() => ticks() - before >= 30, { message: '0.3 s of CPU' });
   return { calls: ticks() - before };
 }
+
+it('sends only what is on the closed list, and undoes what it did', async () => {
+  await using target = await startTarget('busy');
+  await using proxy = await startRecordingProxy(target.inspectorPort);
+  {
+    await using opened = await openRecorder(proxy.address, { tempo: { windowMs: 200 } });
+    await opened.recording();
+    await waitFor(() => opened.view().windows.length >= 3, { message: 'three windows' });
+  }
+  const sent = proxy.sent.map((text) => JSON.parse(text) as { method: string; params: Record<string, unknown> });
+  expect(sent.filter(({ method }) => !(inspectorMethods as readonly string[]).includes(method))).toEqual([]);
+  const texts = new Set([...Object.values(expressions), ...Object.values(warmProfilerFunctions)] as string[]);
+  const asked = sent.flatMap(({ params }) => params['expression'] ?? params['functionDeclaration'] ?? []);
+  expect(asked.filter((text) => !texts.has(text as string))).toEqual([]);
+  const count = (text: string): number => asked.filter((each) => each === text).length;
+  expect(count(warmProfilerFunctions.hold)).toBeGreaterThanOrEqual(3);
+  expect(count(warmProfilerFunctions.release)).toBe(count(warmProfilerFunctions.hold));
+  const methods = sent.map(({ method }) => method);
+  const calls = (name: string): number => methods.filter((method) => method === name).length;
+  expect(calls('Profiler.disable')).toBe(calls('Profiler.enable'));
+  expect(calls('Profiler.stop')).toBe(calls('Profiler.start'));
+});
 
 it('takes a profile without an interval from the windows, and steps aside for one with its own', async () => {
   await using target = await startTarget('busy');
