@@ -1,3 +1,4 @@
+import { ProfileDrop } from './profile-drop.tsx';
 import { ProfilesSection } from './profiles-section.tsx';
 import { StartSection } from './start-section.tsx';
 import type { ViewProps } from './view-props.ts';
@@ -8,6 +9,10 @@ export function View({ state, target, address }: ViewProps) {
     <>
       <StartSection state={state} target={target} />
       <ProfilesSection state={state} query={address.query} />
+      <section id="file" aria-labelledby="file-title">
+        <h3 id="file-title">A file of this machine</h3>
+        <ProfileDrop />
+      </section>
     </>
   );
 }

@@ -38,6 +38,7 @@ function Differences({ diff }: { diff: ProfileDiff }) {
           {amount(diff.activeBefore)}. After:{' '}
           <a href={hrefTo(`/profile/${encodeURIComponent(diff.after)}`)}>{diff.after}</a>, {amount(diff.activeAfter)}.
         </span>
+        <a href={hrefTo(`/profile/${encodeURIComponent(diff.after)}`, { against: diff.before })}>As a flame graph</a>
         <CopyText label="Copy as text" text={() => asText(diff)} />
       </p>
       {diff.functions.length === 0 ? (

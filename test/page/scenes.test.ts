@@ -26,7 +26,7 @@ it.each(scenes().map(({ name }) => name))(
     for (const event of scene.events ?? []) standIn.emit(event);
     await scene.ready(page);
     for (const theme of ['light', 'dark']) {
-      await page.getByLabel('Colours').selectOption(theme);
+      await page.getByRole('combobox', { name: 'Colours' }).selectOption(theme);
       expect(await axeFindings(page)).toEqual([]);
     }
     await page.setViewportSize({ width: 390, height: 844 });

@@ -28,7 +28,7 @@ for (const scene of chosen) {
   for (const [width, height] of sizes) {
     await page.setViewportSize({ width, height });
     for (const theme of ['light', 'dark']) {
-      await page.getByLabel('Colours').selectOption(theme);
+      await page.getByRole('combobox', { name: 'Colours' }).selectOption(theme);
       await scene.ready(page);
       await settled(page);
       await page.screenshot({
