@@ -1,8 +1,8 @@
-export const cpuDurationMs = { default: 30_000, min: 100, max: 3_600_000 } as const;
+export const cpuDurationMs = { default: 30_000, min: 100, max: 86_400_000 } as const;
 /** V8's own floor is lower, but 100 µs already costs 22 % of the target's CPU. */
 export const cpuIntervalUs = { default: 1_000, min: 50, max: 1_000_000 } as const;
-/** One hour at 1 ms is 3.6 M samples: about 40 MB in one message, which V8 builds as one string in the target. */
-export const cpuMaxSamples = 4_000_000;
+/** What is over 600,000 is recorded in windows, so the target never holds more; this is what the readers of the joined file take: four hours at 1 ms, or a day at 6 ms. */
+export const cpuMaxSamples = 15_000_000;
 export const samplingDurationMs = { default: 60_000, min: 1_000, max: 3_600_000 } as const;
 export const samplingIntervalBytes = { default: 524_288, min: 4_096, max: 67_108_864 } as const;
 /**

@@ -231,7 +231,7 @@ it('refuses what it cannot do before the target is touched', async () => {
   });
   await expect(harness.captures.startCpu({ ...me, durationMs: 3_600_000, intervalUs: 100 })).rejects.toMatchObject({
     code: 'too-many-samples',
-    details: { samples: 36_000_000, limit: 4_000_000 },
+    details: { samples: 36_000_000, limit: 15_000_000 },
   });
   target.kill();
   await waitFor(() => harness.targets.list()[0]?.state.state !== 'attached', { message: 'the end to be seen' });

@@ -209,13 +209,13 @@ describe('requests of web pages', () => {
 
 describe('parameters', () => {
   test.each([
-    ['duration=0', 'duration', 'must be between 100 and 3600000 milliseconds', '0'],
-    ['duration=-1', 'duration', 'must be between 100 and 3600000 milliseconds', '-1'],
+    ['duration=0', 'duration', 'must be between 100 and 86400000 milliseconds', '0'],
+    ['duration=-1', 'duration', 'must be between 100 and 86400000 milliseconds', '-1'],
     ['duration=abc', 'duration', 'must be a whole number of milliseconds', 'abc'],
     ['duration=1e99', 'duration', 'must be a whole number of milliseconds', '1e99'],
     ['duration=', 'duration', 'must be a whole number of milliseconds', ''],
     ['duration=%20500', 'duration', 'must be a whole number of milliseconds', ' 500'],
-    ['duration=3600001', 'duration', 'must be between 100 and 3600000 milliseconds', '3600001'],
+    ['duration=86400001', 'duration', 'must be between 100 and 86400000 milliseconds', '86400001'],
     ['interval=49', 'interval', 'must be between 50 and 1000000 microseconds', '49'],
     ['thread=../main', 'thread', 'must be main, all, or the id of a thread', '../main'],
     ['wait=maybe', 'wait', 'must be true or false', 'maybe'],

@@ -112,15 +112,15 @@ describe('the CPU form', () => {
   });
 
   it.each([
-    ['0', '', 'The duration must be between 0.1 s and 1 h.'],
-    ['-1', '', 'The duration must be between 0.1 s and 1 h.'],
-    ['abc', '', 'The duration must be between 0.1 s and 1 h.'],
-    ['1e99', '', 'The duration must be between 0.1 s and 1 h.'],
-    ['', '', 'The duration must be between 0.1 s and 1 h.'],
-    ['3601', '', 'The duration must be between 0.1 s and 1 h.'],
+    ['0', '', 'The duration must be between 0.1 s and 1 d.'],
+    ['-1', '', 'The duration must be between 0.1 s and 1 d.'],
+    ['abc', '', 'The duration must be between 0.1 s and 1 d.'],
+    ['1e99', '', 'The duration must be between 0.1 s and 1 d.'],
+    ['', '', 'The duration must be between 0.1 s and 1 d.'],
+    ['86401', '', 'The duration must be between 0.1 s and 1 d.'],
     ['30', '49', 'The interval must be a whole number of microseconds between 50 and 1,000,000.'],
     ['30', '99.5', 'The interval must be a whole number of microseconds between 50 and 1,000,000.'],
-    ['3600', '100', 'That is 36,000,000 samples; one profile holds 4,000,000. Sample less often.'],
+    ['3600', '100', 'That is 36,000,000 samples; one profile holds 15,000,000. Sample less often.'],
   ])('says why it refuses %s s every "%s" µs', (durationSeconds, intervalUs, error) => {
     expect(readCpuChoice({ durationSeconds, intervalUs })).toEqual({ error });
   });
