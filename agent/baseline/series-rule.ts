@@ -27,7 +27,8 @@ export function parseSeriesRule(text: string): SeriesRule | undefined {
   if (share === 0 || (sign === '-' && share > 1)) return undefined;
   return {
     text: text.slice(0, text.indexOf(') ') + 1),
-    read: quantile === undefined ? (kind as 'value' | 'rate') : { quantile: Number((Number(quantile) / 100).toFixed(6)) },
+    read:
+      quantile === undefined ? (kind as 'value' | 'rate') : { quantile: Number((Number(quantile) / 100).toFixed(6)) },
     name,
     labels,
     direction: sign === '-' ? -1 : 1,
