@@ -15,7 +15,7 @@ const swatchNames = Object.keys(words) as SwatchName[];
 /** What each colour means; the graph takes its colours from these very elements, so that both are the same in every theme. */
 export function FlameLegend({ change, legend }: { change: boolean; legend: RefObject<HTMLUListElement | null> }) {
   return (
-    <ul class="legend" ref={legend} aria-label="Colours">
+    <ul class="legend" ref={legend} aria-label="Legend">
       {swatchNames.map((name) => (
         <li key={name} hidden={change !== name in changeWords}>
           <span class={`swatch swatch-${name}`} data-swatch={name} aria-hidden="true" /> {words[name]}

@@ -1,5 +1,6 @@
 import type { Page } from 'playwright-core';
 import type { SidescopeEvent } from '../../protocol/rest/event.ts';
+import { profileScenes } from './profile-scenes.ts';
 import { sampleAlert, sampleDeath } from './incident-samples.ts';
 import { sampleHotFunctions, sampleRoute, sampleTimeline } from './request-samples.ts';
 import { sampleDiff, sampleRegression } from './regression-samples.ts';
@@ -73,6 +74,7 @@ export function scenes(): Scene[] {
       events: [vitals],
       ready: charts,
     },
+    ...profileScenes(),
     {
       name: 'captures',
       path: '/captures',
