@@ -227,7 +227,9 @@ export class LeakJudge {
     if (!isTrusted && !isUrgent && windows.length < garbageWindows)
       return settled('garbage may be in it: too few collections of the whole heap so far');
     if (!isTrusted) return suspect('no collection of the whole heap was seen yet, so it may be garbage');
-    const record = Math.max(...earlier.filter(({ atMs }) => atMs < trend.firstMs).map(({ value }) => value));
+    // RSS minus the heap falls when V8 takes memory that it does not touch yet, and rises as it does.
+    const before = [...earlier, ...windows.filter(({ isFloor }) => isFloor)].filter(({ atMs }) => atMs < trend.firstMs);
+    const record = Math.max(...before.map(({ value }) => value));
     if (trend.level < 1.02 * record) return suspect(`it held ${mb(record)} before`);
     const steadiness = trend.steadiness ?? 1;
     // Of few points the halves say little.

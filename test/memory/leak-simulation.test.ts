@@ -1,6 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { ProcessShape } from './simulated-process.ts';
 import { simulate } from './simulation.ts';
+
+// A day is a second or two of CPU, on a busy machine half a minute.
+vi.setConfig({ testTimeout: 120_000 });
 
 const hourMs = 3_600_000;
 const base = {
