@@ -33,7 +33,7 @@ export function profileScenes() {
       name: 'profile-diff',
       path: '/profile/p-1?against=p-0',
       world,
-      ready: async (page) => {
+      ready: async (page: Page) => {
         await page.getByRole('table', { name: /share changed/ }).waitFor();
         await drawn(page);
       },
@@ -42,7 +42,7 @@ export function profileScenes() {
       name: 'profile-choice',
       path: '/profile',
       world,
-      ready: (page) => page.getByText('Drop a .cpuprofile').waitFor(),
+      ready: (page: Page) => page.getByText('Drop a .cpuprofile').waitFor(),
     },
   ];
 }
