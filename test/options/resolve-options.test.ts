@@ -35,6 +35,8 @@ describe('without anything given', () => {
       otlpForwardTraces: undefined,
       otlpForwardHeaders: undefined,
       spanReadingRate: 20,
+      flightRecorder: false,
+      heapAnalysis: false,
       otlpForwardQueueBytes: 32 * 2 ** 20,
       target: [{ host: '127.0.0.1', port: 9229 }],
       inspectorLifetime: 'always',
