@@ -5,6 +5,7 @@ import { nearestName } from './options/nearest-name.ts';
 import { resolveOptions } from './options.ts';
 import type { Agent } from './agent.ts';
 import type { ResolvedOptions } from './options.ts';
+import { smallStart } from './telemetry/small-start.ts';
 import { version } from './version.ts';
 
 /** As shells and getopt have it: the command line was wrong. */
@@ -55,10 +56,12 @@ async function runAgent(): Promise<void> {
 
 async function serve(resolved: ResolvedOptions): Promise<void> {
   const { options, problems } = resolved;
+  const starting = smallStart();
   // Not at the top: a command has no use for them, and runs in the memory limit of the agent beside it.
   const [{ startAgent }, { createLog }] = await Promise.all([import('./agent.ts'), import('./telemetry/log.ts')]);
   const log = createLog({ level: options.logLevel, isPretty: hasTty });
   const agent = await startAgent(resolved, { log, environment: downwardApi(process.env) });
+  starting[Symbol.dispose]();
   const failed = agent.features().filter(({ state }) => state === 'failed');
   if (options.strict && failed.length > 0) {
     const lines = [
