@@ -131,6 +131,9 @@ export class Api {
   timeline = (traceId: string, signal?: AbortSignal) =>
     this.#json<TimelineDetail>(`/timelines/${encodeURIComponent(traceId)}`, { signal });
 
+  recentRoutes = (since: string, signal?: AbortSignal) =>
+    this.#json<RouteList>('/routes', { query: { since, limit: 10 }, signal });
+
   routes = (signal?: AbortSignal) => this.#json<RouteList>('/routes', { signal });
 
   hotFunctions = (signal?: AbortSignal) => this.#json<HotFunctions>('/hot-functions', { signal });

@@ -1,14 +1,14 @@
 import type { SeriesValues } from '../../protocol/rest/vitals.ts';
 import { formatBytes, formatDuration, formatShare } from '../format.ts';
 
-export interface ChartSeries {
+export interface ChartSeries<Values = SeriesValues> {
   readonly label: string;
-  readonly read: (values: SeriesValues) => number | null;
+  readonly read: (values: Values) => number | null;
   /** A bound and no measurement: dashed, and left out of the scale while it is far above. */
   readonly isLimit?: boolean;
 }
 
-export interface ChartPlan {
+export interface ChartPlan<Values = SeriesValues> {
   readonly id: string;
   readonly title: string;
   readonly format: (value: number) => string;
@@ -16,7 +16,7 @@ export interface ChartPlan {
   readonly isBinary?: boolean;
   /** The scale never ends below: a quiet process does not look like a storm. */
   readonly leastTop: number;
-  readonly series: readonly ChartSeries[];
+  readonly series: readonly ChartSeries<Values>[];
 }
 
 const MiB = 1024 * 1024;
@@ -95,7 +95,7 @@ const headroom = 1.12;
 
 /** Where the y axis ends, for values that are shown now; limits as they were last. */
 export function topOf(
-  plan: ChartPlan,
+  plan: ChartPlan<never>,
   shown: { readonly highest: number; readonly limits: readonly number[] },
 ): number {
   const highest = Math.max(shown.highest, 0);

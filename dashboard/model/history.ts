@@ -1,15 +1,15 @@
 import type { SeriesName, SeriesValues, Vitals, VitalsPoint } from '../../protocol/rest/vitals.ts';
 
-export interface HistoryPoint {
+export interface HistoryPoint<Values = SeriesValues> {
   readonly atMs: number;
-  readonly values: SeriesValues;
+  readonly values: Values;
 }
 
 /** Readings of one target, oldest first, in steps. Appending keeps it bounded: a page that is open for a day holds no more than one hour old. */
-export interface History {
+export interface History<Values = SeriesValues> {
   readonly targetId: string;
   readonly stepMs: number;
-  readonly points: readonly HistoryPoint[];
+  readonly points: readonly HistoryPoint<Values>[];
 }
 
 /** 5 s for an hour is 720; twice that is drawn without effort. */
@@ -79,12 +79,12 @@ function merge(older: SeriesValues, newer: SeriesValues): SeriesValues {
 }
 
 /** The x column in seconds and one column per series. Where readings are missing there is a point without values: a gap, not a line across it. */
-export function columnsOf(
-  history: History,
-  read: readonly ((values: SeriesValues) => number | null)[],
+export function columnsOf<Values>(
+  history: History<Values>,
+  read: readonly ((values: Values) => number | null)[],
 ): (number | null)[][] {
   const columns: (number | null)[][] = [[], ...read.map(() => [])];
-  const add = (atMs: number, values: SeriesValues | null): void => {
+  const add = (atMs: number, values: Values | null): void => {
     columns[0]?.push(atMs / 1000);
     for (const [index, of] of read.entries()) columns[index + 1]?.push(values === null ? null : of(values));
   };

@@ -7,15 +7,16 @@ import type { TimeRange } from '../model/time-range.ts';
 import type { ChartHandle } from './uplot-chart.ts';
 import { drawChart } from './uplot-chart.ts';
 
+/** What all charts of a view have in common. */
+export interface TimeAxis {
+  readonly range: TimeRange;
+  readonly marks: readonly Mark[];
+  readonly onBrush: (range: { fromMs: number; toMs: number }) => void;
+  readonly onReset: () => void;
+}
+
 /** A chart with its legend; the values are those under the cursor, else the newest. */
-export function Chart(props: {
-  plan: ChartPlan;
-  history: History;
-  range: TimeRange;
-  marks: readonly Mark[];
-  onBrush: (range: { fromMs: number; toMs: number }) => void;
-  onReset: () => void;
-}) {
+export function Chart<Values>(props: TimeAxis & { plan: ChartPlan<Values>; history: History<Values> }) {
   const { plan, history, range, marks } = props;
   const box = useRef<HTMLDivElement>(null);
   const handle = useRef<ChartHandle | null>(null);

@@ -11,6 +11,8 @@ import { MarksLane } from './marks-lane.tsx';
 import { setQuery } from './navigation.ts';
 import { useNow } from './page-context.ts';
 import { ProblemNote, Time } from './parts.tsx';
+import { RequestCharts } from './request-charts.tsx';
+import { SeriesCharts } from './series-charts.tsx';
 import { useHistory } from './use-history.ts';
 import '../style/charts.css';
 
@@ -21,7 +23,7 @@ export function ChartsSection(props: {
   state: PageState;
   target: Target;
   query: Readonly<Record<string, string>>;
-  /** Default: those of the overview. */
+  /** Default: those of the overview, with requests and chosen series below them. */
   plans?: readonly ChartPlan[];
 }) {
   const { state, target, query, plans = chartPlans } = props;
@@ -34,6 +36,7 @@ export function ChartsSection(props: {
     [profiles.items, stalls, alerts, deaths, target, nowMs],
   );
   const show = (chosen: { fromMs: number; toMs: number } | null): void => setQuery(writeRange(chosen));
+  const axis = { range, marks, onBrush: show, onReset: () => show(null) };
   return (
     <section id="charts" aria-labelledby="charts-title">
       <div class="title">
@@ -84,17 +87,21 @@ export function ChartsSection(props: {
           )}
           <div class="charts">
             {plans.map((plan) => (
-              <Chart
-                key={plan.id}
-                plan={plan}
-                history={history}
-                range={range}
-                marks={marks}
-                onBrush={show}
-                onReset={() => show(null)}
-              />
+              <Chart key={plan.id} plan={plan} history={history} {...axis} />
             ))}
           </div>
+        </>
+      )}
+      {plans === chartPlans && (
+        <>
+          <RequestCharts state={state} axis={axis} />
+          <SeriesCharts
+            feature={state.info?.features.find(({ name }) => name === 'metrics')}
+            targetId={target.id}
+            query={query}
+            axis={axis}
+            nowMs={nowMs}
+          />
         </>
       )}
     </section>

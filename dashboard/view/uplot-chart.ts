@@ -30,7 +30,7 @@ const dashes = [[], [6, 3], [2, 3]] as const;
 const sharedCursor = 'overview';
 
 /** One chart inside `box`, as wide as it. Everything drawn is in the colours that the style sheet has now. */
-export function drawChart(box: HTMLElement, plan: ChartPlan, callbacks: ChartCallbacks): ChartHandle {
+export function drawChart(box: HTMLElement, plan: ChartPlan<never>, callbacks: ChartCallbacks): ChartHandle {
   let content: ChartContent = { columns: [[], ...plan.series.map(() => [])], range: { fromMs: 0, toMs: 1 }, marks: [] };
   let chart: uPlot | null = null;
   const build = (): void => {
@@ -69,7 +69,7 @@ function alignedOf({ columns }: ChartContent): uPlot.AlignedData {
   return columns as unknown as uPlot.AlignedData;
 }
 
-function fit(chart: uPlot, plan: ChartPlan, { columns, range }: ChartContent): void {
+function fit(chart: uPlot, plan: ChartPlan<never>, { columns, range }: ChartContent): void {
   const [xs = [], ...series] = columns;
   const [from, to] = [range.fromMs / 1000, range.toMs / 1000];
   let highest = 0;
@@ -96,7 +96,7 @@ const binarySteps = Array.from({ length: 30 }, (_, power) => 2 ** (power + 10));
 
 interface Drawing {
   readonly box: HTMLElement;
-  readonly plan: ChartPlan;
+  readonly plan: ChartPlan<never>;
   readonly callbacks: ChartCallbacks;
   readonly marks: () => readonly Mark[];
 }
