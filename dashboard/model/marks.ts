@@ -1,8 +1,10 @@
 import type { AlertSummary } from '../../protocol/rest/alerts.ts';
 import type { Profile } from '../../protocol/rest/profile.ts';
+import type { Regression } from '../../protocol/rest/regressions.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import type { DeathSummary } from './page-state.ts';
+import { amountOf, changeOf } from './regression-words.ts';
 import { kindWords } from './words.ts';
 import { stallLength, stallPlace } from './vitals-words.ts';
 
@@ -10,6 +12,7 @@ export const markKinds = {
   death: { word: 'Death', sign: '✕' },
   alert: { word: 'Alert', sign: '!' },
   stall: { word: 'Stall', sign: '■' },
+  regression: { word: 'Regression', sign: '↗' },
   capture: { word: 'Capture', sign: '●' },
   start: { word: 'Start', sign: '▲' },
 } as const;
@@ -32,12 +35,14 @@ export interface MarkSources {
   readonly stalls: readonly Stall[];
   readonly alerts: readonly AlertSummary[];
   readonly deaths: readonly DeathSummary[];
+  readonly regressions: readonly Regression[];
   readonly target: Target;
   readonly nowMs: number;
 }
 
 /** All of one target, newest first. */
-export function marksOf({ profiles, stalls, alerts, deaths, target, nowMs }: MarkSources): Mark[] {
+export function marksOf(sources: MarkSources): Mark[] {
+  const { profiles, stalls, alerts, deaths, regressions, target, nowMs } = sources;
   const mine = <T extends { readonly targetId: string }>(list: readonly T[]): T[] =>
     list.filter(({ targetId }) => targetId === target.id);
   const marks = [
@@ -45,6 +50,7 @@ export function marksOf({ profiles, stalls, alerts, deaths, target, nowMs }: Mar
     ...mine(stalls).map(markOfStall),
     ...mine(alerts).map((alert) => markOfAlert(alert, nowMs)),
     ...mine(deaths).map(markOfDeath),
+    ...mine(regressions).map((regression) => markOfRegression(regression, nowMs)),
     ...startsOf(target),
   ];
   return marks.sort((a, b) => b.atMs - a.atMs);
@@ -100,6 +106,19 @@ function markOfDeath(death: DeathSummary): Mark {
     text: death.summary,
     path: '/alerts',
     query: { death: death.id },
+  };
+}
+
+function markOfRegression(regression: Regression, nowMs: number): Mark {
+  const { id, since, endedAt, title, unit, baseline, now, change } = regression;
+  return {
+    id: `regression-${id}`,
+    kind: 'regression',
+    atMs: Date.parse(since),
+    toMs: endedAt === null ? nowMs : Date.parse(endedAt),
+    text: `${title}: ${amountOf(baseline.median, unit)} to ${amountOf(now, unit)}, ${changeOf(change)}`,
+    path: '/regressions',
+    query: { regression: id },
   };
 }
 

@@ -3,25 +3,31 @@ import { amountOf, changeOf, outcomeWords, referenceWords } from '../model/regre
 import { Badge, Facts, Time } from './parts.tsx';
 
 /** What got worse so far, with what moved with it and what may be the cause. */
-export function RegressionHistory({ regressions, nowMs }: { regressions: readonly Regression[]; nowMs: number }) {
+export function RegressionHistory(props: {
+  regressions: readonly Regression[];
+  nowMs: number;
+  namedId: string | undefined;
+}) {
+  const { regressions, nowMs, namedId } = props;
   return (
     <section id="regressions" aria-labelledby="regressions-title">
       <h3 id="regressions-title">Regressions</h3>
       {regressions.length === 0 && <p class="empty">None was found.</p>}
       <ul class="incidents">
         {regressions.map((regression) => (
-          <Card key={regression.id} regression={regression} nowMs={nowMs} />
+          <Card key={regression.id} regression={regression} nowMs={nowMs} isNamed={regression.id === namedId} />
         ))}
       </ul>
     </section>
   );
 }
 
-function Card({ regression, nowMs }: { regression: Regression; nowMs: number }) {
+function Card(props: { regression: Regression; nowMs: number; isNamed: boolean }) {
+  const { regression, nowMs, isNamed } = props;
   const { title, unit, baseline, now, change, state, outcome, reference, load } = regression;
   const [tone, word] = outcomeWords[outcome];
   return (
-    <li class="card" aria-label={title}>
+    <li class={`card ${isNamed ? 'selected' : ''}`} aria-label={title}>
       <p class="incident-head">
         <Badge tone={state === 'open' ? tone : 'idle'}>{state === 'open' ? word : 'Over'}</Badge>
         <strong>{title}</strong>

@@ -24,7 +24,7 @@ import '../style/incidents.css';
 const lookEveryMs = 30_000;
 
 /** How the program is beside how it was: its own baseline, and the version before. */
-export function View({ state, target }: ViewProps) {
+export function View({ state, target, address }: ViewProps) {
   const { api } = usePage();
   const action = useAction();
   const nowMs = useNow(state.clockOffsetMs, lookEveryMs);
@@ -57,7 +57,13 @@ export function View({ state, target }: ViewProps) {
         <Missing problem={check.problem} />
         {check.value && <Comparison check={check.value} />}
       </section>
-      {history.value && <RegressionHistory regressions={history.value.regressions} nowMs={nowMs} />}
+      {history.value && (
+        <RegressionHistory
+          regressions={history.value.regressions}
+          nowMs={nowMs}
+          namedId={address.query['regression']}
+        />
+      )}
     </>
   );
 }

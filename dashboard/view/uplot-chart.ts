@@ -185,6 +185,7 @@ const markColours = {
   death: '--bad',
   alert: '--warn',
   stall: '--bad',
+  regression: '--warn',
   capture: '--busy',
   start: '--good',
 } as const satisfies Record<Mark['kind'], string>;

@@ -11,6 +11,7 @@ import { readKey, shortcuts } from '../../dashboard/model/shortcuts.ts';
 import { readRange, writeRange, zoomed } from '../../dashboard/model/time-range.ts';
 import { views } from '../../dashboard/views.ts';
 import { sampleAlert, sampleDeath } from './incident-samples.ts';
+import { sampleRegression } from './regression-samples.ts';
 import { ago, detachedTarget, sampleProfile, sampleStall, sampleTarget, sampleVitals } from './samples.ts';
 
 const nowMs = Date.parse(ago(0));
@@ -178,6 +179,7 @@ it('marks what happened to one target, and groups signs that would touch', () =>
     stalls,
     alerts: [sampleAlert()],
     deaths: [sampleDeath()],
+    regressions: [sampleRegression({ since: ago(200_000) }), sampleRegression({ id: 'r-x', targetId: 'other' })],
     target,
     nowMs,
   });
@@ -185,6 +187,7 @@ it('marks what happened to one target, and groups signs that would touch', () =>
     'stall-s-1',
     'stall-s-2',
     'profile-p-1',
+    'regression-r-1',
     'stall-s-300',
     'alert-a-1',
     'death-d-1',
@@ -193,7 +196,13 @@ it('marks what happened to one target, and groups signs that would touch', () =>
   expect(groups.filter(({ kind }) => kind === 'stall').map((group) => group.marks.length)).toEqual([2, 1]);
   expect(groups.some(({ kind }) => kind === 'death')).toBe(false);
   const close = layoutMarks(marks, { fromMs: nowMs - 600_000, toMs: nowMs, leastGap: 0.2 });
-  expect(close.map(({ kind, row }) => `${kind} ${row}`)).toEqual(['stall 0', 'capture 1', 'stall 0', 'alert 0']);
+  expect(close.map(({ kind, row }) => `${kind} ${row}`)).toEqual([
+    'stall 0',
+    'capture 1',
+    'regression 0',
+    'stall 1',
+    'alert 0',
+  ]);
 });
 
 describe('the list of profiles', () => {
