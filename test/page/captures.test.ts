@@ -71,6 +71,19 @@ it('compares two chosen profiles, the earlier first, and says what grew', async 
   expect(standIn.requests).toContain('GET /profiles/p-1/diff/p-2');
 });
 
+it('samples the heap for as long as was typed, in the mode that was chosen', async () => {
+  await using opened = await openAt('/captures');
+  const { page, standIn } = opened;
+  const form = page.getByRole('article', { name: 'Heap sampling' });
+  await form.getByText('All that is allocated').click();
+  await form.getByLabel('For (seconds)').fill('500');
+  await form.getByText(/200,000 are the limit/).waitFor();
+  await form.getByLabel('For (seconds)').fill('20');
+  await form.getByRole('button', { name: 'Sample for 20 s' }).click();
+  await page.getByRole('listitem', { name: 'Heap sampling of shop' }).waitFor();
+  expect(standIn.requests).toContain('POST /heap/sampling/start?target=t1&thread=main&mode=churn&duration=20000');
+});
+
 it('leads from a sign above the charts to what was captured then', async () => {
   const startedAt = ago(300_000);
   await using opened = await openAt('/', {
@@ -78,12 +91,14 @@ it('leads from a sign above the charts to what was captured then', async () => {
     stalls: [sampleStall()],
     alerts: [sampleAlert()],
     deaths: [sampleDeath()],
+    regressions: [sampleRegression({ since: ago(200_000) })],
   });
   const { page } = opened;
   const signs = page.getByRole('group', { name: 'What happened' });
   await signs.getByRole('link', { name: /^Death: the kernel killed it/ }).waitFor();
   await signs.getByRole('link', { name: /^Alert: the heap grows/ }).waitFor();
-  await page.getByText('What happened: 4 in this time').click();
+  await signs.getByRole('link', { name: /^Regression: / }).waitFor();
+  await page.getByText('What happened: 5 in this time').click();
   await signs.getByRole('link', { name: 'Capture: CPU profile: renderReport report.js:88' }).click();
   const row = page.locator('tr.named');
   await row.waitFor();

@@ -74,6 +74,7 @@ export interface World {
   history: VitalsHistory | null;
   timelines: TimelineDetail[];
   routes: RouteList['routes'];
+  otherRoots: number;
   hot: HotFunctions;
   operations: Operation[];
   profiles: Profile[];
@@ -138,6 +139,7 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
     history: null,
     timelines: [],
     routes: [],
+    otherRoots: 0,
     hot: noHotFunctions,
     operations: [],
     profiles: [sampleProfile()],
@@ -226,7 +228,8 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
       }
       case 'GET /routes': {
         const now = new Date().toISOString();
-        const list = { from: now, to: now, quantileErrorShare: 0.05, sampling: null, routes: world.routes };
+        const { routes, otherRoots } = world;
+        const list = { from: now, to: now, quantileErrorShare: 0.05, sampling: null, otherRoots, routes };
         return sendJson(response, routeListSchema.parse(list));
       }
       case 'GET /hot-functions':
@@ -247,7 +250,7 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
       case 'POST /cpu':
         return id === 'start' ? sendStarted(response, 'cpu', url) : sendEnded(response, 'partial');
       case 'POST /heap':
-        return sendStarted(response, 'heap-snapshot', url);
+        return sendStarted(response, id === 'sampling' ? 'heap-sampling' : 'heap-snapshot', url);
       case 'DELETE /operations':
         return sendEnded(response, 'cancelled');
       case 'POST /profiles': {
