@@ -1,7 +1,11 @@
 import fs from 'node:fs';
 import os from 'node:os';
+import http from 'node:http';
 import path from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openAdminServer } from '../../agent/http/admin-server.ts';
 import { createAdminApp } from '../../agent/http/app.ts';
 import { problemKinds } from '../../protocol/rest/problem.ts';
 import { apiPath, routes } from '../../protocol/rest/routes.ts';
@@ -16,6 +20,7 @@ beforeAll(() => {
   fs.mkdirSync(path.join(directory, 'speedscope'));
   fs.writeFileSync(path.join(directory, 'index.html'), '<!doctype html><title>page</title>');
   fs.writeFileSync(path.join(directory, 'assets/main-abc123.js'), 'script');
+  fs.writeFileSync(path.join(directory, 'assets/main-abc123.js.gz'), gzipSync('script'));
   fs.writeFileSync(path.join(directory, 'speedscope/index.html'), 'speedscope');
   fs.writeFileSync(path.join(directory, 'speedscope/speedscope-Y2522XSH.js'), 'script');
   fs.writeFileSync(path.join(directory, '.hidden'), 'hidden');
@@ -58,6 +63,27 @@ describe('the page', () => {
     const etag = (await get('/ui')).headers.get('etag') ?? '';
     const again = await get('/ui', { headers: { 'if-none-match': etag } });
     expect([again.status, await again.text()]).toEqual([304, '']);
+  });
+
+  test('goes over the wire as the build packed it, to who takes gzip', async () => {
+    const services = await fakeServices({ pageDirectory: directory });
+    await using server = await openAdminServer(services, { host: '127.0.0.1', port: 0 });
+    const ask = async (file: string, headers: http.OutgoingHttpHeaders) => {
+      const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
+      http.get(`${server.url}${apiPath}/ui/${file}`, { headers, agent: false }, resolve).on('error', reject);
+      const response = await promise;
+      const { 'content-encoding': coding, etag = '', vary } = response.headers;
+      return { status: response.statusCode, bytes: await buffer(response), coding, etag, vary };
+    };
+    const packed = await ask('assets/main-abc123.js', { 'accept-encoding': 'br, gzip' });
+    expect(packed).toMatchObject({ status: 200, coding: 'gzip', vary: expect.stringContaining('Accept-Encoding') });
+    expect(gunzipSync(packed.bytes).toString()).toBe('script');
+    const plain = await ask('assets/main-abc123.js', { 'accept-encoding': 'gzip;q=0' });
+    expect([plain.coding, plain.bytes.toString()]).toEqual([undefined, 'script']);
+    expect(plain.etag).not.toBe(packed.etag);
+    const again = await ask('assets/main-abc123.js', { 'accept-encoding': 'gzip', 'if-none-match': packed.etag });
+    expect([again.status, again.bytes.byteLength]).toEqual([304, 0]);
+    expect((await ask('index.html', { 'accept-encoding': 'gzip' })).coding).toBeUndefined();
   });
 
   test('has a policy of its own for speedscope: inline styles and WebAssembly, still no foreign source', async () => {
@@ -104,7 +130,7 @@ describe('the contract', () => {
     };
     expect(document.openapi).toBe('3.1.0');
     for (const [name, route] of Object.entries<Route>(routes)) {
-      const found = document.paths[apiPath + route.path.replace(':id', '{id}')]?.[route.method.toLowerCase()];
+      const found = document.paths[apiPath + route.path.replace(/:(\w+)/g, '{$1}')]?.[route.method.toLowerCase()];
       if (route.hidden) {
         expect(found).toBeUndefined();
         continue;
