@@ -4,6 +4,7 @@ import { readRules, type RuleProblem } from './read-rules.ts';
 import type { Rule } from './rule.ts';
 
 const lookEveryMs = 5_000;
+const notAFile = 'not a regular file';
 
 export interface RulesFileOptions {
   readonly path: string;
@@ -59,6 +60,11 @@ export class RulesFile implements Disposable {
     try {
       const version = await fileVersion(path);
       if (version === this.#version) return;
+      if (version === notAFile) {
+        this.#version = version;
+        log.info({ path }, 'rules are not read from what is no regular file: the options took what it held');
+        return;
+      }
       const { rules, problems } = await readRules(await readSmallFile(path));
       this.#version = version;
       this.#problems = problems;
@@ -80,6 +86,9 @@ export class RulesFile implements Disposable {
 
 /** Changes whenever the file does, also when Kubernetes swaps the symbolic link above it. */
 async function fileVersion(path: string): Promise<string> {
-  const { ino, mtimeMs, ctimeMs, size } = await stat(path);
+  const stats = await stat(path);
+  // A pipe gives its text once, to the options; a second reader waits for ever, and the agent's end with it.
+  if (!stats.isFile()) return notAFile;
+  const { ino, mtimeMs, ctimeMs, size } = stats;
   return `${ino}:${mtimeMs}:${ctimeMs}:${size}`;
 }
