@@ -240,7 +240,7 @@ it('refuses a bad duration before it is sent', async () => {
   const { page, standIn } = opened;
   await page.getByRole('radio', { name: 'Custom' }).check();
   await page.getByLabel('Duration in seconds').fill('0');
-  await page.getByText('The duration must be between 0.1 s and 1 h.').waitFor();
+  await page.getByText('The duration must be between 0.1 s and 1 d.').waitFor();
   await page.getByRole('button', { name: 'Profile', exact: true }).click({ force: true });
   expect(standIn.requests.filter((request) => request.startsWith('POST'))).toEqual([]);
 });
