@@ -5,8 +5,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: ['**/node_modules/**'],
     pool: 'forks',
-    // Targets are real processes: two test files at once already keep two cores busy.
-    maxWorkers: 2,
+    // Most of a file's time is waiting for real processes; four at once make races on two cores.
+    maxWorkers: 3,
     testTimeout: 30_000,
     // Real processes on a shared machine: in CI a test that fails is run once more, and the report names it.
     retry: process.env['CI'] === undefined ? 0 : 1,

@@ -122,10 +122,10 @@ it('catches the next stall: the recorder is on until then, what it saw is kept, 
   expect(profiles).toMatchObject([
     { id: caught.profileId, trigger: { kind: 'rule', by: 'catch stall' }, labels: { caught: 'stall' } },
   ]);
-  // The block is in it, and what was before.
+  // What was before is in it; the start of a stall is known to one heartbeat, when it was noticed exactly.
   const { stalls } = await call<StallList>('GET /stalls');
   const [profile] = profiles;
-  expect(Date.parse(profile?.startedAt ?? '')).toBeLessThan(Date.parse(stalls.at(-1)?.startedAt ?? ''));
+  expect(Date.parse(profile?.startedAt ?? '')).toBeLessThan(Date.parse(stalls.at(-1)?.noticedAt ?? ''));
   expect(profile?.cpu?.idleShare).toBeLessThan(0.9);
   await waitFor(async () => (await state()) === 'off', { message: 'the recorder to be off' });
   expect(await firingsOf(call, 'stalls')).toMatchObject([
