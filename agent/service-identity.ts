@@ -1,3 +1,4 @@
+import type { SamplerSetting } from '../protocol/otlp/sampler.ts';
 import type { Target } from '../protocol/rest/target.ts';
 import { readDeclared, type DeclaredIdentity } from './source-maps/declared-identity.ts';
 import type { PathMapping } from './source-maps/target-files.ts';
@@ -72,6 +73,11 @@ export class ServiceIdentity {
       appVersion ?? declared.package.version,
     ];
     return { name: name ?? target.id, version: versions.find(isGiven) ?? null, source };
+  }
+
+  /** What the target's environment tells its OpenTelemetry SDK; undefined when that is nothing, or cannot be read. */
+  samplerOf(target: Target): SamplerSetting | undefined {
+    return this.#knownOf(target).declared.sampler;
   }
 
   #knownOf(target: Target): Known {

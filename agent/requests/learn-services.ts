@@ -25,12 +25,16 @@ export function learnServices(sink: SpanSink, learning: Learning): SpanSink {
   };
 }
 
-function learn({ attributes }: Resource, { targets, identities }: Learning): void {
+/** Whose spans they are: by the process id that the sender tells; without one it can only be the one target that there is. */
+export function targetOf({ attributes }: Resource, targets: readonly Target[]): Target | undefined {
   const pid = integerOf(attributes, 'process.pid');
-  const all = targets.list();
-  // Without a pid it can only be the one target that there is.
-  const target =
-    pid === undefined ? (all.length === 1 ? all[0] : undefined) : all.find(({ identity }) => identity?.pid === pid);
+  if (pid === undefined) return targets.length === 1 ? targets[0] : undefined;
+  return targets.find(({ identity }) => identity?.pid === pid);
+}
+
+function learn(resource: Resource, { targets, identities }: Learning): void {
+  const { attributes } = resource;
+  const target = targetOf(resource, targets.list());
   if (target === undefined) return;
   const name = textOf(attributes, 'service.name');
   const version = textOf(attributes, 'service.version');

@@ -14,7 +14,7 @@ interface ListOptions {
 /** `GET /routes`. */
 export function listRoutes(statistics: OperationStatistics, { sinceMs, limit, nowMs }: ListOptions): RouteList {
   const { fromMs, rows } = statistics.routes.read(sinceMs, nowMs);
-  const sampling = samplingOf(statistics);
+  const { note: sampling, weightOfOthers } = statistics.sampling.state();
   const merged = [...Map.groupBy(rows, ({ group, name }) => `${group}\n${name}`).values()];
   const routes = merged.map((parts): RouteStatistics => {
     const { name, group } = parts[0]!;
@@ -23,7 +23,7 @@ export function listRoutes(statistics: OperationStatistics, { sinceMs, limit, no
       kind: group as SpanKind,
       rows: parts.map(({ row }) => row),
       nowMs,
-      isSampled: sampling !== null,
+      weightOfOthers: sampling === null ? undefined : weightOfOthers,
     });
   });
   return {
@@ -31,6 +31,7 @@ export function listRoutes(statistics: OperationStatistics, { sinceMs, limit, no
     to: isoTime(nowMs),
     quantileErrorShare,
     sampling,
+    otherRoots: sum(statistics.otherRoots.read(sinceMs, nowMs).rows, ({ row }) => row.count),
     routes: routes.toSorted((a, b) => b.totalMs - a.totalMs).slice(0, limit),
   };
 }
@@ -41,19 +42,19 @@ export function listOperations(
   { sinceMs, limit, nowMs }: ListOptions,
 ): { from: string; to: string; spans: number; sampling: RouteList['sampling']; items: HotOperation[] } {
   const { fromMs, rows } = statistics.operations.read(sinceMs, nowMs);
-  const sampling = samplingOf(statistics);
+  const { note: sampling, weightOfOthers } = statistics.sampling.state();
   const merged = [...Map.groupBy(rows, ({ group, name }) => `${group}\n${name}`).values()];
   const allSelfMs = rows.reduce((sum, { row }) => sum + row.selfMs, 0);
   const items = merged.map((parts): HotOperation => {
     const { name, group } = parts[0]!;
     const sums = mergeOperations(parts.map(({ row }) => row));
-    const { count, estimatedCount, totalMs, selfMs, errors, place, durations, lastSeenMs } = sums;
+    const { count, totalMs, selfMs, errors, place, durations, lastSeenMs } = sums;
     return {
       kind: group as SpanKind,
       name,
       where: place,
       count,
-      estimatedCount: sampling === null ? null : Math.round(estimatedCount),
+      estimatedCount: sampling === null ? null : estimateOf([sums], weightOfOthers),
       averageMs: totalMs / count,
       totalMs,
       selfMs,
@@ -72,20 +73,24 @@ export function listOperations(
   };
 }
 
-export function samplingOf({ keptShare }: OperationStatistics): RouteList['sampling'] {
-  if (keptShare >= 1) return null;
-  const percent = Math.round(keptShare * 10_000) / 100;
-  return { keptShare, reason: `the sender keeps ${percent} % of its traces, as its tracestate says` };
+/** Null where some of them stand for nobody knows how many. */
+function estimateOf(rows: readonly Weighed[], weightOfOthers: number | null): number | null {
+  const others = sum(rows, (row) => row.unweightedCount);
+  if (others > 0 && weightOfOthers === null) return null;
+  return Math.round(sum(rows, (row) => row.weightedCount) + others * (weightOfOthers ?? 0));
 }
+
+type Weighed = Pick<OperationRow, 'weightedCount' | 'unweightedCount'>;
 
 function routeOf(options: {
   name: string;
   kind: SpanKind;
   rows: readonly RouteRow[];
   nowMs: number;
-  isSampled: boolean;
+  /** Undefined: nothing is sampled away. */
+  weightOfOthers: number | null | undefined;
 }): RouteStatistics {
-  const { name, kind, rows, nowMs, isSampled } = options;
+  const { name, kind, rows, nowMs, weightOfOthers } = options;
   const durations = new Histogram();
   const sharesMs = new Map<SpanKind, number>();
   for (const row of rows) {
@@ -103,7 +108,7 @@ function routeOf(options: {
     name,
     kind,
     count,
-    estimatedCount: isSampled ? Math.round(sum(rows, (row) => row.estimatedCount)) : null,
+    estimatedCount: weightOfOthers === undefined ? null : estimateOf(rows, weightOfOthers),
     ratePerSecond: count / (seenForMs / 1000),
     errors,
     errorShare: errors / count,
@@ -125,7 +130,8 @@ function mergeOperations(rows: readonly OperationRow[]): OperationRow {
   for (const row of rows) durations.merge(row.durations);
   return {
     count: sum(rows, (row) => row.count),
-    estimatedCount: sum(rows, (row) => row.estimatedCount),
+    weightedCount: sum(rows, (row) => row.weightedCount),
+    unweightedCount: sum(rows, (row) => row.unweightedCount),
     errors: sum(rows, (row) => row.errors),
     totalMs: sum(rows, (row) => row.totalMs),
     selfMs: sum(rows, (row) => row.selfMs),

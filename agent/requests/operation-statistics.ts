@@ -1,9 +1,10 @@
 import { textOf, integerOf } from '../../protocol/otlp/attributes.ts';
-import { sampledShare } from '../../protocol/otlp/sampling.ts';
+import { isServed } from '../../protocol/otlp/entry.ts';
 import type { SpanKind } from '../../protocol/otlp/span-kind.ts';
 import { spanKinds } from '../../protocol/otlp/span-kind.ts';
 import type { WaterfallRequest, WaterfallSpan } from '../../protocol/otlp/waterfall-span.ts';
 import { Histogram } from './histogram.ts';
+import { Sampling } from './sampling.ts';
 import { WindowedTable } from './windowed-table.ts';
 
 const maxOperations = 500;
@@ -17,8 +18,10 @@ export interface Place {
 
 export interface OperationRow {
   count: number;
-  /** What the count stands for where the sender keeps only a share of its traces. */
-  estimatedCount: number;
+  /** What those stand for of which it is known which share of its traces the sender keeps. */
+  weightedCount: number;
+  /** The others. */
+  unweightedCount: number;
   errors: number;
   totalMs: number;
   selfMs: number;
@@ -29,7 +32,8 @@ export interface OperationRow {
 
 export interface RouteRow {
   count: number;
-  estimatedCount: number;
+  weightedCount: number;
+  unweightedCount: number;
   errors: number;
   totalMs: number;
   firstSeenMs: number;
@@ -42,23 +46,25 @@ export interface RouteRow {
 
 /**
  * Counts of what the received spans say, by operation and by route, for the last hour. Every span counts once, also when it comes late; what was sampled away by its
- * sender is in `estimatedCount` alone.
+ * sender is in `weightedCount` alone.
  */
 export class OperationStatistics {
   readonly operations = new WindowedTable<OperationRow>({ maxRows: maxOperations, create: newOperation });
   readonly routes = new WindowedTable<RouteRow>({ maxRows: maxRoutes, create: newRoute });
-  /** The smallest share of its traces that a sender said it keeps. */
-  #keptShare = 1;
+  /** What is the root of a trace and serves no request: a job, a call at the start. */
+  readonly otherRoots = new WindowedTable<{ count: number }>({ maxRows: 1, create: () => ({ count: 0 }) });
+  readonly sampling: Sampling;
 
-  get keptShare(): number {
-    return this.#keptShare;
+  constructor(sampling: Sampling = new Sampling()) {
+    this.sampling = sampling;
   }
 
-  addSpan(one: WaterfallSpan, nowMs: number): void {
+  /** `entry`: of the request that it belongs to. */
+  addSpan(one: WaterfallSpan, entry: WaterfallSpan, nowMs: number): void {
     const { span, kind, operation, selfMs, failed } = one;
     const row = this.operations.row(kind, operation, nowMs);
     row.count += 1;
-    row.estimatedCount += this.#weightOf(one);
+    this.#weigh(row, one, entry);
     row.totalMs += span.durationMs;
     row.selfMs += selfMs;
     row.durations.add(span.durationMs);
@@ -67,13 +73,17 @@ export class OperationStatistics {
     row.place ??= placeOf(one);
   }
 
-  /** A request without its entry is not one: it is not counted here. */
+  /** For whole ones: a request without its entry is not one. */
   addRequest({ entry, name, spans }: WaterfallRequest, nowMs: number): void {
     const { span, kind, failed } = entry;
+    if (!isServed(span)) {
+      this.otherRoots.row('', '', nowMs).count += 1;
+      return;
+    }
     const row = this.routes.row(kind, name, nowMs);
     row.kind = kind;
     row.count += 1;
-    row.estimatedCount += this.#weightOf(entry);
+    this.#weigh(row, entry, entry);
     if (failed) row.errors += 1;
     row.totalMs += span.durationMs;
     row.durations.add(span.durationMs);
@@ -85,11 +95,10 @@ export class OperationStatistics {
       row.sharesMs.set(shareKind, (row.sharesMs.get(shareKind) ?? 0) + durationMs);
   }
 
-  #weightOf({ span }: WaterfallSpan): number {
-    const share = sampledShare(span);
-    if (share === undefined || share <= 0 || share >= 1) return 1;
-    this.#keptShare = Math.min(this.#keptShare, share);
-    return 1 / share;
+  #weigh(row: { weightedCount: number; unweightedCount: number }, one: WaterfallSpan, entry: WaterfallSpan): void {
+    const weight = this.sampling.weightOf(one.span, entry.span);
+    if (weight === undefined) row.unweightedCount += 1;
+    else row.weightedCount += weight;
   }
 }
 
@@ -120,7 +129,8 @@ function placeOf({ span: { attributes } }: WaterfallSpan): Place | null {
 function newOperation(): OperationRow {
   return {
     count: 0,
-    estimatedCount: 0,
+    weightedCount: 0,
+    unweightedCount: 0,
     errors: 0,
     totalMs: 0,
     selfMs: 0,
@@ -133,7 +143,8 @@ function newOperation(): OperationRow {
 function newRoute(): RouteRow {
   return {
     count: 0,
-    estimatedCount: 0,
+    weightedCount: 0,
+    unweightedCount: 0,
     errors: 0,
     totalMs: 0,
     firstSeenMs: Infinity,

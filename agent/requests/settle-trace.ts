@@ -17,8 +17,8 @@ export function settleTrace(
   const { requests } = buildWaterfall(spans);
   const counted = countedSpans === 0 ? undefined : new Set<Span>(spans.slice(0, countedSpans));
   for (const request of requests) {
-    for (const one of request.spans) if (!counted?.has(one.span)) statistics.addSpan(one, nowMs);
     const { entry, isWhole } = request;
+    for (const one of request.spans) if (!counted?.has(one.span)) statistics.addSpan(one, entry, nowMs);
     if (!isWhole || counted?.has(entry.span)) continue;
     statistics.addRequest(request, nowMs);
     counts.requests += 1;

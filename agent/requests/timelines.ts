@@ -18,6 +18,7 @@ import { HotProfiles, type HotProfilesOptions } from './hot-profiles.ts';
 import { Moments } from './moments.ts';
 import { listOperations, listRoutes } from './operation-list.ts';
 import { profilesDuring, stallsDuring } from './meanwhile.ts';
+import type { Sampling } from './sampling.ts';
 import { mainRequest } from './settle-trace.ts';
 import { timelineOf, timelineRows } from './timeline-view.ts';
 import { pageOfTraces } from './trace-query.ts';
@@ -37,6 +38,7 @@ export interface TimelinesOptions {
   /** Why no spans can come, such as a listener that is off; undefined when they can. */
   readonly obstacle?: () => string | undefined;
   readonly budgetBytes?: number | undefined;
+  readonly sampling?: Sampling | undefined;
   readonly now?: () => number;
 }
 
@@ -55,9 +57,9 @@ export class Timelines extends EventEmitter<{ requests: [RequestCounts] }> imple
     this.#options = options;
     this.#now = options.now ?? Date.now;
     this.#profiles = new HotProfiles({ store: options.store, read: options.readHotFunctions });
-    const { budgetBytes } = options;
+    const { budgetBytes, sampling } = options;
     this.sink = this.#resources.use(
-      new TraceStore({ now: this.#now, ...(budgetBytes !== undefined && { budgetBytes }) }),
+      new TraceStore({ now: this.#now, sampling, ...(budgetBytes !== undefined && { budgetBytes }) }),
     );
     this.sink.on('settled', () => this.#announce());
     const { monitor } = options;
@@ -140,6 +142,7 @@ export class Timelines extends EventEmitter<{ requests: [RequestCounts] }> imple
   #noSpans(): string {
     return (
       this.#options.obstacle?.() ??
+      this.sink.statistics.sampling.silence() ??
       'no spans came yet: start the application with OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318'
     );
   }

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Span } from '../../protocol/otlp/model.ts';
 import { isEntry } from '../../protocol/otlp/entry.ts';
 import { OperationStatistics } from './operation-statistics.ts';
+import type { Sampling } from './sampling.ts';
 import { settleTrace } from './settle-trace.ts';
 import type { SpanBatch, SpanSink } from './span-sink.ts';
 import { cutSpan, sizeOfSpan } from './span-size.ts';
@@ -41,7 +42,7 @@ export interface TraceStoreCounts {
  * Nothing runs while no trace waits.
  */
 export class TraceStore extends EventEmitter<{ settled: [Trace] }> implements SpanSink, Disposable {
-  readonly statistics = new OperationStatistics();
+  readonly statistics: OperationStatistics;
   readonly counts: TraceStoreCounts = {
     spans: 0,
     duplicates: 0,
@@ -62,8 +63,13 @@ export class TraceStore extends EventEmitter<{ settled: [Trace] }> implements Sp
   #keptBytes = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ budgetBytes = defaultTraceBytes, now = Date.now }: { budgetBytes?: number; now?: () => number } = {}) {
+  constructor({
+    budgetBytes = defaultTraceBytes,
+    now = Date.now,
+    sampling,
+  }: { budgetBytes?: number; now?: () => number; sampling?: Sampling | undefined } = {}) {
     super();
+    this.statistics = new OperationStatistics(sampling);
     this.#budgetBytes = budgetBytes;
     this.#now = now;
   }

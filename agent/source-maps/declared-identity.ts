@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { posix } from 'node:path';
+import { parseSampler, type SamplerSetting } from '../../protocol/otlp/sampler.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import { sourceMapContext } from './context.ts';
 import { TargetFiles, type PathMapping } from './target-files.ts';
@@ -14,6 +15,8 @@ interface NameAndVersion {
 export interface DeclaredIdentity {
   readonly otel: NameAndVersion;
   readonly package: NameAndVersion;
+  /** Which traces its OpenTelemetry SDK was told to keep. */
+  readonly sampler: SamplerSetting | undefined;
 }
 
 const maxPackageBytes = 256 * 1024;
@@ -21,30 +24,42 @@ const maxEnvironmentBytes = 1024 * 1024;
 const maxLevels = 20;
 const maxLength = 200;
 
-/** From the process's environment (two variables of OpenTelemetry, nothing else is kept) and the package.json above its main script, as far as they can be seen from here. Never throws. */
+/** From the process's environment (four variables of OpenTelemetry, nothing else is kept) and the package.json above its main script, as far as they can be seen from here. Never throws. */
 export function readDeclared(target: Target, mappings: readonly PathMapping[]): DeclaredIdentity {
   const context = sourceMapContext({ view: target }, mappings);
-  if (context === undefined) return { otel: {}, package: {} };
+  if (context === undefined) return { otel: {}, package: {}, sampler: undefined };
+  const variables = readEnvironment(context.process);
   return {
-    otel: readEnvironment(context.process),
+    otel: otelIdentity(variables),
+    sampler: parseSampler(
+      bounded(variables.get('OTEL_TRACES_SAMPLER')?.trim()),
+      bounded(variables.get('OTEL_TRACES_SAMPLER_ARG')),
+    ),
     package: readPackage(target.identity?.mainScript ?? null, { process: context.process, mappings }),
   };
 }
 
-function readEnvironment(process: TargetProcess): NameAndVersion {
+function readEnvironment(process: TargetProcess): ReadonlyMap<string, string> {
   const variables = new Map<string, string>();
   try {
     // Proves first that the pid is the target's.
-    if ('problem' in findTargetRoot(process)) return {};
+    if ('problem' in findTargetRoot(process)) return variables;
     const text = readFileSync(`/proc/${process.pid}/environ`, 'utf8').slice(0, maxEnvironmentBytes);
     for (const line of text.split('\0')) {
-      const [, name, value] = /^(OTEL_SERVICE_NAME|OTEL_RESOURCE_ATTRIBUTES)=(.*)$/s.exec(line) ?? [];
+      const [, name, value] = declaredVariable.exec(line) ?? [];
       if (name !== undefined && value !== undefined) variables.set(name, value);
     }
   } catch {
     // Gone meanwhile, or of another user: then there is nothing to know.
-    return {};
+    return variables;
   }
+  return variables;
+}
+
+const declaredVariable =
+  /^(OTEL_SERVICE_NAME|OTEL_RESOURCE_ATTRIBUTES|OTEL_TRACES_SAMPLER|OTEL_TRACES_SAMPLER_ARG)=(.*)$/s;
+
+function otelIdentity(variables: ReadonlyMap<string, string>): NameAndVersion {
   const attributes = new Map(
     (variables.get('OTEL_RESOURCE_ATTRIBUTES') ?? '').split(',').flatMap((pair) => {
       const at = pair.indexOf('=');

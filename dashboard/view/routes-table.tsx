@@ -1,5 +1,5 @@
 import type { RouteList } from '../../protocol/rest/timelines.ts';
-import { formatCount, formatDuration, formatShare } from '../format.ts';
+import { formatCount, formatDuration, formatShare, plural } from '../format.ts';
 import type { PageState } from '../model/page-state.ts';
 import { KindShares } from './kind-shares.tsx';
 import { usePage } from './page-context.ts';
@@ -16,7 +16,9 @@ export function RoutesTable({ state, onRoute }: { state: PageState; onRoute: (ro
   });
   if (problem !== null) return <ProblemNote problem={problem} />;
   if (value === null) return null;
-  if (value.routes.length === 0) return <NoSpans state={state} />;
+  if (value.routes.length === 0) {
+    return value.otherRoots === 0 ? <NoSpans state={state} /> : <p class="empty">{otherRootsText(value)}</p>;
+  }
   return (
     <>
       <SamplingNote sampling={value.sampling} />
@@ -57,8 +59,13 @@ export function RoutesTable({ state, onRoute }: { state: PageState; onRoute: (ro
         </tbody>
       </table>
       <p class="hint">The last hour. Quantiles are within {formatShare(value.quantileErrorShare)} of the exact ones.</p>
+      {value.otherRoots > 0 && <p class="hint">{otherRootsText(value)}</p>}
     </>
   );
+}
+
+function otherRootsText({ otherRoots }: RouteList): string {
+  return `${plural(otherRoots, 'trace')} without a request to this service, such as a job, not counted here: see Hot functions.`;
 }
 
 export function SamplingNote({ sampling }: { sampling: RouteList['sampling'] }) {

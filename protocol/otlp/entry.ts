@@ -15,6 +15,11 @@ export function isEntry(span: Span): boolean | undefined {
   return span.kind === 2 || span.kind === 5 ? true : undefined;
 }
 
+/** A request or a message that somebody else sent: `server` or `consumer`. */
+export function isServed({ kind }: Span): boolean {
+  return kind === 2 || kind === 5;
+}
+
 /** `GET /users/:id`, `GET (no route)`, or the name of what is not HTTP. Never a path: that has ids in it. */
 export function requestName(entry: Span, route: string | undefined): string {
   const method = httpMethod(entry);

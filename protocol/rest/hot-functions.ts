@@ -15,7 +15,7 @@ export const hotOperationSchema = z.object({
   estimatedCount: z
     .number()
     .nullable()
-    .describe('What they stand for, where the sender samples; null where it does not'),
+    .describe('What they stand for, where the sender samples; null where it does not, or its share is unknown'),
   averageMs: z.number(),
   totalMs: z.number(),
   selfMs: z.number().describe('While nothing below it was open: the rank goes by it'),

@@ -129,7 +129,7 @@ export const routeStatisticsSchema = z.object({
   estimatedCount: z
     .number()
     .nullable()
-    .describe('What they stand for, where the sender samples; null where it does not'),
+    .describe('What they stand for, where the sender samples; null where it does not, or its share is unknown'),
   ratePerSecond: z.number().describe('Of received requests'),
   errors: z.int(),
   errorShare: z.number(),
@@ -151,9 +151,16 @@ export const routeListSchema = z.object({
   to: z.iso.datetime(),
   quantileErrorShare: z.number().describe('p50, p95 and p99 are at most this far from the exact ones'),
   sampling: z
-    .object({ keptShare: z.number().nullable(), reason: z.string() })
+    .object({ keptShare: z.number().nullable().describe('The smallest that is known'), reason: z.string() })
     .nullable()
-    .describe('Not null: the sender drops requests, so counts are of received ones'),
+    .describe(
+      'Not null: the sender drops requests, so counts are of received ones, and `estimatedCount` is an estimate',
+    ),
+  otherRoots: z
+    .int()
+    .describe(
+      'Traces that begin without a request to this service, such as jobs: no routes; their spans are in the hot functions',
+    ),
   routes: z.array(routeStatisticsSchema).describe('Most total time first'),
 });
 export type RouteList = z.infer<typeof routeListSchema>;

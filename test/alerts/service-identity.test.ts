@@ -88,6 +88,8 @@ test("a real target's environment and its package.json are read, the nearest one
   const env = {
     OTEL_RESOURCE_ATTRIBUTES: 'team=a,service.version=3.2.1%2Bb7',
     OTEL_SERVICE_NAME: 'cart-eu',
+    OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
+    OTEL_TRACES_SAMPLER_ARG: '0.25',
     SECRET: 'no',
   };
   await using plain = await startTarget(program);
@@ -101,5 +103,9 @@ test("a real target's environment and its package.json are read, the nearest one
   expect(attached.map((target) => identities.identityOf(target))).toEqual([
     { name: '@shops/cart', version: '3.2.1', source: 'package' },
     { name: 'cart-eu', version: '3.2.1+b7', source: 'otel' },
+  ]);
+  expect(attached.map((target) => identities.samplerOf(target))).toEqual([
+    undefined,
+    { name: 'parentbased_traceidratio', keptShare: 0.25, isOfOwnTraces: true },
   ]);
 });

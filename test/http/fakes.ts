@@ -458,7 +458,7 @@ export class FakeTimelines extends EventEmitter<{ requests: [RequestCounts] }> i
   };
   routes: TimelineService['routes'] = (query) => {
     this.asked.push(query);
-    return { from: time, to: time, quantileErrorShare: 0.05, sampling: null, routes: [] };
+    return { from: time, to: time, quantileErrorShare: 0.05, sampling: null, otherRoots: 0, routes: [] };
   };
   counts: TimelineService['counts'] = () => ({ spans: 0, requests: 0, failed: 0, timelines: 0 });
   hotFunctions: TimelineService['hotFunctions'] = async (query) => {

@@ -91,6 +91,7 @@ it('ranks routes and hot functions, and leads from a route to its requests', asy
   await using opened = await open({
     timelines: [sampleTimeline(), failed],
     routes: [sampleRoute()],
+    otherRoots: 3,
     hot: sampleHotFunctions,
   });
   const { page, section, standIn } = opened;
@@ -102,6 +103,7 @@ it('ranks routes and hot functions, and leads from a route to its requests', asy
   await expectAccessible(page);
   await section.getByRole('radio', { name: 'Routes' }).check();
   await section.getByText('12 (1 %)').waitFor();
+  await section.getByText('3 traces without a request to this service').waitFor();
   await expectAccessible(page);
   await section.getByRole('button', { name: 'GET /search' }).click();
   await section.getByRole('button', { name: 'Waterfall of GET /search' }).waitFor();

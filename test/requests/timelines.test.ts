@@ -191,6 +191,26 @@ it('sums up routes: count, rate, errors, quantiles, share in the database', () =
   expect(opened.timelines.get(route!.slowestTraceId!).durationMs).toBe(1_000);
 });
 
+it('lists what was served as routes: traces that begin otherwise are counted, and stay in the hot functions', async () => {
+  using opened = open();
+  const message = { 'messaging.system': 'kafka', 'messaging.destination.name': 'orders' };
+  opened.add(
+    ...requestOf(),
+    ...drawTrace([{ name: 'orders process', kind: 5, attributes: message }]),
+    ...drawTrace([{ name: 'dns.lookup', kind: 3 }]),
+    ...drawTrace([{ ...query, name: 'pg-pool.connect', from: 0 }]),
+    ...drawTrace([{ name: 'nightly', below: [query] }]),
+  );
+  const { routes, otherRoots } = routeListSchema.parse(opened.timelines.routes({}));
+  expect(routes.map(({ name }) => name).toSorted()).toEqual(['GET /a', 'orders process']);
+  expect(otherRoots).toBe(3);
+  expect(opened.timelines.routes({ since: '2026-01-31T13:00:00Z' })).toMatchObject({ routes: [], otherRoots: 0 });
+  const { spans } = await opened.timelines.hotFunctions({ source: 'spans' }, AbortSignal.timeout(5_000));
+  expect(spans?.items.map(({ kind }) => kind)).toEqual(
+    expect.arrayContaining(['messaging', 'http-client', 'database', 'internal']),
+  );
+});
+
 it('says that counts are estimates when the sender samples, and by what', () => {
   using opened = open();
   for (let index = 0; index < 8; index++) opened.add(...requestOf({ traceState: 'ot=th:c' }));
