@@ -30,6 +30,7 @@ import { openOtlpServer } from './http/otlp-server.ts';
 import type { OtlpServer } from './http/otlp-server.ts';
 import { Tokens } from './http/tokens.ts';
 import { MemoryWatch } from './memory/memory-watch.ts';
+import { LeakSnapshots } from './memory/leak-snapshots.ts';
 import { Leaks } from './memory/leaks.ts';
 import { SamplingSearch } from './memory/sampling-search.ts';
 import { describeOptions, type ResolvedOptions } from './options.ts';
@@ -40,6 +41,7 @@ import { isOwnAddress } from './requests/own-address.ts';
 import { learnServices } from './requests/learn-services.ts';
 import { Requests } from './requests/requests.ts';
 import type { RequestsOptions } from './requests/requests.ts';
+import { Sampling } from './requests/sampling.ts';
 import { Timelines } from './requests/timelines.ts';
 import { countEvictions } from './store/count-evictions.ts';
 import { Rules } from './rules/rules.ts';
@@ -189,12 +191,14 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     }),
   );
   monitor.on('vitals', (vitals) => recorder.noteVitals(vitals));
+  const sampling = new Sampling({ targets, samplerOf: (target) => identities.samplerOf(target) });
   const timelines: Timelines = opening.use(
     new Timelines({
       targets,
       monitor,
       store: storage.store,
       readHotFunctions: (path, reading) => worker.hotFunctions(path, reading),
+      sampling,
       obstacle: () => {
         const { state, reason } = listeners.otlp?.feature() ?? notYet('otlp');
         return state === 'on' ? undefined : `no spans can come: ${reason}`;
@@ -207,7 +211,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   const joins = opening.use(new ProfileJoins({ store: storage.store, worker, traces: timelines.sink, targets, log }));
   const requests: Requests = new Requests({
     ...requestOptions(options),
-    sink: learnServices(profiling.into(timelines.sink), { targets, identities }),
+    sink: learnServices(sampling.into(profiling.into(timelines.sink)), { targets, identities }),
     log,
   });
   const memoryEvidence = opening.use(new MemoryEvidence(monitor));
@@ -225,8 +229,15 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       log,
     }),
   );
+  const heapAnalyses = new HeapAnalyses({
+    isOn: options.heapAnalysis,
+    store: storage.store,
+    captures,
+    index: recordIndex,
+  });
   const leaks = opening.use(
     new Leaks({
+      snapshots: new LeakSnapshots({ store: storage.store, analyses: heapAnalyses, captures }),
       captures,
       monitor,
       search,
@@ -249,6 +260,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       log,
     }),
   );
+  opening.use(sampling.watch(targetMetrics.series));
   const stateDirectory = options.stateUrl ?? join(storage.store?.usage().directory ?? options.dataDir, 'state');
   const regressions = opening.use(
     new Regressions({
@@ -289,12 +301,6 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       log,
     }),
   );
-  const heapAnalyses = new HeapAnalyses({
-    isOn: options.heapAnalysis,
-    store: storage.store,
-    captures,
-    index: recordIndex,
-  });
   const listeners: { admin?: LastingListener; ops?: LastingListener; otlp?: OtlpServer; control?: ControlSocket } = {};
   const features = (): Feature[] => [
     ...failures,

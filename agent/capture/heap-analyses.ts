@@ -1,6 +1,7 @@
 import os from 'node:os';
 import { SidescopeError } from '../../protocol/error.ts';
 import type { Feature } from '../../protocol/rest/info.ts';
+import type { HeapGrowth } from '../../protocol/rest/leak-snapshots.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
 import type { Profile } from '../../protocol/rest/profile.ts';
 import { RecordTable, type RecordIndex } from '../store/record-table.ts';
@@ -8,6 +9,7 @@ import type { ProfileStore } from '../store/store.ts';
 import type { Captures } from './captures.ts';
 import { containerMemoryBytes } from './container-memory.ts';
 import { analyseInProcess, type AnalysisFile, type AnalysisResult } from './heap-analysis-process.ts';
+import { heapGrowthOf } from './heap-growth.ts';
 import type { OperationRecord } from './operation-record.ts';
 
 export interface HeapAnalysesOptions {
@@ -33,6 +35,15 @@ interface ComparedSnapshots {
   readonly diff: NonNullable<AnalysisResult['diff']>;
 }
 
+interface RecordedGrowth {
+  /** As that of the comparison. */
+  readonly id: string;
+  readonly targetId: string;
+  readonly instanceId: string;
+  readonly analysedAt: string;
+  readonly growth: HeapGrowth;
+}
+
 /** Some 200 kB each. */
 const recordsMax = 50;
 const alternative = 'open it in the page (Memory), or download it and run `sidescope heap summary FILE`';
@@ -45,6 +56,8 @@ export class HeapAnalyses {
   readonly #options: HeapAnalysesOptions;
   readonly #analysed: RecordTable<AnalysedSnapshot>;
   readonly #compared: RecordTable<ComparedSnapshots>;
+  /** Beside the comparisons, which are too large to be read for each list of leaks. */
+  readonly #growths: RecordTable<RecordedGrowth>;
   #isRunning = false;
 
   constructor(options: HeapAnalysesOptions) {
@@ -53,6 +66,11 @@ export class HeapAnalyses {
     const atMs = ({ analysedAt }: { analysedAt: string }): number => Date.parse(analysedAt);
     this.#analysed = new RecordTable<AnalysedSnapshot>({ index, kind: 'heap-analysis', maxRecords: recordsMax, atMs });
     this.#compared = new RecordTable<ComparedSnapshots>({ index, kind: 'heap-diff', maxRecords: recordsMax, atMs });
+    this.#growths = new RecordTable<RecordedGrowth>({ index, kind: 'heap-growth', maxRecords: recordsMax, atMs });
+  }
+
+  get isOn(): boolean {
+    return this.#options.isOn;
   }
 
   feature(): Feature {
@@ -121,6 +139,11 @@ export class HeapAnalyses {
     return { before: before.id, after: after.id, diff: found.diff };
   }
 
+  /** Of comparisons within one run of the target's main thread, the newest first. Throws `storage-failed`. */
+  growths({ targetId, instanceId }: { targetId: string; instanceId: string }): HeapGrowth[] {
+    return this.#growths.list({ targetId, fields: { instanceId } }).records.map(({ growth }) => growth);
+  }
+
   #store(): ProfileStore {
     const { store } = this.#options;
     if (store === undefined) throw new SidescopeError('data-directory-unusable', 'there is no storage');
@@ -164,7 +187,13 @@ export class HeapAnalyses {
     this.#analysed.save({ id: last.id, targetId: last.targetId, analysedAt, ...found });
     const first = profiles[0]!;
     if (diff !== undefined && first !== last) {
-      this.#compared.save({ id: pairOf(first, last), targetId: last.targetId, analysedAt, diff });
+      const about = { id: pairOf(first, last), targetId: last.targetId, analysedAt };
+      this.#compared.save({ ...about, diff });
+      const { instanceId } = last.target;
+      const isOneRun =
+        instanceId === first.target.instanceId && [first, last].every(({ thread }) => thread.id === 'main');
+      if (isOneRun)
+        this.#growths.save({ ...about, instanceId, growth: heapGrowthOf(diff, { before: first, after: last }) });
     }
   }
 }

@@ -29,8 +29,12 @@ export async function admit(gate: Gate, route: Route, credentials: Credentials):
   return { subject };
 }
 
+export function hasScope({ scopes }: Subject, scope: Scope): boolean {
+  return scopes.includes('admin') || scopes.includes(scope);
+}
+
 export function requireScope(subject: Subject, scope: Scope): void {
-  if (subject.scopes.includes('admin') || subject.scopes.includes(scope)) return;
+  if (hasScope(subject, scope)) return;
   throw new SidescopeError(
     'forbidden-scope',
     `needs the scope "${scope}"; the token "${subject.name}" has ${subject.scopes.join(', ')}`,

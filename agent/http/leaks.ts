@@ -1,4 +1,5 @@
 import { investigateLoadMs, investigateSettleMs } from '../../protocol/rest/limits.ts';
+import { hasScope } from './auth.ts';
 import { operationAnswer } from './operations.ts';
 import type { Handlers } from './router.ts';
 import type { AdminServices } from './services.ts';
@@ -6,10 +7,10 @@ import type { AdminServices } from './services.ts';
 export function leakHandlers(services: AdminServices): Pick<Handlers, 'listLeaks' | 'investigateLeaks'> {
   const { captures, leaks, targets } = services;
   return {
-    listLeaks: ({ query: { target, ...page } }) => {
+    listLeaks: ({ query: { target, ...page }, subject }) => {
       // Throws where there is none.
       if (target !== undefined) targets.view(target);
-      return Response.json(leaks.list({ targetId: target, ...page }));
+      return Response.json(leaks.list({ targetId: target, ...page, mayReadHeap: hasScope(subject, 'heap') }));
     },
 
     investigateLeaks: async (request) => {
@@ -19,6 +20,7 @@ export function leakHandlers(services: AdminServices): Pick<Handlers, 'listLeaks
         loadMs: duration ?? investigateLoadMs.default,
         settleMs: settle ?? investigateSettleMs.default,
         startedBy: request.subject.name,
+        mayReadHeap: hasScope(request.subject, 'heap'),
       });
       return operationAnswer({ captures, request, operation });
     },

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { SidescopeError } from '../../protocol/error.ts';
+import type { HeapEvidence } from '../../protocol/rest/leak-snapshots.ts';
 import { leakPools } from '../../protocol/rest/leaks.ts';
 import type { GrowthOutcome, GrowthReading, LeakInvestigation, LeakPool } from '../../protocol/rest/leaks.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
@@ -9,6 +10,7 @@ import type { CaptureJob } from '../capture/capture-job.ts';
 import type { OperationEnding } from '../capture/operation-record.ts';
 import { RecordTable, type RecordIndex } from '../store/record-table.ts';
 import { placeText } from './leak-words.ts';
+import type { LeakSnapshots } from './leak-snapshots.ts';
 import type { SearchService } from './suspicion-search.ts';
 
 /** Less than this may be anything. */
@@ -19,6 +21,7 @@ export interface LeakInvestigationsOptions {
   readonly captures: Pick<Captures, 'startLeakSearch'>;
   readonly search: SearchService;
   readonly monitor: { memoryStats(query: { targetId: string }): Promise<MemoryReading> };
+  readonly snapshots: LeakSnapshots;
   readonly index: RecordIndex;
 }
 
@@ -28,6 +31,8 @@ export interface InvestigationRequest {
   /** 0: the reading under load is the last. */
   readonly settleMs: number;
   readonly startedBy: string;
+  /** Whether heap snapshots may be compared for it. */
+  readonly mayReadHeap: boolean;
 }
 
 interface Stage {
@@ -55,11 +60,17 @@ export class LeakInvestigations {
 
   /** `target-required`, `unknown-target`, `target-not-attached`, `capture-conflict`, `storage-failed`. What goes wrong later is the operation's. */
   async start(request: InvestigationRequest): Promise<Operation> {
-    const { targetId, loadMs, settleMs, startedBy } = request;
+    const { targetId, loadMs, settleMs, startedBy, mayReadHeap } = request;
     return this.#options.captures.startLeakSearch({
       request: { targetId, startedBy },
       parameters: { durationMs: loadMs, settleMs },
-      run: (job) => this.#run(job, { loadMs, settleMs }),
+      run: async (job) => {
+        const found = await this.#search(job, { loadMs, settleMs });
+        this.#table.save(found);
+        if (mayReadHeap) this.#table.save({ ...found, heap: await this.#compare(job, { found, startedBy }) });
+        job.abandon.throwIfAborted();
+        return endingOf(job);
+      },
     });
   }
 
@@ -68,7 +79,7 @@ export class LeakInvestigations {
     return this.#table.list(query).records;
   }
 
-  async #run(job: CaptureJob, times: { loadMs: number; settleMs: number }): Promise<OperationEnding> {
+  async #search(job: CaptureJob, times: { loadMs: number; settleMs: number }): Promise<LeakInvestigation> {
     const { search } = this.#options;
     const targetId = job.watcher.id;
     const gone = job.watcher.attachment.ended;
@@ -86,7 +97,7 @@ export class LeakInvestigations {
       const readings = [...new Set([baseline, busy, settled])].map(({ reading }) => reading);
       const pools = leakPools.map((pool) => outcomeOf(pool, { baseline, busy, settled }));
       const { sites } = settled.reading;
-      this.#table.save({
+      return {
         id: job.record.id,
         targetId,
         instanceId: job.watcher.attachedIdentity.instanceId,
@@ -98,17 +109,21 @@ export class LeakInvestigations {
         readings: readings.length,
         costMs: readings.reduce((sum, { costMs }) => sum + (costMs ?? 0), 0),
         nextStep: nextStepOf(pools, sites),
-      });
-      if (job.endEarly.reason === undefined) return { state: 'succeeded' };
-      const why = `ended early (${String(job.endEarly.reason)}); what was seen until then is kept`;
-      const isCancelled = job.endEarly.reason === 'cancelled';
-      return {
-        state: isCancelled ? 'cancelled' : 'partial',
-        error: new SidescopeError(isCancelled ? 'capture-abandoned' : 'capture-interrupted', why),
       };
     } finally {
       await search.end(targetId, 'investigation');
     }
+  }
+
+  async #compare(
+    job: CaptureJob,
+    { found, startedBy }: { found: LeakInvestigation; startedBy: string },
+  ): Promise<HeapEvidence> {
+    job.record.progress({ phase: 'comparing heap snapshots', fraction: null, bytes: 0 });
+    return this.#options.snapshots.compare(found, {
+      startedBy,
+      signal: AbortSignal.any([job.endEarly, job.abandon]),
+    });
   }
 
   async #stage(job: CaptureJob, phase: string): Promise<Stage> {
@@ -159,6 +174,16 @@ export class LeakInvestigations {
       clearInterval(timer);
     }
   }
+}
+
+function endingOf({ endEarly }: CaptureJob): OperationEnding {
+  if (endEarly.reason === undefined) return { state: 'succeeded' };
+  const why = `ended early (${String(endEarly.reason)}); what was seen until then is kept`;
+  const isCancelled = endEarly.reason === 'cancelled';
+  return {
+    state: isCancelled ? 'cancelled' : 'partial',
+    error: new SidescopeError(isCancelled ? 'capture-abandoned' : 'capture-interrupted', why),
+  };
 }
 
 function outcomeOf(

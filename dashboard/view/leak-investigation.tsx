@@ -7,6 +7,7 @@ import { formatBytes, formatDuration, formatShare } from '../format.ts';
 import { startInvestigation } from '../memory-api.ts';
 import { outcomeWords, poolWords } from '../model/memory-words.ts';
 import type { PageState } from '../model/page-state.ts';
+import { HeapEvidenceRows } from './leak-heap.tsx';
 import { Sites } from './leak-verdicts.tsx';
 import { useAction, usePage } from './page-context.ts';
 import { Badge, ProblemNote, Time } from './parts.tsx';
@@ -132,6 +133,7 @@ function Outcome({ found }: { found: Investigation }) {
         paused the process for {formatDuration(found.costMs)} in all.
       </p>
       <Sites sites={found.sites} label="Allocated since the first reading, and still there" />
+      {found.heap && <HeapEvidenceRows heap={found.heap} />}
     </>
   );
 }

@@ -1,6 +1,7 @@
-import type { GrowthSite, LeakList, LeakSearch, LeakVerdict } from '../../protocol/rest/leaks.ts';
+import type { GrowthSite, LeakList, LeakSearch, ListedLeak } from '../../protocol/rest/leaks.ts';
 import { formatBytes, formatDuration, formatShare } from '../format.ts';
 import { growthText, poolWords, siteText, verdictWords } from '../model/memory-words.ts';
+import { HeapEvidenceRows } from './leak-heap.tsx';
 import { Badge, Facts, Time } from './parts.tsx';
 
 /** What each pool does now, with the evidence for it, and what was called a leak before. */
@@ -45,7 +46,7 @@ export function LeakVerdicts({ list, nowMs }: { list: LeakList; nowMs: number })
   );
 }
 
-function Verdict({ verdict, nowMs }: { verdict: LeakVerdict; nowMs: number }) {
+function Verdict({ verdict, nowMs }: { verdict: ListedLeak; nowMs: number }) {
   const [tone, word] = verdictWords[verdict.verdict];
   const { limit } = verdict;
   return (
@@ -69,6 +70,7 @@ function Verdict({ verdict, nowMs }: { verdict: LeakVerdict; nowMs: number }) {
         ]}
       />
       {verdict.sites.length > 0 && <Sites sites={verdict.sites.slice(0, 5)} label="Allocating functions" />}
+      {verdict.heap && <HeapEvidenceRows heap={verdict.heap} />}
       {verdict.verdict !== 'settled' && <p class="remedy">What to do: {verdict.nextStep}</p>}
     </li>
   );

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { heapEvidenceSchema } from './leak-snapshots.ts';
 import { investigateLoadMs, investigateSettleMs } from './limits.ts';
 import { flag, integer, targetId } from './requests.ts';
 
@@ -119,13 +120,23 @@ export const leakInvestigationSchema = z.object({
     .describe('What was allocated since the first reading, and is still there at the last'),
   readings: z.int(),
   costMs: z.number(),
+  heap: heapEvidenceSchema
+    .optional()
+    .describe('What the newest two heap snapshots of the run say; compared for it with `--heap-analysis`'),
   nextStep: z.string(),
 });
 export type LeakInvestigation = z.infer<typeof leakInvestigationSchema>;
 export type GrowthOutcome = z.infer<typeof growthOutcomeSchema>;
 
+export const listedLeakSchema = leakVerdictSchema.extend({
+  heap: heapEvidenceSchema
+    .optional()
+    .describe('What heap snapshots of the run say, while the heap or external memory grows'),
+});
+export type ListedLeak = z.infer<typeof listedLeakSchema>;
+
 export const leakListSchema = z.object({
-  verdicts: z.array(leakVerdictSchema).describe('One per pool of each target, as it runs now'),
+  verdicts: z.array(listedLeakSchema).describe('One per pool of each target, as it runs now'),
   searches: z.array(leakSearchSchema).describe('The allocation sampling that suspicions started'),
   earlier: z.array(leakRecordSchema).describe('All that were called leaks, also of earlier runs, newest first'),
   investigations: z.array(leakInvestigationSchema).describe('The guided searches, newest first, at most 20'),
