@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import type { RunningAgent } from '../support/agent.ts';
 import { openAgent } from '../support/agent.ts';
 import { startTarget } from '../support/target.ts';
+import { waitFor } from '../support/wait-for.ts';
 import { axeFindings } from './accessible.ts';
 import { launchBrowser } from './browser.ts';
 
@@ -61,6 +62,33 @@ it('shows what every thread executes, and a block of the loop with its merged st
   // The link holds which one is open.
   await page.reload();
   await page.getByRole('list', { name: 'Merged stacks, callers first' }).waitFor();
+  expect(browser.complaints.join('\n')).toBe('');
+});
+
+it('shows what two heap snapshots say holds the growth, and leads to their comparison', async () => {
+  await using target = await startTarget('holds-sessions');
+  await using agent = await openAgent({ targets: [target.inspectorAddress], args: ['--heap-analysis'] });
+  const post = async (path: string): Promise<Response> => {
+    const headers = { authorization: `Bearer ${agent.token}` };
+    const response = await fetch(`${agent.url}/api/v1/profiling${path}`, { method: 'POST', headers });
+    if (!response.ok) throw new Error(await response.text());
+    return response;
+  };
+  // Not before the agent has attached.
+  await waitFor(() => post('/heap/snapshot?force=true&wait=true'), { message: 'a snapshot to be taken' });
+  await target.send('more');
+  await target.waitForOutput(/held 4000/);
+  await post('/heap/snapshot?force=true&wait=true');
+  await post('/memory/leaks/investigate?duration=1000&settle=0&wait=true');
+
+  await using browser = await launchBrowser();
+  const page = await browser.open(pageOf(agent, '/memory'));
+  page.setDefaultTimeout(20_000);
+  await page.getByRole('list', { name: 'What holds the growth' }).getByText('2,000 × Session').waitFor();
+  await page.getByRole('list', { name: 'Classes that retain more' }).getByText('2,000 → 4,000').first().waitFor();
+  expect(await axeFindings(page)).toEqual([]);
+  const link = await page.getByRole('link', { name: 'Compare these snapshots' }).getAttribute('href');
+  expect(link).toMatch(/^#\/heap\/[^?]+\?against=/);
   expect(browser.complaints.join('\n')).toBe('');
 });
 
