@@ -10,6 +10,7 @@ import { LeakInvestigation } from './leak-investigation.tsx';
 import { GrowthSites, LeakVerdicts } from './leak-verdicts.tsx';
 import { useNow, usePage } from './page-context.ts';
 import { Badge, Facts, ProblemNote } from './parts.tsx';
+import { SampledHeaps } from './sampled-heaps.tsx';
 import { useFresh } from './use-fresh.ts';
 import type { ViewProps } from './view-props.ts';
 
@@ -46,6 +47,7 @@ export function View({ state, target, address }: ViewProps) {
             <ProblemNote problem={leaks.problem} />
             {leaks.value && <LeakVerdicts list={leaks.value} nowMs={nowMs} />}
             {leaks.value && <GrowthSites searches={leaks.value.searches} nowMs={nowMs} />}
+            <SampledHeaps profiles={state.profiles.items} targetId={target.id} nowMs={nowMs} />
             <LeakInvestigation
               state={state}
               target={target}
