@@ -76,7 +76,8 @@ describe('the page', () => {
       return { status: response.statusCode, bytes: await buffer(response), coding, etag, vary };
     };
     const packed = await ask('assets/main-abc123.js', { 'accept-encoding': 'br, gzip' });
-    expect(packed).toMatchObject({ status: 200, coding: 'gzip', vary: expect.stringContaining('Accept-Encoding') });
+    expect(packed).toMatchObject({ status: 200, coding: 'gzip' });
+    expect(packed.vary).toContain('Accept-Encoding');
     expect(gunzipSync(packed.bytes).toString()).toBe('script');
     const plain = await ask('assets/main-abc123.js', { 'accept-encoding': 'gzip;q=0' });
     expect([plain.coding, plain.bytes.toString()]).toEqual([undefined, 'script']);

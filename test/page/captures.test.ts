@@ -75,7 +75,7 @@ it('samples the heap for as long as was typed, in the mode that was chosen', asy
   await using opened = await openAt('/captures');
   const { page, standIn } = opened;
   const form = page.getByRole('article', { name: 'Heap sampling' });
-  await form.getByText('All that is allocated').click();
+  await form.getByRole('radio', { name: 'All that is allocated' }).check();
   await form.getByLabel('For (seconds)').fill('500');
   await form.getByText(/200,000 are the limit/).waitFor();
   await form.getByLabel('For (seconds)').fill('20');

@@ -2,15 +2,33 @@ import { expect, it } from 'vitest';
 import { readSamplingChoice } from '../../dashboard/model/sampling-choice.ts';
 
 it.each([
-  ['live', '60', '', { durationMs: 60_000, intervalBytes: undefined, error: null }],
-  ['live', '3600', '', { durationMs: 3_600_000, intervalBytes: undefined, error: null }],
-  ['live', ' 1,5 ', '64', { durationMs: 1_500, intervalBytes: 65_536, error: null }],
-  ['live', '0.5', '', { error: 'The duration must be between 1 s and 1 h.' }],
-  ['live', '60', '1', { error: 'The interval must be between 4 KiB and 64 MiB.' }],
-  ['live', '60', 'many', { error: 'The interval must be between 4 KiB and 64 MiB.' }],
-  ['churn', '60', '', { durationMs: 60_000, intervalBytes: undefined, error: null }],
-] as const)('reads %s for %j s every %j KiB as the agent would', (mode, durationSeconds, intervalKib, expected) => {
-  expect(readSamplingChoice({ mode, durationSeconds, intervalKib })).toEqual(expected);
+  [
+    { mode: 'live', durationSeconds: '60', intervalKib: '' },
+    { durationMs: 60_000, intervalBytes: undefined, error: null },
+  ],
+  [
+    { mode: 'live', durationSeconds: '3600', intervalKib: '' },
+    { durationMs: 3_600_000, intervalBytes: undefined, error: null },
+  ],
+  [
+    { mode: 'live', durationSeconds: ' 1,5 ', intervalKib: '64' },
+    { durationMs: 1_500, intervalBytes: 65_536, error: null },
+  ],
+  [{ mode: 'live', durationSeconds: '0.5', intervalKib: '' }, { error: 'The duration must be between 1 s and 1 h.' }],
+  [
+    { mode: 'live', durationSeconds: '60', intervalKib: '1' },
+    { error: 'The interval must be between 4 KiB and 64 MiB.' },
+  ],
+  [
+    { mode: 'live', durationSeconds: '60', intervalKib: 'many' },
+    { error: 'The interval must be between 4 KiB and 64 MiB.' },
+  ],
+  [
+    { mode: 'churn', durationSeconds: '60', intervalKib: '' },
+    { durationMs: 60_000, intervalBytes: undefined, error: null },
+  ],
+] as const)('reads %j as the agent would', (choice, expected) => {
+  expect(readSamplingChoice(choice)).toEqual(expected);
 });
 
 it('refuses a churn profile of more samples than the agent allows', () => {
