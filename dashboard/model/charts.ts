@@ -6,6 +6,8 @@ export interface ChartSeries<Values = SeriesValues> {
   readonly read: (values: Values) => number | null;
   /** A bound and no measurement: dashed, and left out of the scale while it is far above. */
   readonly isLimit?: boolean;
+  /** Where it leads if it goes on like this: not read but reckoned, and dashed. */
+  readonly isOutlook?: boolean;
 }
 
 export interface ChartPlan<Values = SeriesValues> {

@@ -14,6 +14,7 @@ export const memoryPlans: readonly ChartPlan[] = [
       { label: 'used', read: ({ heapUsedBytes }) => heapUsedBytes },
       { label: 'reserved', read: ({ heapTotalBytes }) => heapTotalBytes },
       { label: 'heap limit', read: ({ heapLimitBytes }) => heapLimitBytes, isLimit: true },
+      { label: 'forecast', read: () => null, isOutlook: true },
     ],
   },
   {

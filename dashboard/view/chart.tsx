@@ -3,6 +3,8 @@ import type { ChartPlan } from '../model/charts.ts';
 import type { History } from '../model/history.ts';
 import { columnsOf } from '../model/history.ts';
 import type { Mark } from '../model/marks.ts';
+import type { Outlook } from '../model/outlook.ts';
+import { columnsWithOutlook, rangeWithOutlook } from '../model/outlook.ts';
 import type { TimeRange } from '../model/time-range.ts';
 import type { ChartHandle } from './uplot-chart.ts';
 import { drawChart } from './uplot-chart.ts';
@@ -16,8 +18,12 @@ export interface TimeAxis {
 }
 
 /** A chart with its legend; the values are those under the cursor, else the newest. */
-export function Chart<Values>(props: TimeAxis & { plan: ChartPlan<Values>; history: History<Values> }) {
-  const { plan, history, range, marks } = props;
+export function Chart<Values>(
+  props: TimeAxis & { plan: ChartPlan<Values>; history: History<Values>; outlook?: Outlook | undefined },
+) {
+  const { plan, history, marks } = props;
+  const outlook = plan.series.at(-1)?.isOutlook === true ? props.outlook : undefined;
+  const range = rangeWithOutlook(props.range, outlook);
   const box = useRef<HTMLDivElement>(null);
   const handle = useRef<ChartHandle | null>(null);
   const values = useRef<(HTMLElement | null)[]>([]);
@@ -51,22 +57,30 @@ export function Chart<Values>(props: TimeAxis & { plan: ChartPlan<Values>; histo
 
   const { fromMs, toMs } = range;
   useEffect(() => {
-    columns.current = columnsOf(
+    const read = columnsOf(
       history,
-      plan.series.map(({ read }) => read),
+      plan.series.map((one) => one.read),
     );
+    columns.current = outlook === undefined ? read : columnsWithOutlook(read, outlook, toMs);
     handle.current?.show({ columns: columns.current, range: { fromMs, toMs }, marks });
     tell(null);
-  }, [plan, history, fromMs, toMs, marks]);
+  }, [plan, history, fromMs, toMs, marks, outlook]);
 
-  const known = plan.series.map(({ read }) => history.points.some((point) => read(point.values) !== null));
+  const known = plan.series.map(({ read, isOutlook }) =>
+    isOutlook === true ? outlook !== undefined : history.points.some((point) => read(point.values) !== null),
+  );
   return (
     <figure class="chart" aria-label={plan.title}>
       <figcaption>
         <strong>{plan.title}</strong>
         {plan.series.map(({ label, isLimit }, index) => (
           <span key={label} class="key" hidden={!known[index]}>
-            <svg class={isLimit ? 'series-limit' : `series-${index + 1}`} width="18" height="8" aria-hidden="true">
+            <svg
+              class={isLimit ? 'series-limit' : `series-${Math.min(index + 1, 3)}`}
+              width="18"
+              height="8"
+              aria-hidden="true"
+            >
               <path d="M0 4h18" stroke="currentColor" stroke-width="2" stroke-dasharray={swatch(index, isLimit)} />
             </svg>
             {label}{' '}
@@ -85,7 +99,7 @@ export function Chart<Values>(props: TimeAxis & { plan: ChartPlan<Values>; histo
 
 function swatch(index: number, isLimit: boolean | undefined): string {
   if (isLimit) return '5 3';
-  return ['none', '4 2', '2 2'][index] ?? 'none';
+  return ['none', '4 2', '2 2', '2 2'][index] ?? 'none';
 }
 
 function lastOf(column: readonly (number | null)[]): number | null {

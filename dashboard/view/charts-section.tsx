@@ -4,6 +4,7 @@ import type { Target } from '../../protocol/rest/target.ts';
 import type { ChartPlan } from '../model/charts.ts';
 import { chartPlans } from '../model/charts.ts';
 import { marksOf } from '../model/marks.ts';
+import type { Outlook } from '../model/outlook.ts';
 import type { PageState } from '../model/page-state.ts';
 import type { RangeName } from '../model/time-range.ts';
 import { ranges, readRange, writeRange, zoomed } from '../model/time-range.ts';
@@ -27,6 +28,8 @@ export function ChartsSection(props: {
   query: Readonly<Record<string, string>>;
   /** Default: those of the overview, with requests and chosen series below them. */
   plans?: readonly ChartPlan[];
+  /** For the plan that has a series for it. */
+  outlook?: Outlook | undefined;
 }) {
   const { state, target, query, plans = chartPlans } = props;
   const nowMs = useNow(state.clockOffsetMs, tickMs);
@@ -90,7 +93,7 @@ export function ChartsSection(props: {
           )}
           <div class="charts">
             {plans.map((plan) => (
-              <Chart key={plan.id} plan={plan} history={history} {...axis} />
+              <Chart key={plan.id} plan={plan} history={history} outlook={props.outlook} {...axis} />
             ))}
           </div>
         </>

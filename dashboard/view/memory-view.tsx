@@ -1,7 +1,9 @@
 import '../style/memory.css';
+import { useMemo } from 'preact/hooks';
 import { readDeaths, readLeaks, readMemoryStats } from '../memory-api.ts';
 import { limitText, limitTone } from '../model/memory-words.ts';
 import { memoryPlans } from '../model/memory-charts.ts';
+import { heapOutlook } from '../model/outlook.ts';
 import { formatBytes } from '../format.ts';
 import { ChartsSection } from './charts-section.tsx';
 import { DeathRecords } from './death-records.tsx';
@@ -26,6 +28,7 @@ export function View({ state, target, address }: ViewProps) {
     tick: `${Math.floor(nowMs / verdictsEveryMs)} ${state.operations.filter(({ kind, endedAt }) => kind === 'leak-search' && endedAt !== null).length}`,
     read: async (signal) => (id === '' ? null : await readLeaks(api, id, signal)),
   });
+  const outlook = useMemo(() => heapOutlook(leaks.value?.verdicts ?? []), [leaks.value]);
   const deaths = useFresh({
     key: `deaths ${id}`,
     tick: state.deaths,
@@ -41,19 +44,19 @@ export function View({ state, target, address }: ViewProps) {
       ) : (
         <>
           {isAttached && <Limits targetId={id} tick={state.vitals[id]} />}
-          <ChartsSection state={state} target={target} query={address.query} plans={memoryPlans} />
+          <ChartsSection state={state} target={target} query={address.query} plans={memoryPlans} outlook={outlook} />
           <section id="leaks" aria-labelledby="leaks-title">
             <h2 id="leaks-title">Leaks</h2>
             <ProblemNote problem={leaks.problem} />
             {leaks.value && <LeakVerdicts list={leaks.value} nowMs={nowMs} />}
             {leaks.value && <GrowthSites searches={leaks.value.searches} nowMs={nowMs} />}
-            <SampledHeaps profiles={state.profiles.items} targetId={target.id} nowMs={nowMs} />
             <LeakInvestigation
               state={state}
               target={target}
               investigations={leaks.value?.investigations ?? []}
               nowMs={nowMs}
             />
+            <SampledHeaps profiles={state.profiles.items} targetId={target.id} nowMs={nowMs} />
           </section>
         </>
       )}

@@ -138,9 +138,9 @@ function optionsOf({ box, plan, callbacks, marks }: Drawing): uPlot.Options {
       {},
       ...plan.series.map(({ label, isLimit }, index) => ({
         label,
-        stroke: isLimit ? colour('--bad') : colour(`--series-${index + 1}`),
+        stroke: isLimit ? colour('--bad') : colour(`--series-${Math.min(index + 1, 3)}`),
         width: isLimit ? 1 : 1.5,
-        dash: isLimit ? [8, 5] : [...(dashes[index] ?? [])],
+        dash: isLimit ? [8, 5] : [...(dashes[Math.min(index, 2)] ?? [])],
         points: { show: false },
         spanGaps: false,
       })),
