@@ -7,7 +7,15 @@ import { launchBrowser } from './browser.ts';
 import { sampleAlert, sampleDeath } from './incident-samples.ts';
 import { sampleDiff, sampleRegression } from './regression-samples.ts';
 import { sampleCatch, sampleRule, sampleRules } from './rule-samples.ts';
-import { ago, sampleCpuProfile, sampleProfile, sampleStall, sampleTarget, sampleVitals } from './samples.ts';
+import {
+  ago,
+  sampleCpuProfile,
+  sampleProfile,
+  sampleStall,
+  sampleTarget,
+  sampleVitals,
+  sampleInfo,
+} from './samples.ts';
 import type { World } from './stand-in.ts';
 import { startStandIn } from './stand-in.ts';
 
@@ -69,6 +77,20 @@ it('compares two chosen profiles, the earlier first, and says what grew', async 
   await page.getByText('renderReport grew most: from 4 % to 31 % of the busy time.').waitFor();
   await page.getByText('▼ 2 % gone').waitFor();
   expect(standIn.requests).toContain('GET /profiles/p-1/diff/p-2');
+});
+
+it('draws a series of the application that was chosen, and keeps the choice in the link', async () => {
+  await using opened = await openAt('/', {
+    info: sampleInfo({ features: [{ name: 'otlp', state: 'on', reason: null, remedy: null }] }),
+  });
+  const { page, standIn } = opened;
+  await page.getByText('No span came since this page was opened').waitFor();
+  await page.getByText('Choose a series to draw').click();
+  await page.getByRole('button', { name: 'orders_total{country="FR"}', exact: true }).click();
+  const chart = page.getByRole('figure', { name: 'orders_total{country="FR"}' });
+  await chart.getByText('2/s').waitFor();
+  expect(new URLSearchParams(page.url().split('?')[1]).get('s1')).toBe('orders_total{country="FR"}');
+  expect(standIn.requests.some((request) => request.includes('match=%7Bcountry%3D%22FR%22%7D'))).toBe(true);
 });
 
 it('samples the heap for as long as was typed, in the mode that was chosen', async () => {

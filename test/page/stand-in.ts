@@ -35,6 +35,7 @@ import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { VitalsHistory } from '../../protocol/rest/vitals.ts';
 import { vitalsHistorySchema } from '../../protocol/rest/vitals.ts';
 import { sampleHistory } from './history-samples.ts';
+import { seriesListSchema } from '../../protocol/rest/series.ts';
 import { stallListSchema } from '../../protocol/rest/stalls.ts';
 import type { HotFunctions } from '../../protocol/rest/hot-functions.ts';
 import { hotFunctionsSchema } from '../../protocol/rest/hot-functions.ts';
@@ -220,6 +221,17 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
       }
       case 'GET /vitals':
         return sendJson(response, vitalsHistorySchema.parse(world.history ?? sampleHistory(url.searchParams)));
+      case 'GET /series': {
+        const times = [60_000, 40_000, 20_000].map((agoMs) => new Date(Date.now() - agoMs).toISOString());
+        const about = { family: 'orders', type: 'counter', isCumulative: true, unit: null } as const;
+        const values = { values: [10, 20, 60], rates: [null, 0.5, 2] };
+        const series = [{ ...about, name: 'orders_total', labels: { country: 'FR' }, ...values }];
+        const span = { from: times[0], to: times[2], stepMs: 0, times };
+        return sendJson(
+          response,
+          seriesListSchema.parse({ targetId: 't1', ...span, scrape: null, series, total: 1, nextCursor: null }),
+        );
+      }
       case 'GET /timelines': {
         if (id === undefined) return sendJson(response, timelinePage(url));
         const found = world.timelines.find(({ traceId }) => traceId === id);
