@@ -135,7 +135,10 @@ it('changes to another token on request', async () => {
   await page.keyboard.press('Enter');
   await page.getByText('narrow (view)').waitFor();
   await page.getByRole('link', { name: 'Captures' }).click();
-  await page.getByText('Your token lacks the scope “capture”').waitFor();
+  // Of the CPU profile and of the heap sampling.
+  await waitFor(async () => (await page.getByText('Your token lacks the scope “capture”').count()) === 2, {
+    message: 'both forms to say which scope is lacking',
+  });
 });
 
 it('says that it reconnects, and reads the lists again when it is back', async () => {
