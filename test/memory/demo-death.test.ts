@@ -10,7 +10,7 @@ import { waitFor } from '../support/wait-for.ts';
 
 it(
   'the demo that is killed by its leak leaves a record and an alert that name the pool and the line',
-  { timeout: 60_000 },
+  { timeout: 90_000 },
   async () => {
     await using shop = await startBackend({ load: false, env: { NODE_OPTIONS: '--max-old-space-size=110' } });
     await using running = await openAgent({
@@ -40,7 +40,7 @@ it(
         const list = deathListSchema.parse(await read('/deaths'));
         return list.deaths.length > 0 ? list : undefined;
       },
-      { deadlineMs: 40_000, message: () => `the record; ${running.logged.slice(-5).join('')}` },
+      { deadlineMs: 60_000, message: () => `the record; ${running.logged.slice(-5).join('')}` },
     );
     stopped.abort();
     await visiting;
@@ -60,12 +60,12 @@ it(
   },
 );
 
-/** Some 5 MB of sessions a second, so that several readings see them. */
+/** Some 3 MB of sessions a second, so that several readings see them. */
 async function visitUntilItDies(url: string, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const visits = Array.from({ length: 30 }, () => fetch(url, { method: 'POST', signal }));
     // Refused when it is dead, which the record tells.
     await Promise.allSettled(visits.map(async (visit) => (await visit).arrayBuffer()));
-    await delay(150);
+    await delay(250);
   }
 }
