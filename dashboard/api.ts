@@ -48,6 +48,13 @@ export class ApiProblem extends Error {
   }
 }
 
+/** Whatever was thrown, for people. */
+export function asProblem(error: unknown): ApiProblem {
+  if (error instanceof ApiProblem) return error;
+  const detail = error instanceof Error ? error.message : String(error);
+  return new ApiProblem({ status: 0, code: 'page-fault', detail }, error);
+}
+
 export function remedyFor(code: string): string | null {
   const kinds: Readonly<Record<string, { readonly remedy: string }>> = problemKinds;
   return Object.hasOwn(kinds, code) ? (kinds[code]?.remedy ?? null) : null;

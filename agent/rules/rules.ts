@@ -1,4 +1,5 @@
 import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
+import { seriesOf } from '../../protocol/rest/series-of-vitals.ts';
 import type { Feature } from '../../protocol/rest/info.ts';
 import type { RuleExplanation, RuleFiring, Rules as RulesView, RuleView } from '../../protocol/rest/rules.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
@@ -15,7 +16,6 @@ import { newId } from '../store/id.ts';
 import { RecordTable, type RecordIndex } from '../store/record-table.ts';
 import type { ProfileStore } from '../store/store.ts';
 import type { Monitor } from '../vitals/monitor.ts';
-import { seriesOf } from '../vitals/series.ts';
 import { Catches } from './catches.ts';
 import { RuleEvaluator, type Evaluation } from './evaluate.ts';
 import { explainRule } from './explain.ts';

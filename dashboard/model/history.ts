@@ -1,3 +1,4 @@
+import { seriesOf } from '../../protocol/rest/series-of-vitals.ts';
 import type { SeriesName, SeriesValues, Vitals, VitalsPoint } from '../../protocol/rest/vitals.ts';
 
 export interface HistoryPoint<Values = SeriesValues> {
@@ -21,33 +22,7 @@ export function readPoint(point: VitalsPoint): HistoryPoint {
 
 /** A reading as it comes over the event stream, in the shape of the history's points. */
 export function pointOfVitals(vitals: Vitals): HistoryPoint {
-  const { memory, cpu, loop, gc, cgroup, nodeLoad } = vitals;
-  const total = cpu.userCores === null || cpu.systemCores === null ? null : cpu.userCores + cpu.systemCores;
-  const values: SeriesValues = {
-    rssBytes: memory.rssBytes,
-    rssMaxBytes: memory.rssBytes,
-    heapUsedBytes: memory.heapUsedBytes,
-    heapUsedMaxBytes: memory.heapUsedBytes,
-    heapTotalBytes: memory.heapTotalBytes,
-    heapLimitBytes: memory.heapLimitBytes,
-    externalBytes: memory.externalBytes,
-    arrayBuffersBytes: memory.arrayBuffersBytes,
-    containerBytes: cgroup?.memoryCurrentBytes ?? null,
-    containerLimitBytes: memory.containerLimitBytes,
-    cpuUserCores: cpu.userCores,
-    cpuSystemCores: cpu.systemCores,
-    cpuMainCores: cpu.mainCores,
-    cpuMaxCores: total,
-    utilization: loop.utilization,
-    delayMeanMs: loop.delayMeanMs,
-    delayP99Ms: loop.delayP99Ms,
-    delayMaxMs: loop.delayMaxMs,
-    gcRatio: gc === null ? null : gc.pauseMs / liveStepMs,
-    gcPerSecond: gc === null ? null : gc.count / (liveStepMs / 1000),
-    throttledRatio: cgroup?.throttledRatio ?? null,
-    nodeLoad1: nodeLoad?.[0] ?? null,
-  };
-  return { atMs: Date.parse(vitals.at), values };
+  return { atMs: Date.parse(vitals.at), values: seriesOf(vitals, liveStepMs) };
 }
 
 /** How often the agent reads. */

@@ -1,8 +1,8 @@
-import { useState } from 'preact/hooks';
 import type { Profile } from '../../protocol/rest/profile.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import { formatBytes } from '../format.ts';
 import { offerFile } from '../heap/dropped-file.ts';
+import { FileDrop } from './file-drop.tsx';
 import { goTo, hrefTo } from './navigation.ts';
 import { useNow, usePage } from './page-context.ts';
 import { ProblemNote, Time } from './parts.tsx';
@@ -10,32 +10,16 @@ import { useFresh } from './use-fresh.ts';
 
 /** A file of this machine: it is read by this browser and goes nowhere. */
 export function SnapshotDrop() {
-  const [isOver, setOver] = useState(false);
-  const open = (file: File | undefined): void => {
-    if (file === undefined) return;
-    offerFile(file);
-    // The same place again, where another file was open.
-    goTo('/heap/file', { file: `${file.name}, ${file.size} B` });
-  };
   return (
-    <div
-      class={`empty drop ${isOver ? 'over-drop' : ''}`}
-      onDragOver={(event) => {
-        event.preventDefault();
-        setOver(true);
+    <FileDrop
+      label="Drop a .heapsnapshot here, plain or as .gz, or choose one. It stays in this browser."
+      accept=".heapsnapshot,.gz"
+      onFile={(file) => {
+        offerFile(file);
+        // The same place again, where another file was open.
+        goTo('/heap/file', { file: `${file.name}, ${file.size} B` });
       }}
-      onDragLeave={() => setOver(false)}
-      onDrop={(event) => {
-        event.preventDefault();
-        setOver(false);
-        open(event.dataTransfer?.files[0]);
-      }}
-    >
-      <label class="field">
-        Drop a .heapsnapshot here, plain or as .gz, or choose one. It stays in this browser.
-        <input type="file" accept=".heapsnapshot,.gz" onChange={(event) => open(event.currentTarget.files?.[0])} />
-      </label>
-    </div>
+    />
   );
 }
 

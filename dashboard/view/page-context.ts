@@ -1,7 +1,7 @@
 import { createContext } from 'preact';
 import { useContext, useEffect, useState } from 'preact/hooks';
-import type { Api } from '../api.ts';
-import { ApiProblem } from '../api.ts';
+import { asProblem } from '../api.ts';
+import type { Api, ApiProblem } from '../api.ts';
 import type { PageState } from '../model/page-state.ts';
 import type { PageStore } from '../model/store.ts';
 
@@ -59,10 +59,4 @@ export function useAction(): Action {
       .finally(() => setBusy(false));
   };
   return { busy, problem, run, clear: () => setProblem(null) };
-}
-
-function asProblem(error: unknown): ApiProblem {
-  if (error instanceof ApiProblem) return error;
-  const detail = error instanceof Error ? error.message : String(error);
-  return new ApiProblem({ status: 0, code: 'page-fault', detail }, error);
 }

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Profile } from '../../protocol/rest/profile.ts';
-import { ApiProblem } from '../api.ts';
+import { ApiProblem, asProblem } from '../api.ts';
 import type { Api } from '../api.ts';
 import { offeredFile } from '../heap/dropped-file.ts';
 import { HeapClient } from '../heap/heap-client.ts';
@@ -104,10 +104,4 @@ async function sourceOf(api: Api, id: string): Promise<{ source: SnapshotSource;
     api.ticket(id, 'heapsnapshot'),
   ]);
   return { source: { kind: 'stored', url, sizeBytes: profile.sizeBytes }, name: profile.fileName };
-}
-
-function asProblem(error: unknown): ApiProblem {
-  if (error instanceof ApiProblem) return error;
-  const detail = error instanceof Error ? error.message : String(error);
-  return new ApiProblem({ status: 0, code: 'page-fault', detail }, error);
 }

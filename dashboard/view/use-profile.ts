@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Profile } from '../../protocol/rest/profile.ts';
-import { ApiProblem } from '../api.ts';
+import { ApiProblem, asProblem } from '../api.ts';
 import type { Api } from '../api.ts';
 import { offeredProfile } from '../flame/dropped-profiles.ts';
 import { FlameClient } from '../flame/flame-client.ts';
@@ -104,10 +104,4 @@ export async function sourceOf(
   const { url } = await api.ticket(id, isMapped && profile.kind === 'heap-sampling' ? 'pprof' : own);
   const source = isMapped && profile.kind === 'cpu' ? '&source=original' : '';
   return { source: { kind: 'stored', url: `${url}${source}` }, name: profile.fileName, profile };
-}
-
-function asProblem(error: unknown): ApiProblem {
-  if (error instanceof ApiProblem) return error;
-  const detail = error instanceof Error ? error.message : String(error);
-  return new ApiProblem({ status: 0, code: 'page-fault', detail }, error);
 }
