@@ -18,7 +18,8 @@ export interface CanvasEvents {
   readonly onHover: (node: number | null) => void;
   readonly onPick: (node: number) => void;
   readonly onEnter: (node: number) => void;
-  readonly onRange: (range: Range) => void;
+  /** At every frame of a movement. */
+  readonly onRange: (range: Range, whole: Range) => void;
 }
 
 /**
@@ -74,7 +75,7 @@ export class CanvasView {
       this.#range = wholeOf(content.tree);
       this.#hovered = null;
       this.#box.scrollTop = 0;
-      this.#events.onRange(this.#range);
+      this.#tellRange();
     }
     this.#content = content;
     this.#plan();
@@ -82,7 +83,7 @@ export class CanvasView {
 
   move(range: Range): void {
     this.#range = range;
-    this.#events.onRange(range);
+    this.#tellRange();
     this.#plan();
   }
 
@@ -99,6 +100,10 @@ export class CanvasView {
     this.#stop.abort();
     this.#resized.disconnect();
     cancelAnimationFrame(this.#frame);
+  }
+
+  #tellRange(): void {
+    this.#events.onRange(this.#range, wholeOf(this.#content.tree));
   }
 
   #hover(node: number | null): void {

@@ -5,7 +5,7 @@ import { rowPx } from '../flame/draw.ts';
 import type { FlameTree, FlameUnit } from '../flame/flame-tree.ts';
 import { boxLabel } from '../flame/flame-words.ts';
 import { stepFrom } from '../flame/steps.ts';
-import { panned, rangeOf, wholeOf, zoomed, type Range } from '../flame/viewport.ts';
+import { panned, rangeOf, wholeOf, zoomed } from '../flame/viewport.ts';
 import { FlameDetail } from './flame-detail.tsx';
 import { FlameLegend, usePalette } from './flame-legend.tsx';
 
@@ -26,9 +26,10 @@ const rowsMin = 6;
 export function FlameGraph({ tree, unit, matches, change, selected, onSelect }: FlameGraphProps) {
   const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
+  const where = useRef<HTMLSpanElement>(null);
   const view = useRef<CanvasView | null>(null);
   const [hovered, setHovered] = useState<number | null>(null);
-  const [range, setRange] = useState<Range>(() => wholeOf(tree));
+  const [isWhole, setWhole] = useState(true);
   const { palette, legend } = usePalette();
   const content = useMemo<CanvasContent | null>(() => {
     if (palette === null) return null;
@@ -53,7 +54,14 @@ export function FlameGraph({ tree, unit, matches, change, selected, onSelect }: 
         onHover: setHovered,
         onPick: (node) => calls.current.onSelect(node),
         onEnter: (node) => calls.current.enter(node),
-        onRange: setRange,
+        // Not by the state: at every frame of a movement the whole component would be made anew.
+        onRange: ({ left, span }, { span: whole }) => {
+          if (where.current !== null) {
+            where.current.style.marginLeft = `${(left / whole) * 100}%`;
+            where.current.style.width = `${(span / whole) * 100}%`;
+          }
+          setWhole(span >= whole);
+        },
       },
     });
   }, [content]);
@@ -83,8 +91,6 @@ export function FlameGraph({ tree, unit, matches, change, selected, onSelect }: 
     event.preventDefault();
   };
 
-  const whole = wholeOf(tree).span;
-  const isWhole = range.span >= whole;
   const rows = tree.depthMax + 1;
   const said = selected === null ? null : boxLabel(tree.frames[tree.nodeFrames[selected]!]!);
   return (
@@ -105,7 +111,7 @@ export function FlameGraph({ tree, unit, matches, change, selected, onSelect }: 
         </div>
       </div>
       <div class="flame-where" aria-hidden="true">
-        <span style={{ marginLeft: `${(range.left / whole) * 100}%`, width: `${(range.span / whole) * 100}%` }} />
+        <span ref={where} />
       </div>
       <p class="sr" role="status">
         {said}
