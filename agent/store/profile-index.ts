@@ -1,6 +1,7 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { SidescopeError } from '../../protocol/error.ts';
 import type { Profile, ProfileKind } from '../../protocol/rest/profile.ts';
+import { parseRowCursor, rowCursor } from './row-cursor.ts';
 
 export interface ProfileFilter {
   readonly kind?: ProfileKind | undefined;
@@ -82,16 +83,16 @@ export class ProfileIndex {
     let position = '';
     const pageValues: SQLInputValue[] = [...values];
     if (query.cursor !== undefined) {
-      const { startedMs, id } = decodeCursor(query.cursor);
       position = 'AND (started_ms, id) < (?, ?)';
-      pageValues.push(startedMs, id);
+      pageValues.push(...parseRowCursor(query.cursor));
     }
     const rows = this.#database
       .prepare(`SELECT metadata FROM profiles WHERE ${where} ${position} ORDER BY started_ms DESC, id DESC LIMIT ?`)
       .all(...pageValues, limit + 1);
     const profiles = rows.slice(0, limit).map(profileOf);
     const last = profiles.at(-1);
-    const nextCursor = rows.length > limit && last !== undefined ? encodeCursor(last) : null;
+    const nextCursor =
+      rows.length > limit && last !== undefined ? rowCursor({ atMs: Date.parse(last.startedAt), id: last.id }) : null;
     return { profiles, nextCursor, total: Number(total?.['n']) };
   }
 
@@ -141,18 +142,6 @@ function timeOf(text: string, parameter: string): number {
   const ms = Date.parse(text);
   if (Number.isNaN(ms)) throw new SidescopeError('invalid-request', `${parameter} is not a time: ${text.slice(0, 40)}`);
   return ms;
-}
-
-function encodeCursor(profile: Profile): string {
-  return Buffer.from(`${Date.parse(profile.startedAt)}.${profile.id}`).toString('base64url');
-}
-
-function decodeCursor(cursor: string): { startedMs: number; id: string } {
-  const match = /^(\d{1,15})\.([0-9a-z]{26})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
-  if (match?.[1] === undefined || match[2] === undefined) {
-    throw new SidescopeError('invalid-request', 'cursor is not the nextCursor of an earlier answer');
-  }
-  return { startedMs: Number(match[1]), id: match[2] };
 }
 
 /** Only the store writes rows, and only from values of this type. */

@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import { SidescopeError } from '../../protocol/error.ts';
+import { parseRowCursor, rowCursor } from './row-cursor.ts';
 
 /** The index of the store, or one in memory: then the records end with the agent. */
 export interface RecordIndex {
@@ -61,7 +61,7 @@ export class RecordTable<Item extends StoredRecord> {
     if (since !== undefined) conditions.push(['at_ms >= ?', Date.parse(since)]);
     for (const [name, value] of Object.entries(fields))
       if (value !== undefined) conditions.push(['json_extract(record, ?) = ?', `$.${name}`, value]);
-    if (cursor !== undefined) conditions.push(['(at_ms, id) < (?, ?)', ...parseCursor(cursor)]);
+    if (cursor !== undefined) conditions.push(['(at_ms, id) < (?, ?)', ...parseRowCursor(cursor)]);
     const rows = this.#index.inIndex(`reading records of ${this.#kind}`, (database) =>
       database
         .prepare(
@@ -73,14 +73,7 @@ export class RecordTable<Item extends StoredRecord> {
     const last = rows.length > limit ? rows[limit - 1] : undefined;
     return {
       records: rows.slice(0, limit).map((row) => JSON.parse(String(row['record'])) as Item),
-      nextCursor: last === undefined ? null : `${Number(last['at_ms'])}_${String(last['id'])}`,
+      nextCursor: last === undefined ? null : rowCursor({ atMs: Number(last['at_ms']), id: String(last['id']) }),
     };
   }
-}
-
-function parseCursor(cursor: string): [number, string] {
-  const [, atMs, id] = /^(\d{1,15})_([0-9A-Za-z-]{1,64})$/.exec(cursor) ?? [];
-  if (atMs === undefined || id === undefined)
-    throw new SidescopeError('invalid-request', 'the cursor is not one of an earlier answer');
-  return [Number(atMs), id];
 }

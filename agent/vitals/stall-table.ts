@@ -1,6 +1,6 @@
 import type { SQLInputValue } from 'node:sqlite';
-import { SidescopeError } from '../../protocol/error.ts';
 import type { Stall, StallList } from '../../protocol/rest/stalls.ts';
+import { parseRowCursor, rowCursor } from '../store/row-cursor.ts';
 import type { Index } from './history.ts';
 
 /** A record with 200 frames is about 25 kB. */
@@ -55,7 +55,7 @@ export class StallTable {
     if (targetId !== undefined) conditions.push(['target = ?', targetId]);
     if (kind !== undefined) conditions.push(['kind = ?', kind]);
     if (since !== undefined) conditions.push(['started_ms >= ?', Date.parse(since)]);
-    if (cursor !== undefined) conditions.push(['(started_ms, id) < (?, ?)', ...parseCursor(cursor)]);
+    if (cursor !== undefined) conditions.push(['(started_ms, id) < (?, ?)', ...parseRowCursor(cursor)]);
     const rows = this.#index.inIndex('reading stalls', (database) =>
       database
         .prepare(
@@ -67,7 +67,7 @@ export class StallTable {
     const last = rows.length > limit ? rows[limit - 1] : undefined;
     return {
       stalls: rows.slice(0, limit).map((row) => JSON.parse(String(row['stall'])) as Stall),
-      nextCursor: last === undefined ? null : `${Number(last['started_ms'])}_${String(last['id'])}`,
+      nextCursor: last === undefined ? null : rowCursor({ atMs: Number(last['started_ms']), id: String(last['id']) }),
     };
   }
 
@@ -76,11 +76,4 @@ export class StallTable {
     for (const stall of this.list({ limit: this.#maxStalls }).stalls)
       if (stall.state === 'ongoing') this.save({ ...stall, state: 'cut' });
   }
-}
-
-function parseCursor(cursor: string): [number, string] {
-  const [, startedMs, id] = /^(\d{1,15})_([0-9A-Za-z-]{1,64})$/.exec(cursor) ?? [];
-  if (startedMs === undefined || id === undefined)
-    throw new SidescopeError('invalid-request', 'the cursor is not one of an earlier answer');
-  return [Number(startedMs), id];
 }
