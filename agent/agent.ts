@@ -28,6 +28,8 @@ import type { Listener } from './http/listener.ts';
 import { openOpsServer } from './http/ops-server.ts';
 import { openOtlpServer } from './http/otlp-server.ts';
 import type { OtlpServer } from './http/otlp-server.ts';
+import { JwtAccess } from './http/jwt.ts';
+import type { JwtOptions } from './http/jwt.ts';
 import { Tokens } from './http/tokens.ts';
 import { MemoryWatch } from './memory/memory-watch.ts';
 import { LeakSnapshots } from './memory/leak-snapshots.ts';
@@ -50,6 +52,7 @@ import type { ArtifactReader, ProfileStore } from './store/store.ts';
 import { createAudit, type Audit } from './telemetry/audit.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { logTargets } from './telemetry/log-targets.ts';
+import { observeJwt } from './telemetry/jwt-metrics.ts';
 import { observeOtlp } from './telemetry/otlp-metrics.ts';
 import { observeRegressions } from './telemetry/observe-regressions.ts';
 import { observeSpanReadings } from './telemetry/observe-span-readings.ts';
@@ -108,6 +111,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   const storage = await openStorage(resolved, log);
   if (storage.store !== undefined) opening.use(storage);
   const tokens = await Tokens.open({ file: options.tokenFile, log });
+  const jwt = opening.use(new JwtAccess({ ...jwtOptions(options), log }));
   const worker = opening.use(new ProfileWorker());
   const targets = opening.use(new Targets(options.target, { inspectorLifetime: options.inspectorLifetime }));
   // A worker of its own: a stack is not to wait for a profile of minutes.
@@ -306,6 +310,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     ...failures,
     storage.feature,
     tokens.feature(),
+    jwt.feature(),
     listeners.admin?.feature() ?? notYet('admin'),
     options.opsAddress === 'off' ? opsOff : (listeners.ops?.feature() ?? notYet('ops')),
     listeners.control?.feature ?? notYet('control-socket'),
@@ -338,7 +343,8 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   );
   opening.use(observeScrapes(metrics, targetMetrics));
   observeOtlp(metrics, requests);
-  observeTraces(metrics, timelines.sink);
+  observeJwt(metrics, jwt);
+  observeTraces(metrics, timelines);
   observeSpanReadings(metrics, profiling);
   opening.use(observeRegressions(metrics, regressions));
   opening.use(reportStalls(monitor, alerts));
@@ -387,6 +393,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     limits: memory.limits,
     store: storage.store,
     tokens,
+    jwt,
     info,
     convert: converter(storage.store, { worker, joins }),
     summarize: summarizer(storage.store, worker),
@@ -463,6 +470,12 @@ function requestOptions(options: ResolvedOptions['options']): Omit<RequestsOptio
         : undefined,
     },
   };
+}
+
+function jwtOptions(options: ResolvedOptions['options']): Omit<JwtOptions, 'log'> {
+  const { jwks: place, jwksCaFile: caFile, jwksTokenFile: tokenFile, jwtIssuer = '', jwtAudience: audiences } = options;
+  const { jwtRoleClaim: roleClaim, jwtRole: roles } = options;
+  return { place, credentials: { caFile, tokenFile }, issuer: jwtIssuer, audiences, roleClaim, roles };
 }
 
 function metricsPage(options: ResolvedOptions['options']): Pick<TargetMetricsOptions, 'source' | 'obstacle'> {
@@ -551,7 +564,8 @@ function optionFailures({ problems }: ResolvedOptions): Feature[] {
 }
 
 function converter(store: ProfileStore | undefined, { worker, joins }: { worker: ProfileWorker; joins: ProfileJoins }) {
-  return async (profileId: string, { format, source }: ConvertedForm, signal: AbortSignal): Promise<Uint8Array> => {
+  return async (profileId: string, asked: ConvertedForm, signal: AbortSignal): Promise<Uint8Array> => {
+    const { format, source } = asked;
     if (store === undefined) throw new SidescopeError('unknown-profile', 'there is no storage');
     if (format !== 'pprof' && format !== 'collapsed' && format !== 'cpuprofile') {
       throw new SidescopeError('unsupported-format', `nothing is converted to ${format}`);
@@ -562,7 +576,9 @@ function converter(store: ProfileStore | undefined, { worker, joins }: { worker:
     const positions = source === 'original' ? store.sourcePositions(profileId) : undefined;
     try {
       const join = form === 'pprof' ? await joins.queryOf(reader.profile) : undefined;
-      return await worker.convert(reader.path, form, { clock, intervalUs: cpu?.intervalUs, positions, join, signal });
+      const withLikely = asked.requests === 'likely';
+      const intervalUs = cpu?.intervalUs;
+      return await worker.convert(reader.path, form, { clock, intervalUs, positions, join, withLikely, signal });
     } catch (error) {
       // It was readable, or known not to be, when it was stored; the index says which.
       if (isSidescopeError(error, 'unreadable-profile') && (cpu !== null || sampling !== null)) {

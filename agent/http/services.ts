@@ -29,6 +29,7 @@ import type { Audit } from '../telemetry/audit.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Rules } from '../rules/rules.ts';
+import type { JwtAccess } from './jwt.ts';
 import type { Tokens } from './tokens.ts';
 
 /** Something that tells of changes; the methods of the classes are listed so that a test's fake can be typed. */
@@ -63,6 +64,8 @@ export interface ConvertedForm {
   readonly format: ProfileFormat;
   /** `original`: functions as their authors wrote them, where source maps said so. `raw`: as V8 has them. */
   readonly source: 'original' | 'raw';
+  /** Of pprof: which samples have labels of their request. */
+  readonly requests?: 'sure' | 'likely' | undefined;
 }
 
 export type MonitorService = Pick<Monitor, 'vitals' | 'memoryHistory' | 'memoryStats' | 'listStalls'> &
@@ -71,7 +74,10 @@ export type MonitorService = Pick<Monitor, 'vitals' | 'memoryHistory' | 'memoryS
 
 export type AlertService = Pick<Alerts, 'list'> & Source<'change', AlertNotice>;
 
-export type TimelineService = Pick<Timelines, 'list' | 'get' | 'routes' | 'hotFunctions' | 'counts'> &
+export type TimelineService = Pick<
+  Timelines,
+  'list' | 'get' | 'routes' | 'requestHistory' | 'hotFunctions' | 'counts'
+> &
   Source<'requests', RequestCounts>;
 
 export type DeathService = Pick<DeathRecords, 'list' | 'noteStacks'> & Source<'death', Death>;
@@ -86,7 +92,7 @@ export type LeakService = Pick<Leaks, 'list' | 'investigate' | 'on' | 'off'>;
 
 export type RecorderService = Pick<FlightRecorder, 'status'>;
 
-export type RuleService = Pick<Rules, 'list' | 'fire' | 'explain' | 'catchNext'>;
+export type RuleService = Pick<Rules, 'list' | 'fire' | 'explain' | 'catchNext' | 'cancelCatch'>;
 
 /** What the admin listener stands on. */
 export interface AdminServices {
@@ -106,6 +112,8 @@ export interface AdminServices {
   /** Undefined when the data directory cannot be used: those routes then say why, from the features. */
   readonly store: StoreService | undefined;
   readonly tokens: Tokens;
+  /** Tokens of an issuer; off without `--jwks`. */
+  readonly jwt: Pick<JwtAccess, 'isOn' | 'authenticate' | 'isCurrent'>;
   /** All of `GET /info` but who asks. */
   info(): Omit<Info, 'you'>;
   /** A stored CPU profile in another form, made in a worker. Rejects with `unreadable-profile`, `damaged-profile`. */

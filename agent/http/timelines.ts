@@ -1,7 +1,7 @@
 import type { Handlers } from './router.ts';
 import type { AdminServices } from './services.ts';
 
-type TimelineRoutes = 'listTimelines' | 'getTimeline' | 'listRoutes' | 'hotFunctions';
+type TimelineRoutes = 'listTimelines' | 'getTimeline' | 'listRoutes' | 'requestHistory' | 'hotFunctions';
 
 export function timelineHandlers({ timelines, joins }: AdminServices): Pick<Handlers, TimelineRoutes> {
   return {
@@ -11,6 +11,7 @@ export function timelineHandlers({ timelines, joins }: AdminServices): Pick<Hand
       return Response.json({ ...timeline, ...(await joins.cpuOf(timeline, signal)) });
     },
     listRoutes: ({ query }) => Response.json(timelines.routes(query)),
+    requestHistory: ({ query }) => Response.json(timelines.requestHistory(query)),
     hotFunctions: async ({ query, signal }) => Response.json(await timelines.hotFunctions(query, signal)),
   };
 }

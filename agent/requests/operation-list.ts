@@ -4,6 +4,7 @@ import type { SpanKind } from '../../protocol/otlp/span-kind.ts';
 import { Histogram, quantileErrorShare } from './histogram.ts';
 import type { OperationRow, OperationStatistics, RouteRow } from './operation-statistics.ts';
 import { isoTime, kindShares, shareText } from './timeline-view.ts';
+import { slotMs } from './windowed-table.ts';
 
 interface ListOptions {
   readonly sinceMs: number | undefined;
@@ -12,8 +13,12 @@ interface ListOptions {
 }
 
 /** `GET /routes`. */
-export function listRoutes(statistics: OperationStatistics, { sinceMs, limit, nowMs }: ListOptions): RouteList {
-  const { fromMs, rows } = statistics.routes.read(sinceMs, nowMs);
+export function listRoutes(
+  statistics: OperationStatistics,
+  { sinceMs, limit, nowMs, untilMs }: ListOptions & { readonly untilMs?: number | undefined },
+): RouteList {
+  const { fromMs, rows } = statistics.routes.read(sinceMs, nowMs, untilMs);
+  const toMs = Math.min(nowMs, untilMs === undefined ? nowMs : (Math.floor(untilMs / slotMs) + 1) * slotMs);
   const { note: sampling, weightOfOthers } = statistics.sampling.state();
   const merged = [...Map.groupBy(rows, ({ group, name }) => `${group}\n${name}`).values()];
   const routes = merged.map((parts): RouteStatistics => {
@@ -22,18 +27,26 @@ export function listRoutes(statistics: OperationStatistics, { sinceMs, limit, no
       name,
       kind: group as SpanKind,
       rows: parts.map(({ row }) => row),
-      nowMs,
+      nowMs: toMs,
       weightOfOthers: sampling === null ? undefined : weightOfOthers,
     });
   });
   return {
-    from: isoTime(Math.min(fromMs, nowMs)),
-    to: isoTime(nowMs),
+    from: isoTime(Math.min(fromMs, toMs)),
+    to: isoTime(toMs),
     quantileErrorShare,
     sampling,
-    otherRoots: sum(statistics.otherRoots.read(sinceMs, nowMs).rows, ({ row }) => row.count),
+    otherRoots: sum(statistics.otherRoots.read(sinceMs, nowMs, untilMs).rows, ({ row }) => row.count),
     routes: routes.toSorted((a, b) => b.totalMs - a.totalMs).slice(0, limit),
   };
+}
+
+/** By their total time in the last hour. */
+export function busiestRoutes(statistics: OperationStatistics, nowMs: number): string[] {
+  const totalsMs = new Map<string, number>();
+  for (const { name, row } of statistics.routes.read(undefined, nowMs).rows)
+    totalsMs.set(name, (totalsMs.get(name) ?? 0) + row.totalMs);
+  return [...totalsMs].toSorted(([, a], [, b]) => b - a).map(([name]) => name);
 }
 
 /** The part of `GET /hot-functions` that spans tell, without servers: their time is that of what they call. */

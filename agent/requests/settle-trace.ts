@@ -9,9 +9,15 @@ import type { Trace, TraceSummary } from './trace.ts';
 /** Counts the spans and requests of a trace that were not counted yet, and sums it up. Undefined for one of which no span was kept. */
 export function settleTrace(
   trace: Trace,
-  options: { statistics: OperationStatistics; counts: { requests: number; failed: number }; nowMs: number },
+  options: {
+    statistics: OperationStatistics;
+    counts: { requests: number; failed: number };
+    nowMs: number;
+    /** For each whole request, once. */
+    onRequest: (request: WaterfallRequest) => void;
+  },
 ): TraceSummary | undefined {
-  const { statistics, counts, nowMs } = options;
+  const { statistics, counts, nowMs, onRequest } = options;
   const { spans, countedSpans } = trace;
   if (spans.length === 0) return undefined;
   const { requests } = buildWaterfall(spans);
@@ -23,6 +29,7 @@ export function settleTrace(
     statistics.addRequest(request, nowMs);
     counts.requests += 1;
     if (entry.failed) counts.failed += 1;
+    onRequest(request);
   }
   trace.countedSpans = spans.length;
   const main = mainRequest(requests);

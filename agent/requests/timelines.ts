@@ -1,7 +1,11 @@
 import { EventEmitter } from 'node:events';
 import { SidescopeError } from '../../protocol/error.ts';
+import { integerOf } from '../../protocol/otlp/attributes.ts';
+import { isServed } from '../../protocol/otlp/entry.ts';
+import type { WaterfallRequest } from '../../protocol/otlp/waterfall-span.ts';
 import { buildWaterfall } from '../../protocol/otlp/waterfall.ts';
 import type { HotFunctions, HotFunctionsQuery } from '../../protocol/rest/hot-functions.ts';
+import type { RequestHistoryList, RequestHistoryQuery } from '../../protocol/rest/request-history.ts';
 import type {
   RequestCounts,
   RouteList,
@@ -16,8 +20,9 @@ import type { ProfileStore } from '../store/store.ts';
 import type { Monitor } from '../vitals/monitor.ts';
 import { HotProfiles, type HotProfilesOptions } from './hot-profiles.ts';
 import { Moments } from './moments.ts';
-import { listOperations, listRoutes } from './operation-list.ts';
+import { busiestRoutes, listOperations, listRoutes } from './operation-list.ts';
 import { profilesDuring, stallsDuring } from './meanwhile.ts';
+import { RequestHistory } from './request-history.ts';
 import type { Sampling } from './sampling.ts';
 import { mainRequest } from './settle-trace.ts';
 import { timelineOf, timelineRows } from './timeline-view.ts';
@@ -45,6 +50,7 @@ export interface TimelinesOptions {
 /** What the received spans say to a person: requests as waterfalls, routes, hot functions. `sink` is where spans go in. */
 export class Timelines extends EventEmitter<{ requests: [RequestCounts] }> implements Disposable {
   readonly sink: TraceStore;
+  readonly history: RequestHistory;
   readonly #options: TimelinesOptions;
   readonly #now: () => number;
   readonly #moments = new Moments();
@@ -62,6 +68,9 @@ export class Timelines extends EventEmitter<{ requests: [RequestCounts] }> imple
       new TraceStore({ now: this.#now, sampling, ...(budgetBytes !== undefined && { budgetBytes }) }),
     );
     this.sink.on('settled', () => this.#announce());
+    const { statistics } = this.sink;
+    this.history = new RequestHistory({ now: this.#now, busiestRoutes: () => busiestRoutes(statistics, this.#now()) });
+    this.sink.on('request', (request) => this.#record(request));
     const { monitor } = options;
     const onVitals = (vitals: Vitals): void => this.#moments.add(vitals);
     monitor.on('vitals', onVitals);
@@ -107,8 +116,9 @@ export class Timelines extends EventEmitter<{ requests: [RequestCounts] }> imple
     };
   }
 
-  routes({ since, limit = 100 }: RoutesQuery): RouteList {
-    return listRoutes(this.sink.statistics, { sinceMs: timeOf(since), limit, nowMs: this.#now() });
+  /** `untilMs`: as of then, in steps of five minutes. */
+  routes({ since, limit = 100, untilMs }: RoutesQuery & { untilMs?: number }): RouteList {
+    return listRoutes(this.sink.statistics, { sinceMs: timeOf(since), limit, nowMs: this.#now(), untilMs });
   }
 
   /** Throws `unknown-target`; rejects with `analysis-limit`, `too-many-analyses` when profiles are read. */
@@ -135,6 +145,12 @@ export class Timelines extends EventEmitter<{ requests: [RequestCounts] }> imple
     return { spans, requests, failed, timelines: this.sink.size };
   }
 
+  /** Throws `unknown-target`, and `invalid-request` when the times are not in order. */
+  requestHistory(query: RequestHistoryQuery): RequestHistoryList {
+    if (query.target !== undefined) this.#options.targets.view(query.target);
+    return this.history.read(query);
+  }
+
   [Symbol.dispose](): void {
     this.#resources.dispose();
   }
@@ -147,6 +163,13 @@ export class Timelines extends EventEmitter<{ requests: [RequestCounts] }> imple
     );
   }
 
+  #record({ entry: { span, failed }, name }: WaterfallRequest): void {
+    if (!isServed(span)) return;
+    const { startMs, durationMs, resource } = span;
+    const pid = integerOf(resource.attributes, 'process.pid') ?? null;
+    this.history.add({ name, endMs: startMs + durationMs, durationMs, failed }, this.#targetFinder()({ pid }));
+  }
+
   /** At most once a second, and the last one always. */
   #announce(): void {
     this.#tick ??= setTimeout(() => {
@@ -155,7 +178,7 @@ export class Timelines extends EventEmitter<{ requests: [RequestCounts] }> imple
     }, tickMs).unref();
   }
 
-  #targetFinder(): (summary: TraceSummary) => string | null {
+  #targetFinder(): (of: Pick<TraceSummary, 'pid'>) => string | null {
     const targets = this.#options.targets.list();
     const [only, ...others] = targets;
     return ({ pid }) => {

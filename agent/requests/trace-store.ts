@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Span } from '../../protocol/otlp/model.ts';
+import type { WaterfallRequest } from '../../protocol/otlp/waterfall-span.ts';
 import { isEntry } from '../../protocol/otlp/entry.ts';
 import { OperationStatistics } from './operation-statistics.ts';
 import type { Sampling } from './sampling.ts';
@@ -41,7 +42,10 @@ export interface TraceStoreCounts {
  * here and nothing more of it came for a second and a half; then its spans count in the statistics. What comes later is added, counted once, and settles it again.
  * Nothing runs while no trace waits.
  */
-export class TraceStore extends EventEmitter<{ settled: [Trace] }> implements SpanSink, Disposable {
+export class TraceStore
+  extends EventEmitter<{ settled: [Trace]; request: [WaterfallRequest] }>
+  implements SpanSink, Disposable
+{
   readonly statistics: OperationStatistics;
   readonly counts: TraceStoreCounts = {
     spans: 0,
@@ -198,7 +202,9 @@ export class TraceStore extends EventEmitter<{ settled: [Trace] }> implements Sp
 
   #settle(trace: Trace): void {
     this.#open.delete(trace);
-    const summary = settleTrace(trace, { statistics: this.statistics, counts: this.counts, nowMs: this.#now() });
+    const { statistics, counts } = this;
+    const onRequest = (request: WaterfallRequest): void => void this.emit('request', request);
+    const summary = settleTrace(trace, { statistics, counts, nowMs: this.#now(), onRequest });
     if (summary === undefined) return;
     trace.summary = summary;
     const { name, durationMs, failed, isWhole } = summary;

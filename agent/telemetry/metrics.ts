@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { createJwtMetrics } from './jwt-metrics.ts';
 import { createMemoryMetrics } from './memory-metrics.ts';
 import { createOtlpMetrics } from './otlp-metrics.ts';
 import { createRegressionMetrics } from './regression-metrics.ts';
@@ -30,6 +31,7 @@ export function createMetrics(build: {
   return {
     registry,
     ...createOtlpMetrics(registers),
+    ...createJwtMetrics(registers),
     ...createRegressionMetrics(registers),
     ...createMemoryMetrics(registers),
     ...createScrapeMetrics(registers),
@@ -175,6 +177,12 @@ export function createMetrics(build: {
       name: 'sidescope_span_names_overflowed_total',
       help: 'Spans and requests counted as (other) because the table of names was full.',
       labelNames: ['table'],
+      registers,
+    }),
+    requestHistoryLeftTotal: new Counter({
+      name: 'sidescope_request_history_left_total',
+      help: 'Requests that the history over time lacks: over an hour old (late), or of more targets than it keeps apart (targets).',
+      labelNames: ['reason'],
       registers,
     }),
     alertsTotal: new Counter({

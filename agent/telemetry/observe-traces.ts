@@ -1,8 +1,12 @@
+import type { RequestHistory } from '../requests/request-history.ts';
 import type { TraceStore } from '../requests/trace-store.ts';
 import type { Metrics } from './metrics.ts';
 
 /** Read when they are scraped: spans come by the thousand. */
-export function observeTraces(metrics: Metrics, traces: TraceStore): void {
+export function observeTraces(
+  metrics: Metrics,
+  { sink: traces, history }: { readonly sink: TraceStore; readonly history: Pick<RequestHistory, 'left'> },
+): void {
   // prom-client has no collect hook after construction other than this property.
   Object.assign(metrics.spansTotal, {
     collect() {
@@ -32,6 +36,13 @@ export function observeTraces(metrics: Metrics, traces: TraceStore): void {
       metrics.spanNamesOverflowedTotal.reset();
       metrics.spanNamesOverflowedTotal.inc({ table: 'operations' }, traces.statistics.operations.overflowed);
       metrics.spanNamesOverflowedTotal.inc({ table: 'routes' }, traces.statistics.routes.overflowed);
+    },
+  });
+  Object.assign(metrics.requestHistoryLeftTotal, {
+    collect() {
+      metrics.requestHistoryLeftTotal.reset();
+      metrics.requestHistoryLeftTotal.inc({ reason: 'late' }, history.left.late);
+      metrics.requestHistoryLeftTotal.inc({ reason: 'targets' }, history.left.targets);
     },
   });
 }

@@ -1,4 +1,5 @@
 import { hotFunctionsQuery, hotFunctionsSchema } from './hot-functions.ts';
+import { requestHistoryQuery, requestHistorySchema } from './request-history.ts';
 import type { Route } from './route.ts';
 import { routeListSchema, routesQuery, timelineDetailSchema, timelineListSchema, timelinesQuery } from './timelines.ts';
 
@@ -29,6 +30,15 @@ export const timelineRoutes = {
     query: routesQuery,
     answers: [{ status: 200, description: 'Most total time first', schema: routeListSchema }],
     errors: [],
+  },
+  requestHistory: {
+    method: 'GET',
+    path: '/requests/history',
+    scope: 'view',
+    summary: 'Requests over time: rate, failures and latency, every 5 s for an hour, every minute for a day',
+    query: requestHistoryQuery,
+    answers: [{ status: 200, description: 'The points', schema: requestHistorySchema }],
+    errors: ['unknown-target'],
   },
   hotFunctions: {
     method: 'GET',

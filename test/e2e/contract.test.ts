@@ -18,6 +18,7 @@ import type { Catch, RuleExplanation, RuleFiring, Rules } from '../../protocol/r
 import type { Stacks } from '../../protocol/rest/stacks.ts';
 import type { StallList } from '../../protocol/rest/stalls.ts';
 import type { HotFunctions } from '../../protocol/rest/hot-functions.ts';
+import type { RequestHistoryList } from '../../protocol/rest/request-history.ts';
 import type { RouteList, TimelineDetail, TimelineList } from '../../protocol/rest/timelines.ts';
 import type { Ticket } from '../../protocol/rest/ticket.ts';
 import type { VitalsHistory } from '../../protocol/rest/vitals.ts';
@@ -229,6 +230,7 @@ async function checkTimelines({ json }: ReturnType<typeof clientOf>, { otlpUrl }
   const detail = await json<TimelineDetail>(`GET /timelines/${traceId}`);
   expect(detail).toMatchObject({ name: 'GET /users/:id', isWhole: true, summary: 'server 100 %', cpu: null });
   expect((await json<RouteList>('GET /routes')).routes).toMatchObject([{ name: 'GET /users/:id', count: 1 }]);
+  expect(await json<RequestHistoryList>('GET /requests/history')).toMatchObject({ stepMs: 15_000, targetId: null });
   const hot = await json<HotFunctions>('GET /hot-functions?limit=5');
   expect(hot.spans?.items).toMatchObject([{ kind: 'server', name: 'GET /users/:id', count: 1 }]);
   expect(hot.cpu?.items[0]?.selfMs).toBeGreaterThan(0);
@@ -246,6 +248,7 @@ async function checkRules({ json }: ReturnType<typeof clientOf>) {
   const { rules, catches } = await json<Rules>('GET /rules');
   expect(rules).toMatchObject([{ name: 'hot', targets: [{ total: 1 }] }]);
   expect(catches).toMatchObject([{ id: waiting.id }]);
+  expect(await json<Catch>(`DELETE /rules/catch/${waiting.id}`)).toMatchObject({ state: 'cancelled' });
 }
 
 async function checkHeapSampling({ call, json }: ReturnType<typeof clientOf>) {

@@ -272,6 +272,11 @@ export class FakeRules implements RuleService {
     const shape = { above: null, state: 'waiting', why: null, profileId: null } as const;
     return { id: 'c1', event, targetId, startedBy, startedAt: time, until: time, ...shape };
   };
+  cancelCatch: RuleService['cancelCatch'] = (id, by) => {
+    if (id !== 'c1') throw new SidescopeError('unknown-catch', `no ${id}`);
+    const shape = { above: null, state: 'cancelled', why: `cancelled by ${by}`, profileId: null } as const;
+    return { id, event: 'stall', targetId: 't1', startedBy: 'default', startedAt: time, until: time, ...shape };
+  };
 }
 
 /** It was never on. */
@@ -459,6 +464,19 @@ export class FakeTimelines extends EventEmitter<{ requests: [RequestCounts] }> i
   routes: TimelineService['routes'] = (query) => {
     this.asked.push(query);
     return { from: time, to: time, quantileErrorShare: 0.05, sampling: null, otherRoots: 0, routes: [] };
+  };
+  requestHistory: TimelineService['requestHistory'] = (query) => {
+    this.asked.push(query);
+    return {
+      targetId: null,
+      from: time,
+      to: time,
+      stepMs: 5_000,
+      completeTo: time,
+      since: null,
+      routes: [],
+      points: [],
+    };
   };
   counts: TimelineService['counts'] = () => ({ spans: 0, requests: 0, failed: 0, timelines: 0 });
   hotFunctions: TimelineService['hotFunctions'] = async (query) => {

@@ -20,10 +20,12 @@ describe('timelines, routes and hot functions', () => {
     expect((await get(`/timelines${query}`)).status).toBe(200);
     expect((await get('/routes?limit=3')).status).toBe(200);
     expect((await get('/hot-functions?source=cpu')).status).toBe(200);
+    expect((await get('/requests/history?step=60000')).status).toBe(200);
     expect(services.timelines.asked).toEqual([
       { order: 'slowest', route: 'GET /a', status: '5xx', minDuration: 100, since, limit: 5, target: 't1' },
       { limit: 3 },
       { source: 'cpu' },
+      { step: 60_000 },
     ]);
   });
 
@@ -39,6 +41,8 @@ describe('timelines, routes and hot functions', () => {
     ['/routes?limit=0', 'limit'],
     ['/hot-functions?source=guess', 'source'],
     ['/hot-functions?limit=1e3', 'limit'],
+    ['/requests/history?step=4999', 'step'],
+    ['/requests/history?from=yesterday', 'from'],
   ])('%s names the parameter', async (path, parameter) => {
     const { services, get } = await makeApi();
     const answer = await get(path);
@@ -54,7 +58,7 @@ describe('timelines, routes and hot functions', () => {
   test('need the scope view, and an id that can be one', async () => {
     const { services, get } = await makeApi();
     const heap = services.tokenWith('heap');
-    for (const path of ['/timelines', '/timelines/00', '/routes', '/hot-functions'])
+    for (const path of ['/timelines', '/timelines/00', '/routes', '/requests/history', '/hot-functions'])
       expect((await get(path, heap)).status).toBe(403);
     for (const id of ['00', 'x'.repeat(65), '%2e%2e'])
       expect(problemSchema.parse(await (await get(`/timelines/${id}`)).json()).code).toMatch(

@@ -162,7 +162,7 @@ describe('the store', () => {
   it('counts what it kept, cut and dropped in metrics', async () => {
     using store = new TraceStore({ budgetBytes: 20_000 });
     const metrics = createMetrics({ version: '0', nodeVersion: 'v24' });
-    observeTraces(metrics, store);
+    observeTraces(metrics, { sink: store, history: { left: { late: 2, targets: 1 } } });
     const spans = request({ failed: true });
     store.add([...spans, ...spans], batch);
     for (let count = 0; count < 50; count++) store.add(request(), batch);
