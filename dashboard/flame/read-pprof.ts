@@ -1,16 +1,9 @@
 import type { Frame } from '../../protocol/cpu-profile/model.ts';
 import { SidescopeError } from '../../protocol/error.ts';
 import type { FlameUnit, StackTree } from './flame-tree.ts';
-import { PprofFields, unreadablePprof } from './pprof-fields.ts';
-
-/** The samples of one request, as the labels `trace_id` and `span_name` name it. */
-export interface RequestSamples {
-  readonly traceId: string;
-  readonly name: string;
-  /** Nodes of the tree, with what of their own weight is the request's. A node may be there more than once. */
-  readonly nodes: readonly number[];
-  readonly weights: readonly number[];
-}
+import { readPprofFile } from '../../protocol/cpu-profile/pprof-file.ts';
+import type { PprofFile } from '../../protocol/cpu-profile/pprof-file.ts';
+import { RequestTable, type RequestSamples } from './request-samples.ts';
 
 export interface ReadPprof {
   readonly tree: StackTree;
@@ -21,14 +14,10 @@ export interface ReadPprof {
 }
 
 const nodesMax = 1_000_000;
-const stackDepthMax = 100_000;
-/** Beyond that, requests are left out: nobody chooses among so many. */
-const requestsMax = 5_000;
 
 /** pprof's Profile (github.com/google/pprof/blob/main/proto/profile.proto), not compressed, of any producer. */
 export function readPprof(bytes: Uint8Array): ReadPprof {
-  const file = readTables(bytes);
-  if (file.sampleTypes.length === 0) throw unreadablePprof('it has no sample type', 0);
+  const file = readPprofFile(bytes);
   const weightAt = Math.max(
     0,
     file.defaultType === 0
@@ -59,89 +48,17 @@ function unitOf(name: string): { unit: FlameUnit; scale: number } {
   return perByte === undefined ? { unit: 'count', scale: 1 } : { unit: 'bytes', scale: perByte };
 }
 
-type Label = readonly [key: number, text: number];
-
-interface Tables {
-  readonly texts: string[];
-  readonly sampleTypes: { type: number; unit: number }[];
-  readonly samples: { locations: number[]; values: number[]; labels: Label[] }[];
-  /** Functions, the innermost first where one was inlined. */
-  readonly locations: Map<number, number[]>;
-  readonly functions: Map<number, { name: number; file: number; line: number }>;
-  defaultType: number;
-}
-
-function readTables(bytes: Uint8Array): Tables {
-  const file: Tables = {
-    texts: [],
-    sampleTypes: [],
-    samples: [],
-    locations: new Map(),
-    functions: new Map(),
-    defaultType: 0,
-  };
-  const fields = new PprofFields(bytes);
-  fields.each((field, wire) => {
-    if (field === 0) throw unreadablePprof('there is no field 0', 0);
-    if (field === 14 && wire === 0) file.defaultType = fields.varint();
-    if (wire !== 2) return;
-    if (field === 1) file.sampleTypes.push(named(fields.message(), { type: 1, unit: 2 }));
-    else if (field === 2) file.samples.push(readSample(fields.message()));
-    else if (field === 4) readLocation(fields.message(), file);
-    else if (field === 5) {
-      const { id, ...called } = named(fields.message(), { id: 1, name: 2, file: 4, line: 5 });
-      file.functions.set(id, called);
-    } else if (field === 6) file.texts.push(fields.text());
-  });
-  return file;
-}
-
-/** The numbers of a message by name; 0 where one is not there. */
-function named<Name extends string>(message: PprofFields, numbers: Record<Name, number>): Record<Name, number> {
-  const values = Object.fromEntries(Object.keys(numbers).map((name) => [name, 0])) as Record<Name, number>;
-  const nameOf = new Map(Object.entries<number>(numbers).map(([name, number]) => [number, name as Name]));
-  message.each((field, wire) => {
-    const name = nameOf.get(field);
-    if (name !== undefined && wire === 0) values[name] = message.varint();
-  });
-  return values;
-}
-
-function readSample(message: PprofFields): Tables['samples'][number] {
-  const sample: Tables['samples'][number] = { locations: [], values: [], labels: [] };
-  message.each((field, wire) => {
-    if (field === 1) message.numbers(wire, sample.locations);
-    else if (field === 2) message.numbers(wire, sample.values);
-    else if (field === 3 && wire === 2) {
-      const { key, text } = named(message.message(), { key: 1, text: 2 });
-      sample.labels.push([key, text]);
-    }
-  });
-  if (sample.locations.length > stackDepthMax) throw unreadablePprof('a stack has more than 100000 frames', 0);
-  return sample;
-}
-
-function readLocation(message: PprofFields, { locations }: Tables): void {
-  let id = 0;
-  const functions: number[] = [];
-  message.each((field, wire) => {
-    if (field === 1 && wire === 0) id = message.varint();
-    else if (field === 4 && wire === 2) functions.push(named(message.message(), { of: 1 }).of);
-  });
-  locations.set(id, functions);
-}
-
 class TreeBuilder {
   readonly self: number[] = [0];
   readonly counts: number[] = [0];
-  readonly #file: Tables;
+  readonly #file: PprofFile;
   readonly #frames: Frame[] = [{ functionName: '(root)', url: '', scriptId: '0', line: 0, column: 0 }];
   readonly #frameOf = new Map<number, number>();
   readonly #nodeFrames: number[] = [0];
   readonly #parents: number[] = [-1];
   readonly #known = new Map<string, number>();
 
-  constructor(file: Tables) {
+  constructor(file: PprofFile) {
     this.#file = file;
   }
 
@@ -150,7 +67,8 @@ class TreeBuilder {
     let node = 0;
     for (let at = locations.length - 1; at >= 0; at--) {
       const functions = this.#file.locations.get(locations[at]!) ?? [];
-      for (let inlined = functions.length - 1; inlined >= 0; inlined--) node = this.#child(node, functions[inlined]!);
+      for (let inlined = functions.length - 1; inlined >= 0; inlined--)
+        node = this.#child(node, functions[inlined]![0]);
       if (functions.length === 0) node = this.#child(node, 0);
     }
     return node;
@@ -194,34 +112,5 @@ class TreeBuilder {
     const index = this.#frames.push(frame) - 1;
     this.#frameOf.set(functionId, index);
     return index;
-  }
-}
-
-class RequestTable {
-  readonly #texts: readonly string[];
-  readonly #byKey = new Map<string, { traceId: string; name: string; nodes: number[]; weights: number[] }>();
-
-  constructor(texts: readonly string[]) {
-    this.#texts = texts;
-  }
-
-  get list(): RequestSamples[] {
-    return [...this.#byKey.values()];
-  }
-
-  add(labels: readonly Label[], { node, weight }: { node: number; weight: number }): void {
-    if (labels.length === 0) return;
-    const values = new Map(labels.map(([key, text]) => [this.#texts[key], this.#texts[text] ?? '']));
-    const traceId = values.get('trace_id') ?? '';
-    if (traceId === '') return;
-    const name = values.get('span_name') ?? '';
-    const key = `${traceId}\n${name}`;
-    let request = this.#byKey.get(key);
-    if (request === undefined) {
-      if (this.#byKey.size === requestsMax) return;
-      this.#byKey.set(key, (request = { traceId, name, nodes: [], weights: [] }));
-    }
-    request.nodes.push(node);
-    request.weights.push(weight);
   }
 }

@@ -80,6 +80,12 @@ export const problemKinds = {
     cause: 'No credential, or one that is unknown, malformed or expired.',
     remedy: "Send `Authorization: Bearer <token>`; get a token from the agent's terminal or with `sidescope token`.",
   },
+  'jwt-keys-unavailable': {
+    status: 503,
+    cause:
+      'The keys that JWTs are signed by could not be read yet, or not for twelve hours. Other tokens are still taken.',
+    remedy: '`/readyz` of the ops listener says why; the agent reads them again by itself. See `--jwks`.',
+  },
   'too-many-attempts': {
     status: 429,
     cause: 'Too many requests with wrong credentials. Right ones are still answered.',
@@ -234,6 +240,11 @@ export const problemKinds = {
     cause: 'No rule of the configuration file has this name.',
     remedy: '`GET /rules` lists them, and what is wrong with the file.',
   },
+  'unknown-catch': {
+    status: 404,
+    cause: 'No "catch the next one" has this id, or it ended long ago.',
+    remedy: '`GET /rules` lists them.',
+  },
   'operation-ended': { status: 409, cause: 'The operation has ended already.', remedy: 'Nothing to do.' },
   // artifacts
   'baseline-not-ready': {
@@ -343,6 +354,11 @@ export const problemKinds = {
     cause: 'Sentry or the webhook did not take an alert. It is kept and sent again, unless it was refused for good.',
     remedy: 'The message says who answered what; `GET /alerts` has the alert.',
   },
+  'egress-failed': {
+    status: 502,
+    cause: 'A destination did not take a profile. It is kept and sent again, unless it was refused for good.',
+    remedy: 'The message says who answered what; `GET /egress` has the state of each destination.',
+  },
   'otlp-busy': {
     status: 503,
     cause: 'Spans come faster than they are decoded, and the bound of bytes that may wait is reached.',
@@ -407,8 +423,28 @@ export const problemKinds = {
   },
   'kubectl-failed': {
     status: 500,
-    cause: '`kubectl` could not be run, or refused what `sidescope open` asked of it.',
+    cause: '`kubectl` could not be run, or refused what a command asked of it.',
     remedy: "The message holds kubectl's reason and what to do.",
+  },
+  'no-pods': {
+    status: 500,
+    cause: 'A command found no pod that it can ask: none has the labels, or none of them has the agent.',
+    remedy: 'The message says which; `kubectl get pods -l …` lists what there is.',
+  },
+  'agent-refused': {
+    status: 500,
+    cause: "A pod's agent could not be asked, or answered with a problem.",
+    remedy: 'The message names the pod and its answer.',
+  },
+  'nothing-to-compare': {
+    status: 500,
+    cause: 'A workload has no pods of two versions at the same time.',
+    remedy: 'Run `sidescope compare` while the rollout goes on.',
+  },
+  'unmergeable-profiles': {
+    status: 500,
+    cause: 'Profiles that hold different values cannot be one, or they are too many.',
+    remedy: 'Merge profiles of one kind; the message names both, or the limit.',
   },
   'data-directory-locked': {
     status: 500,

@@ -1,4 +1,4 @@
-import { SidescopeError } from '../../protocol/error.ts';
+import { SidescopeError } from '../error.ts';
 
 /** Protobuf of any origin, read front to back: every length is checked. Numbers above 2^53 are rounded. */
 export class PprofFields {
