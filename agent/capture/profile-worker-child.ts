@@ -78,6 +78,7 @@ export type WorkerRequest =
       readonly intervalUs: number | undefined;
       readonly positions: Uint8Array | undefined;
       readonly join: JoinQuery | undefined;
+      readonly withLikely: boolean | undefined;
     };
 /** `cpuprofile`: with original places. */
 export type ConvertedFormat = 'pprof' | 'collapsed' | 'cpuprofile' | 'heap-pprof';
@@ -206,7 +207,7 @@ function summarizeProfile(
 
 type Conversion = Extract<WorkerRequest, { type: 'convert' }>;
 
-function convert(file: Uint8Array, { format, clock, intervalUs, positions, join }: Conversion): Uint8Array {
+function convert(file: Uint8Array, { format, positions, ...asked }: Conversion): Uint8Array {
   const originals = positions === undefined ? undefined : decodePositions(positions);
   if (format === 'heap-pprof') {
     const heap = parseHeapProfileBytes(file);
@@ -220,7 +221,7 @@ function convert(file: Uint8Array, { format, clock, intervalUs, positions, join 
     case 'collapsed':
       return encodeCollapsed(profile);
     case 'pprof':
-      return gzipSync(encodePprof(profile, { clock, intervalUs, join: join && joinInput(join) }));
+      return gzipSync(encodePprof(profile, { ...asked, join: asked.join && joinInput(asked.join) }));
   }
 }
 

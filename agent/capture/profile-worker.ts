@@ -162,11 +162,14 @@ export class ProfileWorker implements AsyncDisposable {
       positions?: Uint8Array | undefined;
       /** For pprof: samples get labels of their requests. */
       join?: JoinQuery | undefined;
+      /** Labels also where the request is likely only. */
+      withLikely?: boolean | undefined;
       signal?: AbortSignal | undefined;
     } = {},
   ): Promise<WorkerResults['convert']> {
-    const { clock = null, intervalUs, positions, join, signal } = options;
-    return this.#ask<'convert'>({ type: 'convert', path, format, clock, intervalUs, positions, join }, signal);
+    const { clock = null, intervalUs, positions, join, withLikely, signal } = options;
+    const asked = { type: 'convert' as const, path, format, clock, intervalUs, positions, join, withLikely };
+    return this.#ask<'convert'>(asked, signal);
   }
 
   /** Whose work a CPU profile's samples were. `path` and `positions` as in `convert`. */

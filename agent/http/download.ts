@@ -111,7 +111,11 @@ async function selectRepresentation(wanted: {
       `${profile.kind} comes with the places that V8 wrote, not with original ones`,
     );
   if (!isOwn || source === 'original') {
-    const bytes = await services.convert(profile.id, { format, source }, request.signal);
+    const bytes = await services.convert(
+      profile.id,
+      { format, source, requests: request.query.requests },
+      request.signal,
+    );
     return convertedRepresentation({ profile, format, bytes });
   }
   const store = requireStore(services);

@@ -3,11 +3,10 @@ import { SidescopeError } from '../../protocol/error.ts';
 import { diffTrees, type FlameDiff } from './diff-tree.ts';
 import { buildFlameTree, type FlameTree, type StackTree } from './flame-tree.ts';
 import { sumFunctions } from './functions.ts';
-import type { Flame, LineShare, OpenedProfile, RequestFilter, RequestShare } from './messages.ts';
+import type { Flame, LineShare, OpenedProfile, RequestFilter, RequestShares } from './messages.ts';
 import type { ReadProfile } from './read-profile.ts';
 import { searchFrames, type Matches } from './search.ts';
 
-const requestsShown = 500;
 const linesShown = 20;
 
 /** One open profile and what is asked of it. No DOM, no I/O: the worker's part that can be tested. */
@@ -29,12 +28,12 @@ export class FlameDesk {
   }
 
   /** The labels may come in a second file of the same profile; without one, in the first. */
-  requests(labelled: ReadProfile = this.#profile): RequestShare[] {
+  requests(labelled: ReadProfile = this.#profile): RequestShares {
     this.#labelled = labelled;
-    return labelled.requests
-      .map(({ traceId, name, weights }) => ({ traceId, name, weight: weights.reduce((sum, part) => sum + part, 0) }))
-      .toSorted((a, b) => b.weight - a.weight)
-      .slice(0, requestsShown);
+    const requests = labelled.requests
+      .map(({ nodes: _, weights, ...request }) => ({ ...request, weight: sumOf(weights) }))
+      .toSorted((a, b) => b.weight - a.weight);
+    return { requests, weight: sumOf(labelled.tree.self) * (1 - idleShareOf(labelled.tree)) };
   }
 
   layout({ withIdle, request }: { withIdle: boolean; request: RequestFilter | null }): Flame {
@@ -83,10 +82,16 @@ export class FlameDesk {
 function onlyRequests({ tree, requests }: ReadProfile, { by, value }: RequestFilter): StackTree {
   const self = new Float64Array(tree.self.length);
   for (const request of requests) {
-    if ((by === 'trace' ? request.traceId : request.name) !== value) continue;
+    if ((by === 'trace' ? request.traceId : request.route) !== value) continue;
     request.nodes.forEach((node, index) => (self[node]! += request.weights[index]!));
   }
   return { ...tree, self };
+}
+
+function sumOf(weights: readonly number[] | Float64Array): number {
+  let sum = 0;
+  for (const weight of weights) sum += weight;
+  return sum;
 }
 
 function idleShareOf({ frames, nodeFrames, self }: StackTree): number {

@@ -29,10 +29,20 @@ export interface OpenedProfile {
   readonly idleShare: number;
 }
 
-/** What a request has of a profile, most first. */
+/** What a request has of a profile. */
 export interface RequestShare {
   readonly traceId: string;
   readonly name: string;
+  readonly route: string;
+  readonly weight: number;
+  /** Of it, what is surely its own. */
+  readonly sureWeight: number;
+}
+
+export interface RequestShares {
+  /** Most first, at most 5,000. */
+  readonly requests: readonly RequestShare[];
+  /** Of the whole profile, without idle time, in the same unit. */
   readonly weight: number;
 }
 
@@ -46,7 +56,7 @@ export interface LineShare {
 export interface Questions {
   open: { readonly asked: { readonly source: ProfileSource }; readonly answer: OpenedProfile };
   /** The same profile with the labels that say whose work it was. */
-  requests: { readonly asked: { readonly source: ProfileSource }; readonly answer: readonly RequestShare[] };
+  requests: { readonly asked: { readonly source: ProfileSource }; readonly answer: RequestShares };
   layout: {
     readonly asked: { readonly withIdle: boolean; readonly request: RequestFilter | null };
     readonly answer: Flame;

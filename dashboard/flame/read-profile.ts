@@ -5,7 +5,8 @@ import { cpuSampleTree, heapSampleTree, type SampleTree } from '../../protocol/c
 import { SidescopeError } from '../../protocol/error.ts';
 import { parseHeapProfileBytes } from '../../protocol/heap-sampling/parse.ts';
 import type { FlameUnit, StackTree } from './flame-tree.ts';
-import { readPprof, type RequestSamples } from './read-pprof.ts';
+import { readPprof } from './read-pprof.ts';
+import type { RequestSamples } from './request-samples.ts';
 
 /** A profile of any of the formats that the page reads. */
 export interface ReadProfile {

@@ -4,6 +4,7 @@ import { offeredProfile } from '../flame/dropped-profiles.ts';
 import type { OpenedProfile } from '../flame/messages.ts';
 import { formatShare, plural } from '../format.ts';
 import { FlameGraph } from './flame-graph.tsx';
+import { readFilter, writeFilter } from '../model/request-choice.ts';
 import { setQuery } from './navigation.ts';
 import { usePage } from './page-context.ts';
 import { ProblemNote } from './parts.tsx';
@@ -11,7 +12,7 @@ import { ProfileCallTree } from './profile-call-tree.tsx';
 import { ProfileChanges } from './profile-changes.tsx';
 import { ProfileCompare } from './profile-compare.tsx';
 import { ProfileFunctions } from './profile-functions.tsx';
-import { RequestFilterSelect, readFilter } from './request-filter.tsx';
+import { RequestFilterSelect } from './request-filter.tsx';
 import { sourceOf, useAnswer } from './use-profile.ts';
 import { useSearch } from './use-search.ts';
 
@@ -92,7 +93,7 @@ export function ProfileOpened(props: {
               profileId={id}
               unit={flame.unit}
               filter={filter}
-              onFilter={(chosen) => setQuery({ only: chosen === null ? null : `${chosen.by}:${chosen.value}` })}
+              onFilter={(chosen) => setQuery({ only: chosen === null ? null : writeFilter(chosen) })}
               onReady={setHasRequests}
             />
           ) : (
@@ -124,7 +125,7 @@ export function ProfileOpened(props: {
             ? opened.idleShare > 0
               ? 'The thread was idle all the time: nothing executed that a sample saw.'
               : 'The profile has no samples.'
-            : 'No sample is surely of these requests.'}
+            : 'No sample is known to be of these requests.'}
         </p>
       ) : (
         <div class="profile-columns">

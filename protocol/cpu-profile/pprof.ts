@@ -1,5 +1,6 @@
 import type { Profile } from '../rest/profile.ts';
-import { attributeSamples } from './attribution.ts';
+import { attributeSamples, forEachPart } from './attribution.ts';
+import type { KnownRequest } from './attribution.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { stackOf, sumNodes } from './call-tree.ts';
 import { categorizeFrame, filePathOf, functionNameOf } from './frame-text.ts';
@@ -17,6 +18,11 @@ export interface PprofOptions {
   readonly comments?: readonly string[] | undefined;
   /** With it samples whose request is sure carry `trace_id`, `span_id` (of the request's entry into the process) and `span_name`, as Pyroscope reads them. */
   readonly join?: JoinInput | undefined;
+  /**
+   * What is likely only has labels too, and all labels say which: `confidence` is `sure` or `likely`, `http.route` is there where it is known. Samples that several
+   * requests share are parts then, and their counts are rounded.
+   */
+  readonly withLikely?: boolean | undefined;
 }
 
 /**
@@ -36,7 +42,7 @@ export function encodePprof(profile: CpuProfile, options: PprofOptions = {}): Ui
     });
   valueType(1, 'samples', 'count');
   valueType(1, 'cpu', 'nanoseconds');
-  writeSamples(writer, profile, { tables, join: options.join });
+  writeSamples(writer, profile, { tables, options });
   tables.writeLocations(writer);
   const durationUs = profile.endTimeUs - profile.startTimeUs;
   const intervalUs = options.intervalUs ?? durationUs / Math.max(1, profile.samples.length);
@@ -56,10 +62,13 @@ export function encodePprof(profile: CpuProfile, options: PprofOptions = {}): Ui
 function writeSamples(
   writer: ByteWriter,
   profile: CpuProfile,
-  { tables, join }: { tables: PprofTables; join: JoinInput | undefined },
+  { tables, options }: { tables: PprofTables; options: PprofOptions },
 ): void {
+  const { join, withLikely = false } = options;
   const isShown = profile.nodeFrames.map((frame) => (categorizeFrame(profile.frames[frame]!) === 'idle' ? 0 : 1));
-  for (const { node, labels, self } of join === undefined ? nodeGroups(profile) : requestGroups(profile, join)) {
+  for (const { node, labels, self } of join === undefined
+    ? nodeGroups(profile)
+    : requestGroups(profile, { join, withLikely })) {
     if (self.samples === 0 || isShown[node] === 0) continue;
     const { frames, isCut } = stackOf(profile, node);
     const callers = frames.slice(1).map((frame) => tables.location(frame));
@@ -91,25 +100,51 @@ function* nodeGroups(profile: CpuProfile): Generator<SampleGroup> {
     yield { node, labels: [], self: { samples: selfSamples[node]!, selfNs: selfUs[node]! * 1_000 } };
 }
 
-/** The samples of a node apart by whose they surely were. */
-function requestGroups(profile: CpuProfile, join: JoinInput): Iterable<SampleGroup> {
-  const { requests, owners, confidences } = attributeSamples(profile, join);
-  const labels = requests.map(({ traceId, spanId, name }) => [
-    ['trace_id', traceId] as const,
-    ['span_id', spanId] as const,
-    ['span_name', name] as const,
-  ]);
+/** The samples of a node apart by whose they were. */
+function requestGroups(
+  profile: CpuProfile,
+  { join, withLikely }: { join: JoinInput; withLikely: boolean },
+): Iterable<SampleGroup> {
+  const attribution = attributeSamples(profile, join);
+  const { requests } = attribution;
   const groups = new Map<number, SampleGroup>();
-  profile.samples.forEach((node, sample) => {
-    const owner = confidences[sample]! >= sureFrom ? owners[sample]! : -1;
-    const key = node * (requests.length + 1) + (owner < 0 ? 0 : owner + 1);
+  const add = (sample: number, { request, weight, isSure }: { request: number; weight: number; isSure: boolean }) => {
+    const node = profile.samples[sample]!;
+    const key = (node * (requests.length + 1) + request + 1) * 2 + Number(isSure);
     let group = groups.get(key);
-    if (group === undefined)
-      groups.set(key, (group = { node, labels: labels[owner] ?? [], self: { samples: 0, selfNs: 0 } }));
-    group.self.samples += 1;
-    group.self.selfNs += sampleDurationUs(profile, sample) * 1_000;
+    if (group === undefined) {
+      const of = requests[request];
+      const labels = of === undefined ? [] : requestLabels(of, withLikely ? isSure : null);
+      groups.set(key, (group = { node, labels, self: { samples: 0, selfNs: 0 } }));
+    }
+    group.self.samples += weight;
+    group.self.selfNs += sampleDurationUs(profile, sample) * 1_000 * weight;
+  };
+  const nobodys = new Float64Array(profile.samples.length).fill(1);
+  forEachPart(profile, { attribution, input: join }, ({ sample, request, weight, confidence }) => {
+    const isSure = confidence >= sureFrom;
+    if (!isSure && !withLikely) return;
+    nobodys[sample]! -= weight;
+    add(sample, { request, weight, isSure });
+  });
+  nobodys.forEach((weight, sample) => {
+    if (weight > roundingError) add(sample, { request: -1, weight, isSure: false });
   });
   return groups.values();
+}
+
+/** Of a whole that was shared by up to 64. */
+const roundingError = 1e-9;
+
+function requestLabels({ traceId, spanId, name, route }: KnownRequest, isSure: boolean | null): SampleGroup['labels'] {
+  const labels: [string, string][] = [
+    ['trace_id', traceId],
+    ['span_id', spanId],
+    ['span_name', name],
+  ];
+  if (isSure === null) return labels;
+  if (route !== null) labels.push(['http.route', route]);
+  return [...labels, ['confidence', isSure ? 'sure' : 'likely']];
 }
 
 /** Shares a node's samples and time among its lines as the file's ticks do; rounded so that the sums stay exact. */
@@ -118,7 +153,7 @@ function splitByLine(profile: CpuProfile, node: number, self: { samples: number;
   const end = profile.lineStarts[node + 1]!;
   const ticks = profile.lineSamples.subarray(start, end);
   const tickSum = ticks.reduce((sum, count) => sum + count, 0);
-  if (tickSum === 0) return [{ line: undefined, samples: self.samples, selfNs: Math.round(self.selfNs) }];
+  if (tickSum === 0) return [{ line: undefined, samples: Math.round(self.samples), selfNs: Math.round(self.selfNs) }];
   const shareUpTo = (whole: number, tick: number) => Math.round((whole * tick) / tickSum);
   const parts: { line: number | undefined; samples: number; selfNs: number }[] = [];
   let before = 0;

@@ -126,6 +126,12 @@ export const downloadQuery = z
       .describe(
         '`original`: functions and lines as source maps have them, the default for pprof and collapsed; `raw`: as V8 wrote them, the default for the artifact itself',
       ),
+    requests: z
+      .enum(['sure', 'likely'], 'must be sure or likely')
+      .optional()
+      .describe(
+        'Of pprof of CPU profiles: which samples have labels of their request. `likely` adds those that are not sure, and says by the label `confidence` which; default `sure`',
+      ),
     redact: flag
       .optional()
       .describe(

@@ -175,15 +175,31 @@ it('promises what its readings hold: for bursts of 20 ms less than for those of 
 it('is in pprof as labels, where it is sure, and the sums stay the same', () => {
   const profile = parseCpuProfile(fileOf('(idle)', `${app('burn')} 4`, '(idle)', `${app('burn')} 3`, '(idle)'));
   const join = inputOf([request('a', [0, 12])], [[3.5, 'a']]);
-  const decoded = Profile.decode(encodePprof(profile, { join }));
-  const text = (index: number | bigint): string => decoded.stringTable.strings[Number(index)] ?? '';
-  const samples = decoded.sample.map(({ value, label }) => ({
-    count: Number(value[0]),
-    labels: Object.fromEntries(label.map(({ key, str }) => [text(key), text(str)])),
-  }));
+  const samples = labelled(encodePprof(profile, { join }));
   const labels = { trace_id: 'a'.repeat(32), span_id: 'a'.repeat(16), span_name: 'GET /a' };
   expect(samples).toEqual([
     { count: 4, labels },
     { count: 3, labels: {} },
   ]);
 });
+
+it('is in pprof as labels where it is likely too, when that is asked for, and shared samples are parts', () => {
+  const profile = parseCpuProfile(fileOf('(idle)', `${app('burn')} 4`, '(idle)', `${app('burn')} 4`, '(idle)'));
+  const join = inputOf([request('a', [0, 12]), request('b', [6, 12])], [[3.5, 'a']]);
+  const samples = labelled(encodePprof(profile, { join, withLikely: true }));
+  const sumOf = (id: string, confidence: string): number =>
+    samples
+      .filter(({ labels }) => labels['trace_id'] === id.repeat(32) && labels['confidence'] === confidence)
+      .reduce((sum, { count }) => sum + count, 0);
+  expect([sumOf('a', 'sure'), sumOf('a', 'likely'), sumOf('b', 'sure'), sumOf('b', 'likely')]).toEqual([4, 2, 0, 2]);
+  expect(samples.reduce((sum, { count }) => sum + count, 0)).toBe(8);
+});
+
+function labelled(pprof: Uint8Array) {
+  const decoded = Profile.decode(pprof);
+  const text = (index: number | bigint): string => decoded.stringTable.strings[Number(index)] ?? '';
+  return decoded.sample.map(({ value, label }) => ({
+    count: Number(value[0]),
+    labels: Object.fromEntries(label.map(({ key, str }) => [text(key), text(str)])),
+  }));
+}

@@ -27,8 +27,8 @@ async function serve() {
   const heap = await put(store, heapBytes, { kind: 'heap-snapshot' });
   const services = await fakeServices({
     store,
-    convert: async (id, { format, source }) => {
-      if (format === 'pprof') return Buffer.from([0x1f, 0x8b, 1, 2, 3]);
+    convert: async (id, { format, source, requests }) => {
+      if (format === 'pprof') return Buffer.from([0x1f, 0x8b, 1, 2, requests === 'likely' ? 4 : 3]);
       if (format === 'collapsed') return Buffer.from(`${id};${source === 'original' ? 'main' : 'n'} 5\n`);
       if (format === 'cpuprofile') return Buffer.from('{"mapped":true}');
       throw new SidescopeError('unsupported-format', `no ${format}`);
@@ -225,6 +225,7 @@ describe('another format', () => {
     const bodyOf = async (query: string): Promise<string> => (await served.get(served.cpu, {}, query)).bytes.toString();
     expect(await bodyOf('?format=collapsed&source=raw')).toBe(`${served.cpu.id};n 5\n`);
     expect(await bodyOf('?source=raw')).toBe(cpuBytes.toString());
+    expect((await bodyOf('?format=pprof&requests=likely')).at(-1)).toBe('\u0004');
     const mapped = await served.get(served.cpu, {}, '?source=original');
     expect(mapped.bytes.toString()).toBe('{"mapped":true}');
     expect(mapped.headers['content-disposition']).toMatch(/\.cpuprofile"$/);

@@ -7,6 +7,7 @@ import { buildFlameTree, type FlameTree } from '../../dashboard/flame/flame-tree
 import { boxLabel, changeText, packageOf, stackText, whoseWords } from '../../dashboard/flame/flame-words.ts';
 import { orderFunctions, sumFunctions } from '../../dashboard/flame/functions.ts';
 import { nodeAt, pathTo, visitBoxes, type FlameView } from '../../dashboard/flame/layout.ts';
+import { byRoute, coveredBy, readFilter, writeFilter } from '../../dashboard/model/request-choice.ts';
 import { readProfile } from '../../dashboard/flame/read-profile.ts';
 import { searchFrames } from '../../dashboard/flame/search.ts';
 import { stepFrom } from '../../dashboard/flame/steps.ts';
@@ -194,20 +195,28 @@ it('filters by the labels of a request, by trace and by route', () => {
   const nodeOf = (name: string) => profile.tree.nodeFrames.indexOf(names.indexOf(name));
   const request = (traceId: string, node: string, weight: number) => ({
     traceId,
-    name: 'GET /x',
+    name: 'GET',
+    route: '/x',
     nodes: [nodeOf(node)],
     weights: [weight],
+    sureWeight: weight / 2,
   });
   const desk = new FlameDesk(profile);
-  const requests = desk.requests({ ...profile, requests: [request('t1', 'a', 1_000), request('t2', 'b', 3_000)] });
-  expect(requests.map(({ traceId, weight }) => [traceId, weight])).toEqual([
+  const shares = desk.requests({ ...profile, requests: [request('t1', 'a', 1_000), request('t2', 'b', 3_000)] });
+  expect(shares.weight).toBe(10_000);
+  expect(coveredBy(shares, { by: 'trace', value: 't1' })).toEqual({ weight: 1_000, share: 0.1, sureShare: 0.5 });
+  expect(coveredBy(shares, { by: 'route', value: '/x' })).toEqual({ weight: 4_000, share: 0.4, sureShare: 0.5 });
+  expect(coveredBy(shares, { by: 'route', value: 'gone' })).toEqual({ weight: 0, share: 0, sureShare: 0 });
+  expect(byRoute(shares.requests)).toEqual([{ route: '/x', weight: 4_000, sureWeight: 2_000 }]);
+  expect(readFilter(writeFilter({ by: 'route', value: 'GET /a:b' }))).toEqual({ by: 'route', value: 'GET /a:b' });
+  expect(shares.requests.map(({ traceId, weight }) => [traceId, weight])).toEqual([
     ['t2', 3_000],
     ['t1', 1_000],
   ]);
   const only = (by: 'trace' | 'route', value: string) =>
     drawn(desk.layout({ withIdle: false, request: { by, value } }).tree);
   expect(only('trace', 't1')).toEqual(['all 1', ' main 1', '  a 1']);
-  expect(only('route', 'GET /x')).toEqual(['all 4', ' main 4', '  b 3', '  a 1']);
+  expect(only('route', '/x')).toEqual(['all 4', ' main 4', '  b 3', '  a 1']);
   expect(only('trace', 'none')).toEqual(['all 0']);
 });
 

@@ -180,7 +180,7 @@ it('shows only the samples of one trace', async () => {
     '(idle) 10',
     'sweep@file:///srv/shop/cache.js:2;query@file:///srv/shop/node_modules/pg/lib/client.js:5 30',
   );
-  const labelled = encodePprof(parseCpuProfile(file), { join: joinOf(file.startTime) });
+  const labelled = encodePprof(parseCpuProfile(file), { join: joinOf(file.startTime), withLikely: true });
   await using opened = await openAt('/profile/p-now', {
     ...stored,
     files: { 'p-now.cpuprofile': JSON.stringify(file), 'p-now.pprof': gzipSync(labelled) },
@@ -196,7 +196,11 @@ it('shows only the samples of one trace', async () => {
     message: 'the functions of other requests to go',
   });
   await table.getByText('sumUp').waitFor();
+  await page.getByText('60 ms, 66.7 % of what was not idle. 100 % of it is surely theirs.').waitFor();
   expect(page.url()).toContain('only=trace');
+  await only.selectOption('route:/report');
+  await page.getByText('60 ms, 66.7 %').waitFor();
+  await table.getByText('sumUp').waitFor();
 });
 
 it('opens dropped files of every format, and nothing is uploaded', async () => {
