@@ -1,6 +1,6 @@
-import type { Regression } from '../../protocol/rest/regressions.ts';
+import type { Correlated, MetricWindows, Regression } from '../../protocol/rest/regressions.ts';
 import { newId } from '../store/id.ts';
-import { correlatedMeasures, type Correlated } from './correlated.ts';
+import { byCorrelation, movedMeasures, windowsAround, type Moved } from './correlated.ts';
 import type { Verdict } from './comparison.ts';
 import type { Compared } from './references.ts';
 import { comparedOf, titleOf } from './words.ts';
@@ -17,11 +17,21 @@ export interface FindingFacts {
   readonly service: Regression['service'];
   /** Wall clock. */
   readonly at: string;
-  /** Scraped series that moved since a baseline was taken. */
-  readonly series: (compared: Compared) => readonly Correlated[];
+  /** Windows of this run, the newest last. */
+  readonly history: readonly Window[];
+  readonly series: MovedSeries;
 }
 
+export interface MovedSeries {
+  /** Scraped series that moved since a baseline was taken, the largest change first. */
+  moved(compared: Compared): readonly Moved[];
+  /** Of one that moved. */
+  valueIn(name: string, window: Window): number | undefined;
+}
+
+/** Of measures, and of series; how closely they follow is asked of a few more. */
 const correlatedMax = 5;
+const candidatesMax = 20;
 
 /** What is worse at present, of one run of a program: one finding per measure, whatever it is compared with. */
 export class Findings {
@@ -69,8 +79,9 @@ export class Findings {
   }): FindingChange {
     const { known, worst, windows, facts } = parts;
     const { compared, verdict } = worst;
-    const { targetId, instanceId, service, at } = facts;
+    const { targetId, instanceId, service, at, history } = facts;
     const { reference, load } = compared;
+    const since = known?.since ?? new Date(windows[0]?.fromMs ?? 0).toISOString();
     const regression: Regression = {
       id: known?.id ?? newId(),
       targetId,
@@ -81,17 +92,15 @@ export class Findings {
       reference,
       state: 'open',
       outcome: outcomeOf(worst),
-      since: known?.since ?? new Date(windows[0]?.fromMs ?? 0).toISOString(),
+      since,
       foundAt: known?.foundAt ?? at,
       updatedAt: at,
       endedAt: null,
       endReason: null,
       load: { ...load, ratio: load.ratio === Infinity ? null : load.ratio },
-      correlated: known?.correlated ?? [
-        ...correlatedMeasures(windows, compared.baseline, verdict.measure).slice(0, correlatedMax),
-        ...facts.series(compared).slice(0, correlatedMax),
-      ],
+      correlated: correlatedOf(worst, { windows, facts, sinceMs: Date.parse(since) }),
       causes: known?.causes ?? [],
+      windows: metricWindows(history, verdict.measure),
     };
     this.#open.set(verdict.measure, regression);
     return { change: known === undefined ? 'opened' : 'updated', regression };
@@ -101,6 +110,28 @@ export class Findings {
     this.#open.delete(known.metric);
     return { change: 'ended', regression: { ...known, state: 'ended', endedAt: at, updatedAt: at, endReason } };
   }
+}
+
+/** What a chart shows of a metric. */
+export function metricWindows(history: readonly Window[], metric: string): MetricWindows {
+  return history.flatMap(({ toMs, values }) => {
+    const value = values[metric];
+    return value === undefined ? [] : [{ at: new Date(toMs).toISOString(), value: Number(value.toPrecision(6)) }];
+  });
+}
+
+function correlatedOf(
+  { compared, verdict }: Worst,
+  { windows, facts, sinceMs }: { windows: readonly Window[]; facts: FindingFacts; sinceMs: number },
+): Correlated[] {
+  const { history, series } = facts;
+  const around = { windows: windowsAround({ history, sinceMs }), metric: verdict.measure };
+  const closest = (moved: readonly Moved[], valueOf: MovedSeries['valueIn']): Correlated[] =>
+    byCorrelation(moved.slice(0, candidatesMax), { ...around, valueOf }).slice(0, correlatedMax);
+  return [
+    ...closest(movedMeasures(windows, compared.baseline, verdict.measure), (name, { values }) => values[name]),
+    ...closest(series.moved(compared), (name, window) => series.valueIn(name, window)),
+  ];
 }
 
 interface Worst {

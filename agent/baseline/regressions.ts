@@ -11,14 +11,13 @@ import type { AlertDesk } from '../alerts/condition.ts';
 import type { Trace } from '../requests/trace.ts';
 import type { Identity } from '../service-identity.ts';
 import type { RecordIndex } from '../store/record-table.ts';
-import { correlatedSeries } from './correlated.ts';
 import type { FindingChange } from './findings.ts';
 import type { Thresholds } from './measures.ts';
 import { compareAll } from './references.ts';
 import { RegressionRecords } from './regression-records.ts';
 import { conditionOf } from './report.ts';
 import { runTimes, type RunTimes } from './run.ts';
-import { extraValues, seriesAtBaseline, seriesNow, type SeriesReader } from './scraped-values.ts';
+import { extraValues, movedSeriesOf, seriesAtBaseline, type SeriesReader } from './scraped-values.ts';
 import type { BaselineState } from './state.ts';
 import { VersionProfiles, type VersionDiff, type VersionProfilesOptions } from './version-profiles.ts';
 import { baselineView, checkView } from './views.ts';
@@ -237,12 +236,13 @@ export class Regressions extends EventEmitter<{ finding: [FindingChange] }> impl
       instanceId: watched.instanceId,
       service: { name: watched.identity.name, version: watched.identity.version },
       at,
-      series: ({ baseline }) => correlatedSeries(seriesNow(this.#options.series, targetId), baseline),
+      history: watched.run.history,
+      series: movedSeriesOf(this.#options.series, targetId),
     });
     // Before it is told: whoever is woken by it shall see the function at once.
     const diff = changes.some(({ change }) => change === 'opened') ? await this.#diffOf(watched, stop) : undefined;
     for (const { change, regression } of changes) {
-      const causes = change === 'opened' ? causesOf(regression, { watched, diff }) : regression.causes;
+      const causes = change === 'opened' ? causesOf(regression, { watched, diff }) : withLoad(regression);
       this.#tell({ change, regression: watched.findings.amend(regression.id, causes) ?? regression }, diff);
     }
   }
@@ -378,7 +378,12 @@ function causesOf(
       ),
     );
   }
-  if (load.ratio !== null && load.ratio > 1.2)
-    causes.push(plainCause('load', `${load.ratio.toFixed(1)} times the requests of the baseline`));
-  return causes;
+  return withLoad({ load, causes });
+}
+
+/** The load changes while a finding is open. */
+function withLoad({ load, causes }: Pick<Regression, 'load' | 'causes'>): Cause[] {
+  const others = causes.filter(({ kind }) => kind !== 'load');
+  if (load.ratio === null || load.ratio <= 1.2) return others;
+  return [...others, plainCause('load', `${load.ratio.toFixed(1)} times the requests of the baseline`)];
 }

@@ -40,7 +40,11 @@ export function conditionOf(regression: Regression, functions: readonly Function
 function correlatedText({ correlated }: Regression): string {
   if (correlated.length === 0) return '';
   const short = (value: number): string => String(Number(value.toPrecision(3)));
-  return `Moved as well: ${correlated.map(({ name, baseline, now }) => `${name} ${short(baseline)} -> ${short(now)}`).join(', ')}`;
+  const texts = correlated.map(({ name, baseline, now, correlation }) => {
+    const closely = correlation === null ? '' : ` (correlation ${correlation.toFixed(2)})`;
+    return `${name} ${short(baseline)} -> ${short(now)}${closely}`;
+  });
+  return `Moved as well: ${texts.join(', ')}`;
 }
 
 function evidenceOf(regression: Regression, functions: readonly FunctionChange[] | undefined): Evidence[] {

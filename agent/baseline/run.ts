@@ -20,12 +20,16 @@ export function runTimes(windowMs: number): RunTimes {
   return { windowMs, warmUp: 2, provisional: 5, settled: 30, lasting: 3 };
 }
 
+/** Two hours of minutes: what a chart shows beside a finding. */
+const historyMax = 120;
+
 /** One life of a process, window by window. Pure: every time is in the windows. */
 export class BaselineRun {
   readonly beginsMs: number;
   readonly isLate: boolean;
   readonly #times: RunTimes;
   #windows: Window[] = [];
+  #history: Window[] = [];
   #early: Window[] = [];
   provisional: Baseline | undefined;
   /** Why it has not settled yet. */
@@ -44,6 +48,11 @@ export class BaselineRun {
     return this.#windows;
   }
 
+  /** All that could be used, the warm-up too, the newest last: the last 120. */
+  get history(): readonly Window[] {
+    return this.#history;
+  }
+
   /** Those that a change must last for; undefined until there are so many in a row. */
   get lasting(): readonly Window[] | undefined {
     const { lasting, windowMs } = this.#times;
@@ -56,6 +65,7 @@ export class BaselineRun {
   /** Windows in order. What this one completed. */
   add(window: Window, about: Pick<Baseline, 'takenAt' | 'series'>): { provisional?: Baseline; settled?: Baseline } {
     const { warmUp, windowMs, provisional, settled } = this.#times;
+    this.#history = [...this.#history, window].slice(-historyMax);
     const warmMs = this.beginsMs + warmUp * windowMs;
     // A window may begin a little before the process, by the precision of its uptime.
     if (window.fromMs < warmMs - windowMs / 2) return {};

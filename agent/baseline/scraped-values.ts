@@ -1,6 +1,7 @@
 import type { Baseline } from '../../protocol/rest/baseline.ts';
 import type { Series } from './series.ts';
-import type { SeriesNow } from './correlated.ts';
+import { movedSeries, type SeriesNow } from './correlated.ts';
+import type { MovedSeries } from './findings.ts';
 import { seriesMeasure } from './measures.ts';
 import type { SeriesRule } from './series-rule.ts';
 import type { ExtraValues } from './window.ts';
@@ -44,7 +45,15 @@ export function extraValues(
   return { counterLoad, values };
 }
 
-export function seriesNow(series: SeriesReader | undefined, targetId: string): SeriesNow[] {
+/** What is known of the scraped series of one target, when a finding is told. */
+export function movedSeriesOf(series: SeriesReader | undefined, targetId: string): MovedSeries {
+  return {
+    moved: ({ baseline }) => movedSeries(seriesNow(series, targetId), baseline),
+    valueIn: () => undefined,
+  };
+}
+
+function seriesNow(series: SeriesReader | undefined, targetId: string): SeriesNow[] {
   const samples = series?.latest(targetId)?.samples ?? [];
   return samples
     .filter(({ value }) => Number.isFinite(value))

@@ -2,6 +2,7 @@ import type { BaselineView } from '../../protocol/rest/baseline.ts';
 import type { RegressionCheck } from '../../protocol/rest/regressions.ts';
 import type { Identity } from '../service-identity.ts';
 import type { Verdict } from './comparison.ts';
+import { metricWindows } from './findings.ts';
 import type { Compared } from './references.ts';
 import type { RunTimes } from './run.ts';
 import type { BaselineState } from './state.ts';
@@ -103,7 +104,11 @@ export function checkView(parts: {
       reference,
       load: { ...load, ratio: load.ratio === Infinity ? null : load.ratio },
       measures: verdicts
-        .map((verdict) => ({ ...comparedOf(verdict), verdict: verdictOf(verdict) }))
+        .map((verdict) => ({
+          ...comparedOf(verdict),
+          verdict: verdictOf(verdict),
+          windows: isShown(verdict) ? metricWindows(watched?.run.history ?? [], verdict.measure) : [],
+        }))
         .toSorted((a, b) => verdictOrder.indexOf(a.verdict) - verdictOrder.indexOf(b.verdict)),
     })),
     functions:
@@ -127,6 +132,11 @@ export function checkView(parts: {
 }
 
 const verdictOrder = ['worse', 'explained', 'unsure', 'ok'] as const;
+
+/** A program may have a hundred routes. */
+function isShown(verdict: Verdict): boolean {
+  return verdictOf(verdict) !== 'ok' || !/^(?:route|series)/.test(verdict.measure);
+}
 
 function verdictOf({ isWorse, isWell, explanation }: Verdict): (typeof verdictOrder)[number] {
   if (isWorse) return explanation === null ? 'worse' : 'explained';

@@ -18,6 +18,11 @@ const loadChangeSchema = z.object({
   ratio: z.number().nullable().describe('Null where one of them is not known, or the baseline saw none'),
 });
 
+const metricWindowsSchema = z.array(
+  z.object({ at: z.iso.datetime().describe('Where the window ends'), value: z.number() }),
+);
+export type MetricWindows = z.infer<typeof metricWindowsSchema>;
+
 const comparedSchema = z.object({
   metric: z.string().describe('As in the measures of `GET /baseline`'),
   title: z.string(),
@@ -29,6 +34,22 @@ const comparedSchema = z.object({
   severity: z.enum(['warning', 'critical']),
   explanation: z.string().nullable().describe('How the load makes it so'),
 });
+
+const correlatedSchema = z.object({
+  name: z.string(),
+  baseline: z.number(),
+  now: z.number(),
+  correlation: z
+    .number()
+    .min(-1)
+    .max(1)
+    .nullable()
+    .describe(
+      "Spearman's, of the windows around the change: 1 when both rise and fall together, -1 when one falls as the other rises; null where too few windows of this run have both",
+    ),
+  windows: z.int().describe('Of which it is'),
+});
+export type Correlated = z.infer<typeof correlatedSchema>;
 
 export const causeSchema = z.object({
   kind: z.enum(['function', 'version', 'load']),
@@ -61,8 +82,9 @@ export const regressionSchema = z.object({
   endReason: z.string().nullable(),
   load: loadChangeSchema,
   correlated: z
-    .array(z.object({ name: z.string(), baseline: z.number(), now: z.number() }))
-    .describe('What else moved: measures, and scraped series by their value or rate'),
+    .array(correlatedSchema)
+    .describe('What else moved: measures, and scraped series by their value or rate. The closest first'),
+  windows: metricWindowsSchema.describe('The metric in this run of the program, oldest first: the last 120 at most'),
   causes: z.array(causeSchema).describe('Candidates, the likeliest first'),
 });
 export type Regression = z.infer<typeof regressionSchema>;
@@ -99,6 +121,9 @@ export const regressionCheckSchema = z.object({
             verdict: z
               .enum(['ok', 'worse', 'explained', 'unsure'])
               .describe('`unsure`: beyond the limits in some of the last windows only'),
+            windows: metricWindowsSchema.describe(
+              'As in a finding; empty for routes and series that are as they were: there may be hundreds',
+            ),
           }),
         )
         .describe('What is worse first'),

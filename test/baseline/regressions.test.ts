@@ -277,11 +277,45 @@ test('twice the CPU at twice the requests is explained, and at the same requests
   // The requests go, the CPU stays.
   bench.requests = 100;
   await bench.run(4);
+  expect(bench.raised[0]?.text).toMatch(/^Moved as well: cpu-per-request 30 -> 60 \(correlation 0\.\d\d\)/);
   expect(bench.raised.map(({ key }) => key)).toEqual(['cpu']);
   expect(bench.findings.map(({ change, regression }) => `${change} ${regression.outcome}`)).toEqual([
     'opened explained',
     'updated sent',
   ]);
+});
+
+test('a finding has the windows of its metric, and how closely what else moved follows it', async () => {
+  await using state = await stateDirectory();
+  await using bench = new Bench({ directory: state.path });
+  bench.requests = 100;
+  await bench.run(9);
+  Object.assign(bench, { requests: 200, cores: 0.6 });
+  await bench.run(5);
+  const { regressions } = regressionListSchema.parse(bench.regressions.list({}));
+  const [cpu] = regressions;
+  expect(cpu?.windows.map(({ value }) => value)).toEqual([
+    ...Array<number>(8).fill(0.3),
+    0.45,
+    ...Array<number>(4).fill(0.6),
+  ]);
+  expect(cpu?.windows.at(-1)?.at).toBe('2026-01-31T00:02:20.000Z');
+  expect(cpu?.correlated.slice(0, 2)).toEqual([
+    { name: 'load', baseline: 10, now: 20, correlation: 0.977, windows: 12 },
+    { name: 'route-rate GET /a', baseline: 10, now: 20, correlation: 0.977, windows: 12 },
+  ]);
+  const check = regressionCheckSchema.parse(await bench.regressions.check(undefined, new AbortController().signal));
+  const shown = check.comparisons[0]?.measures.map(({ metric, windows }) => [metric, windows.length]);
+  expect(shown).toEqual(
+    expect.arrayContaining([
+      ['cpu', 13],
+      ['rss', 13],
+      ['route-p95 GET /a', 0],
+    ]),
+  );
+  bench.instanceId = '2-2';
+  await bench.run(1);
+  expect(bench.regressions.list({ state: 'ended' }).regressions[0]?.windows).toHaveLength(13);
 });
 
 test('requests of another process are not the load of this one', async () => {

@@ -39,6 +39,7 @@ export interface Told {
   readonly sent: readonly FindingChange[];
 }
 
+const noSeries = { moved: () => [], valueIn: () => undefined };
 const nothing: ExtraValues = { counterLoad: null, values: {} };
 
 /** A process that there is not, through the very parts that the agent has, with the clock as an argument: a day takes a second. */
@@ -92,7 +93,14 @@ export function simulate(options: Simulated): Told {
       provisional: run.provisional,
       previous: previous === undefined ? undefined : recordOf(previous),
     };
-    const facts = { targetId: 't', instanceId: 'i', service: { name: 'shop', version: '2' }, at, series: () => [] };
+    const facts = {
+      targetId: 't',
+      instanceId: 'i',
+      service: { name: 'shop', version: '2' },
+      at,
+      history: run.history,
+      series: noSeries,
+    };
     changes.push(...findings.update(compareAll(windows, known, thresholds), windows, facts));
   }
   return {

@@ -26,6 +26,11 @@ const cpu = {
   explanation: null,
 } as const;
 
+const sampleWindows = Array.from({ length: 30 }, (_, index) => ({
+  at: ago((29 - index) * 60_000),
+  value: index < 15 ? 0.25 : 0.47,
+}));
+
 export function sampleCheck(over: Partial<RegressionCheck> = {}): RegressionCheck {
   const heap = {
     ...cpu,
@@ -46,11 +51,15 @@ export function sampleCheck(over: Partial<RegressionCheck> = {}): RegressionChec
         reference: settled,
         load,
         measures: [
-          { ...heap, verdict: 'ok' },
-          { ...cpu, verdict: 'worse' },
+          { ...heap, verdict: 'ok', windows: [] },
+          { ...cpu, verdict: 'worse', windows: sampleWindows },
         ],
       },
-      { reference: previous, load, measures: [{ ...cpu, baseline: spread(0.24), change: 0.96, verdict: 'worse' }] },
+      {
+        reference: previous,
+        load,
+        measures: [{ ...cpu, baseline: spread(0.24), change: 0.96, verdict: 'worse', windows: sampleWindows }],
+      },
     ],
     functions: {
       beforeVersion: '3.4.0',
@@ -81,7 +90,8 @@ export function sampleRegression(over: Partial<Regression> = {}): Regression {
     endedAt: null,
     endReason: null,
     load,
-    correlated: [{ name: 'utilization', baseline: 0.22, now: 0.44 }],
+    correlated: [{ name: 'utilization', baseline: 0.22, now: 0.44, correlation: 0.91, windows: 9 }],
+    windows: sampleWindows,
     causes: [
       {
         kind: 'function',
