@@ -81,6 +81,53 @@ export const optionTable = {
     default: null,
     meaning: 'SHA-256 hashes of the tokens that may use the API; read again when it changes.',
   },
+  jwks: {
+    group: 'Listeners and access',
+    type: 'jwks',
+    default: null,
+    meaning:
+      'Public keys (a JSON Web Key Set) of who signs the tokens of your users, such as the backend itself, an identity provider, or Kubernetes: a file, read again when it changes, or an https address (http on this machine), read every ten minutes. Their tokens (JWT) may then use the API beside the others.',
+  },
+  'jwks-token-file': {
+    group: 'Listeners and access',
+    type: 'path',
+    default: null,
+    meaning: 'Bearer token that the address of `--jwks` wants, read again for each reading.',
+  },
+  'jwks-ca-file': {
+    group: 'Listeners and access',
+    type: 'path',
+    default: null,
+    meaning: 'PEM file with the authorities that the address of `--jwks` is trusted by, instead of the public ones.',
+  },
+  'jwt-issuer': {
+    group: 'Listeners and access',
+    type: 'text',
+    default: null,
+    meaning: 'The `iss` of tokens that are accepted. Needed with `--jwks`.',
+  },
+  'jwt-audience': {
+    group: 'Listeners and access',
+    type: 'text',
+    repeatable: true,
+    default: null,
+    meaning:
+      'An `aud` of tokens that are accepted. Needed with `--jwks`, so that a token made for another service opens nothing here.',
+  },
+  'jwt-role-claim': {
+    group: 'Listeners and access',
+    type: 'text',
+    default: 'roles',
+    meaning:
+      'The claim with the roles of a user, also as a path: `roles`, `realm_access.roles`, `scope`; for service accounts of Kubernetes `sub`.',
+  },
+  'jwt-role': {
+    group: 'Listeners and access',
+    type: 'role-scopes',
+    repeatable: true,
+    default: 'admin=admin',
+    meaning: 'What a role may do: `profiling:admin=admin`, `oncall=view+capture`. Other roles may do nothing.',
+  },
   'vitals-interval': {
     group: 'Vitals and stalls',
     type: 'duration',
@@ -506,6 +553,22 @@ const checks: readonly {
     instead: () => ({ opsAddress: 'off' }),
   },
   {
+    option: 'jwks',
+    problem: ({ jwks, jwtIssuer, jwtAudience, jwksTokenFile, jwksCaFile }) =>
+      jwks !== undefined || [jwtIssuer, jwtAudience[0], jwksTokenFile, jwksCaFile].every((value) => value === undefined)
+        ? undefined
+        : 'jwks is not set, and jwt-issuer, jwt-audience, jwks-token-file or jwks-ca-file is; no JWT is accepted',
+    instead: () => ({}),
+  },
+  {
+    option: 'jwks',
+    problem: ({ jwks, jwtIssuer, jwtAudience }) =>
+      jwks === undefined || (jwtIssuer !== undefined && jwtAudience.length > 0)
+        ? undefined
+        : 'jwks is set without jwt-issuer and jwt-audience: tokens made for any service would be let in; no JWT is accepted',
+    instead: () => ({ jwks: undefined }),
+  },
+  {
     option: 'regression-series',
     problem: ({ regressionSeries, metricsUrl }) =>
       regressionSeries.length === 0 || metricsUrl !== undefined
@@ -638,6 +701,6 @@ type ValueOf<Row extends OptionRow> = Row extends { values: readonly (infer Choi
 
 type FieldValue<Row extends OptionRow> = Row extends { repeatable: true }
   ? readonly ValueOf<Row>[]
-  : Row extends { default: null; type: 'path' | 'state-url' | 'url' | 'headers' | 'sentry-dsn' | 'text' }
+  : Row extends { default: null; type: 'path' | 'jwks' | 'state-url' | 'url' | 'headers' | 'sentry-dsn' | 'text' }
     ? ValueOf<Row> | undefined
     : ValueOf<Row>;

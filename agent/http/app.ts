@@ -94,7 +94,8 @@ export function createAdminApp(services: AdminServices): AdminApp {
     await next();
   });
   app.get('/', (context) => context.redirect(`${apiPath}/ui`));
-  mountRoutes(app, { services, handlers, gate: { tokens: services.tokens, tickets, attempts: new AttemptBucket() } });
+  const { tokens, jwt, log } = services;
+  mountRoutes(app, { services, handlers, gate: { tokens, jwt, tickets, attempts: new AttemptBucket(), log } });
   app.notFound((context) => problemResponse(noSuchRoute(context), context.get('requestId')));
   app.onError((error, context) => answerError({ error, context, services }));
   return { app, [Symbol.dispose]: () => events.close() };

@@ -158,7 +158,9 @@ function answer({
   const route = `${request.method ?? ''} ${request.url ?? ''}`;
   if (route === 'GET /agent') return send(response, 200, services.describe());
   if (route !== 'POST /token') return send(response, 404, { detail: 'there are GET /agent and POST /token' });
-  const record = { requestId: randomUUID(), subject: 'local socket', scopes: ['admin'], action: 'mint-token' };
+  const credential = 'local-socket' as const;
+  const asked = { subject: 'local socket', scopes: ['admin'], credential, action: 'mint-token' };
+  const record = { requestId: randomUUID(), ...asked };
   const parameters = { ttlMs: mintedTtlMs };
   try {
     const minted = services.tokens.mint({ name: 'sidescope-token', scopes: ['admin'], ttlMs: mintedTtlMs });

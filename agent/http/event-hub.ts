@@ -8,6 +8,7 @@ import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { RequestCounts } from '../../protocol/rest/timelines.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
 import type { AlertNotice } from '../alerts/alert-sink.ts';
+import { isStillAdmitted } from './auth.ts';
 import { EventStream, eventFrame } from './event-stream.ts';
 import { OperationPacer } from './operation-pacer.ts';
 import type { RouteRequest } from './router.ts';
@@ -123,7 +124,7 @@ export class EventHub {
   async #beat(): Promise<void> {
     for (const reader of [...this.#readers]) {
       // Taken out of the token file meanwhile.
-      if (await this.#services.tokens.isCurrent(reader.subject)) reader.stream.beat();
+      if (await isStillAdmitted(this.#services, reader.subject)) reader.stream.beat();
       else this.#remove(reader);
     }
   }

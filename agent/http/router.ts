@@ -177,6 +177,7 @@ function auditWriter(services: AdminServices, asked: Asked): ConstructorParamete
       requestId: context.get('requestId'),
       subject: asked.admission?.subject.name ?? null,
       scopes: asked.admission?.subject.scopes ?? [],
+      credential: credentialOf(asked.admission),
       action: route.action,
       ...facts,
       parameters: auditedParameters(context),
@@ -185,6 +186,11 @@ function auditWriter(services: AdminServices, asked: Asked): ConstructorParamete
       durationMs: Math.round(performance.now() - startedAtMs),
     });
   };
+}
+
+function credentialOf(admission: Admission | undefined): AuditRecord['credential'] {
+  if (admission === undefined) return null;
+  return admission.grant === undefined ? admission.subject.credential : 'ticket';
 }
 
 /** As asked for, bounded, without the ticket. */
@@ -197,10 +203,17 @@ function auditedParameters(context: Context<AppEnvironment>): Record<string, str
 
 const startActions: ReadonlySet<string | undefined> = new Set(['cpu.start', 'heap.snapshot', 'heap.sampling.start']);
 
+const authCodes: ReadonlySet<string> = new Set<SidescopeError['code']>([
+  'unauthorized',
+  'forbidden-scope',
+  'bad-ticket',
+  'jwt-keys-unavailable',
+  'too-many-attempts',
+]);
+
 /** Refused before the target was touched: only the routes that start captures. */
 function countRefusal({ metrics }: AdminServices, route: Route, { code }: SidescopeError): void {
-  if (code === 'unauthorized' || code === 'forbidden-scope' || code === 'bad-ticket' || code === 'too-many-attempts')
-    metrics.authFailuresTotal.inc({ code });
+  if (authCodes.has(code)) metrics.authFailuresTotal.inc({ code });
   else if (startActions.has(route.action)) metrics.refusalsTotal.inc({ code });
 }
 

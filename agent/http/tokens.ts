@@ -2,6 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { SidescopeError } from '../../protocol/error.ts';
 import type { Feature } from '../../protocol/rest/info.ts';
 import type { Scope } from '../../protocol/rest/route.ts';
+import type { CredentialKind } from '../telemetry/audit.ts';
 import { fileVersion, readTokenFile } from './token-file.ts';
 import type { TokenEntry } from './token-file.ts';
 
@@ -11,6 +12,7 @@ export interface Subject {
   readonly scopes: readonly Scope[];
   /** `Infinity` for a credential without an end. */
   readonly expiresAtMs: number;
+  readonly credential: CredentialKind;
   /** SHA-256 of the token, hexadecimal: an identity, not a secret. */
   readonly key: string;
 }
@@ -77,6 +79,7 @@ export class Tokens {
       name: found.name,
       scopes: found.scopes,
       expiresAtMs: found.expiresAtMs,
+      credential: this.#kindOf(found),
       key: digest.toString('hex'),
     };
   }
@@ -122,6 +125,11 @@ export class Tokens {
       reason: `${this.#problem}; ${this.#entries.length} tokens read before stay valid`,
       remedy: 'Repair the file of `--token-file`: it is read again by itself.',
     };
+  }
+
+  #kindOf(entry: TokenEntry): CredentialKind {
+    if (this.#minted.includes(entry)) return 'minted-token';
+    return this.#options.file === undefined ? 'generated-token' : 'file-token';
   }
 
   #all(): TokenEntry[] {

@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { formatAddress } from '../attach/address.ts';
 import { parseSeriesRule, type SeriesRule } from '../baseline/series-rule.ts';
 import type { PathMapping } from '../source-maps/target-files.ts';
+import { formatJwksPlace, formatRoleScopes, parseJwksPlace, parseRoleScopes } from './jwt-values.ts';
+import type { JwksPlace, RoleScopes } from './jwt-values.ts';
 
 /** What a text given for an option means, or why it means nothing. */
 export type Parsed<T> = { readonly value: T } | { readonly problem: string };
@@ -55,6 +57,8 @@ export const valueTypes = {
   url: { syntax: 'URL', parse: parseUrl, format: (value) => value.href },
   headers: { syntax: 'NAME=VALUE,…', parse: parseHeaders, format: (value) => Object.keys(value).join(',') },
   'url-path': { syntax: '/PATH', parse: parseUrlPath, format: (value) => (value === '' ? '/' : value) },
+  jwks: { syntax: 'PATH|URL', parse: parseJwksPlace, format: formatJwksPlace },
+  'role-scopes': { syntax: 'ROLE=SCOPE', parse: parseRoleScopes, format: formatRoleScopes },
   'sentry-dsn': { syntax: 'DSN', parse: parseSentryDsn, format: String },
   text: { syntax: 'TEXT', parse: parseText, format: String },
   share: { syntax: 'SHARE', parse: parseShare, format: String },
@@ -83,6 +87,8 @@ export const valueTypes = {
   url: ValueType<URL>;
   headers: ValueType<Readonly<Record<string, string>>>;
   'url-path': ValueType<string>;
+  jwks: ValueType<JwksPlace>;
+  'role-scopes': ValueType<RoleScopes>;
   'sentry-dsn': ValueType<string>;
   text: ValueType<string>;
   share: ValueType<number>;

@@ -1,12 +1,17 @@
 import { pino } from 'pino';
 import type { DestinationStream } from 'pino';
 
+/** What a subject showed to get in. */
+export type CredentialKind = 'generated-token' | 'file-token' | 'minted-token' | 'jwt';
+
 /** One action that somebody asked for over HTTP, as it ended. Never holds a credential. */
 export interface AuditRecord {
   readonly requestId: string;
   /** Name of the credential; null when there was none that is right. */
   readonly subject: string | null;
   readonly scopes: readonly string[];
+  /** What was shown to get in; null when nothing that is right. */
+  readonly credential: CredentialKind | 'ticket' | 'local-socket' | null;
   readonly action: string;
   readonly target?: string | undefined;
   readonly parameters: Readonly<Record<string, unknown>>;

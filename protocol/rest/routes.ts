@@ -364,5 +364,5 @@ export type RouteName = keyof typeof routes;
 /** What any route may answer; the ones about credentials not on public routes. */
 export const commonErrors = {
   all: ['invalid-request', 'body-too-large', 'forbidden-host', 'forbidden-origin', 'internal'],
-  credential: ['unauthorized', 'forbidden-scope', 'too-many-attempts'],
+  credential: ['unauthorized', 'forbidden-scope', 'jwt-keys-unavailable', 'too-many-attempts'],
 } as const satisfies Record<string, readonly ProblemCode[]>;

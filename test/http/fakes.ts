@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import type { ArtifactReader } from '../../agent/store/store.ts';
 import type { AlertNotice } from '../../agent/alerts/alert-sink.ts';
+import { JwtAccess } from '../../agent/http/jwt.ts';
 import { Tokens } from '../../agent/http/tokens.ts';
 import type {
   AdminServices,
@@ -514,6 +515,16 @@ export interface FakeServices extends AdminServices {
   tokenWith(...scopes: Scope[]): string;
 }
 
+/** As without `--jwks`. */
+const noJwt = {
+  place: undefined,
+  credentials: { caFile: undefined, tokenFile: undefined },
+  issuer: '',
+  audiences: [],
+  roleClaim: 'roles',
+  roles: [],
+};
+
 export async function fakeServices(overrides: Partial<AdminServices> = {}): Promise<FakeServices> {
   const audited: AuditRecord[] = [];
   const logged: string[] = [];
@@ -535,6 +546,7 @@ export async function fakeServices(overrides: Partial<AdminServices> = {}): Prom
     limits: { limitOf: () => ({ nearerLimit: null, limitNotes: ['there is no reading yet'] }) },
     store: new FakeStore(),
     tokens,
+    jwt: new JwtAccess({ ...noJwt, log }),
     info: () => ({
       name: 'sidescope' as const,
       version: '0.1.0',

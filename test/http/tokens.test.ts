@@ -216,7 +216,13 @@ describe('guessing', () => {
 });
 
 describe('tickets', () => {
-  const subject = { name: 'a', scopes: ['view' as const], expiresAtMs: Infinity, key: '' };
+  const subject = {
+    name: 'a',
+    scopes: ['view' as const],
+    expiresAtMs: Infinity,
+    credential: 'file-token' as const,
+    key: '',
+  };
   const request = { profileId: 'p1', sha256: 'x', redact: false, format: 'pprof' as const, subject };
 
   test('last ten minutes, or as long as the credential', () => {

@@ -80,6 +80,13 @@ describe('without anything given', () => {
       logLevel: 'info',
       help: false,
       version: false,
+      jwks: undefined,
+      jwksCaFile: undefined,
+      jwksTokenFile: undefined,
+      jwtAudience: [],
+      jwtIssuer: undefined,
+      jwtRole: [{ role: 'admin', scopes: ['admin'] }],
+      jwtRoleClaim: 'roles',
     });
     expect(new Set(Object.values(sources))).toEqual(new Set(['default']));
     expect(problems).toEqual([]);

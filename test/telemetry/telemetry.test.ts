@@ -55,6 +55,7 @@ test('the audit log is written whatever the level of the log is', () => {
     requestId: 'r',
     subject: 'alice',
     scopes: ['admin'],
+    credential: 'jwt',
     action: 'cpu.start',
     parameters: { duration: '500' },
     result: 'ok',
@@ -64,6 +65,7 @@ test('the audit log is written whatever the level of the log is', () => {
   expect(JSON.parse(written[0] ?? '')).toMatchObject({
     audit: true,
     subject: 'alice',
+    credential: 'jwt',
     action: 'cpu.start',
     status: 202,
   });
