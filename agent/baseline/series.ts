@@ -3,6 +3,7 @@ import { isSidescopeError } from '../../protocol/error.ts';
 import type { Labels, MetricSeries, MetricsPage } from '../../protocol/prometheus/model.ts';
 import type { Scrape } from '../../protocol/rest/series.ts';
 import type { RecordIndex } from '../store/record-table.ts';
+import { PastSeries } from './past-series.ts';
 import { increaseIn, overRows, quantileIn, rateIn, secondsOf } from './row-sums.ts';
 import type { SeriesOver } from './row-sums.ts';
 import { columnsOf } from './scrape-row.ts';
@@ -54,6 +55,8 @@ const bytesInMemory = 3 * 2 ** 20;
 /** Three pages at the usual interval, and some. */
 const staleMs = 5 * 60_000;
 const noteSeenEveryMs = 30 * 60_000;
+/** An hour of 2,000 series is 6 MB then, whatever the interval. */
+const pastStepMs = 15_000;
 
 interface KeptEntry {
   readonly identity: string;
@@ -118,6 +121,12 @@ export class Series extends EventEmitter<SeriesEvents> {
   quantile(selector: SeriesSelector & { readonly q: number }, windowMs: number): number | null {
     const buckets = this.#select({ ...selector, name: `${selector.name}_bucket` });
     return quantileIn(this.#window(selector.targetId, windowMs), { q: selector.q, buckets });
+  }
+
+  /** What the kept pages said between two moments, one every quarter of a minute at most. Throws `storage-failed`. */
+  past(targetId: string, { fromMs, toMs }: { fromMs: number; toMs: number }): PastSeries {
+    const rows = this.store.rows(targetId, { fromMs, toMs, stepMs: pastStepMs });
+    return new PastSeries(rows, (selector) => this.#select({ ...selector, targetId }));
   }
 
   /** Every series of the window at once. Costs some milliseconds for the two thousand that there may be. */

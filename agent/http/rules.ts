@@ -1,7 +1,7 @@
 import type { Handlers } from './router.ts';
 import type { AdminServices } from './services.ts';
 
-type RuleRoutes = 'listRules' | 'fireRule' | 'explainRule' | 'catchNext';
+type RuleRoutes = 'listRules' | 'fireRule' | 'explainRule' | 'catchNext' | 'cancelCatch';
 
 export function ruleHandlers({ rules }: AdminServices): Pick<Handlers, RuleRoutes> {
   return {
@@ -20,6 +20,12 @@ export function ruleHandlers({ rules }: AdminServices): Pick<Handlers, RuleRoute
       const waiting = rules.catchNext({ event, targetId: target, forMs, above, startedBy: subject.name });
       audit.add({ target: waiting.targetId });
       return Response.json(waiting, { status: 202 });
+    },
+
+    cancelCatch: ({ id, subject, audit }) => {
+      const cancelled = rules.cancelCatch(id, subject.name);
+      audit.add({ target: cancelled.targetId });
+      return Response.json(cancelled);
     },
   };
 }

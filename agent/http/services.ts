@@ -5,6 +5,7 @@ import type { Captures } from '../capture/captures.ts';
 import type { FlightRecorder } from '../capture/recorder.ts';
 import type { HeapAnalyses } from '../capture/heap-analyses.ts';
 import type { Redactions } from '../capture/redactions.ts';
+import type { FindingChange } from '../baseline/findings.ts';
 import type { Regressions } from '../baseline/regressions.ts';
 import type { ProfileStore } from '../store/store.ts';
 import type { Targets } from '../attach/targets.ts';
@@ -86,7 +87,8 @@ export type TargetMetricsService = Pick<TargetMetrics, 'list' | 'ofProfile'> & {
   readonly series: Source<'scrape', Scrape>;
 };
 
-export type RegressionService = Pick<Regressions, 'baseline' | 'takeBaseline' | 'check' | 'list'>;
+export type RegressionService = Pick<Regressions, 'baseline' | 'takeBaseline' | 'check' | 'list'> &
+  Source<'finding', FindingChange>;
 
 export type LeakService = Pick<Leaks, 'list' | 'investigate' | 'on' | 'off'>;
 

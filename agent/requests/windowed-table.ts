@@ -44,13 +44,14 @@ export class WindowedTable<Row> {
     return row;
   }
 
-  /** The rows of the slots that `sinceMs` falls into or that are later, all where it is undefined, and where the first of them begins. */
+  /** The rows of the slots that `sinceMs` falls into or that are later, all where it is undefined, and where the first of them begins. Without those after `untilMs`. */
   read(
     sinceMs: number | undefined,
     nowMs: number,
+    untilMs = Infinity,
   ): { fromMs: number; rows: { group: string; name: string; row: Row }[] } {
     const slots = this.#slots.filter(
-      ({ fromMs }) => fromMs + slotMs > (sinceMs ?? 0) && fromMs > nowMs - maxSlots * slotMs,
+      ({ fromMs }) => fromMs + slotMs > (sinceMs ?? 0) && fromMs > nowMs - maxSlots * slotMs && fromMs <= untilMs,
     );
     const rows = slots.flatMap((slot) =>
       [...slot.rows].flatMap(([group, named]) => [...named].map(([name, row]) => ({ group, name, row }))),

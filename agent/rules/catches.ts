@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
 import type { Catch } from '../../protocol/rest/rules.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
+import type { Target } from '../../protocol/rest/target.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
 import type { Alerts } from '../alerts/alerts.ts';
 import type { Targets } from '../attach/targets.ts';
@@ -9,25 +10,30 @@ import type { FlightRecorder } from '../capture/recorder.ts';
 import type { Timelines } from '../requests/timelines.ts';
 import type { Trace } from '../requests/trace.ts';
 import { newId } from '../store/id.ts';
+import type { RecordIndex } from '../store/record-table.ts';
 import type { ProfileStore } from '../store/store.ts';
 import type { Monitor } from '../vitals/monitor.ts';
+import { boundOf, caughtByCpu, caughtByDelay, caughtByRequest, caughtByStall, longestEventMs } from './catch-events.ts';
+import type { Caught } from './catch-events.ts';
+import { CatchTable } from './catch-table.ts';
 
 const maxWaiting = 8;
-const maxListed = 20;
 const defaultForMs = 1_800_000;
 const beforeMs = 60_000;
-/** Of an event that has an end: so long that is waited for. */
-const longestEventMs = 60_000;
-const defaultAbove = { stall: null, saturation: null, delay: 200, cpu: 90, latency: 1_000 } as const;
 
 export interface CatchesOptions {
-  readonly targets: Pick<Targets, 'watcher'>;
+  readonly targets: Pick<Targets, 'watcher' | 'on' | 'off'>;
   readonly monitor: Pick<Monitor, 'on' | 'off'>;
   readonly alerts: Pick<Alerts, 'raise' | 'settle'>;
   readonly recorder: Pick<FlightRecorder, 'keep' | 'lease'>;
   readonly timelines: Pick<Timelines, 'sink'>;
   readonly store: ProfileStore | undefined;
-  readonly log: { info(facts: object, message: string): void; warn(facts: object, message: string): void };
+  readonly index: RecordIndex;
+  readonly log: {
+    info(facts: object, message: string): void;
+    warn(facts: object, message: string): void;
+    error(facts: object, message: string): void;
+  };
 }
 
 export interface CatchRequest {
@@ -40,38 +46,37 @@ export interface CatchRequest {
 
 interface Waiting {
   view: Catch;
-  readonly caught: PromiseWithResolvers<{ why: string; afterMs: number } | undefined>;
-  readonly running: Promise<void>;
+  /** Since when it waits in this agent. */
+  readonly sinceMs: number;
+  readonly ended: PromiseWithResolvers<Caught | Pick<Catch, 'state' | 'why'> | 'stopped'>;
+  /** Undefined while its target is not known yet. */
+  lease: Disposable | undefined;
   /** Readings in a row over the bound. */
   over: number;
 }
 
-/** "Catch the next one": the recorder is on until the event comes, or the time is over; what it saw before and in it is kept. */
-export class Catches implements Disposable {
+/**
+ * "Catch the next one": the recorder is on until the event comes, or the time is over, or nobody wants it any more; what it saw before and in it is kept. It
+ * goes on in the next agent of the same data directory.
+ */
+export class Catches implements AsyncDisposable {
   readonly #options: CatchesOptions;
+  readonly #table: CatchTable;
   readonly #waiting = new Map<string, Waiting>();
-  readonly #listed: Waiting[] = [];
-  readonly #ended = new AbortController();
+  readonly #running = new Set<Promise<void>>();
+  readonly #stopped = new AbortController();
   readonly #resources = new DisposableStack();
 
   constructor(options: CatchesOptions) {
     this.#options = options;
-    const { monitor, timelines } = options;
-    const onStall = (stall: Stall): void => this.#onStall(stall);
-    const onVitals = (vitals: Vitals): void => this.#onVitals(vitals);
-    const onTrace = (trace: Trace): void => this.#onTrace(trace);
-    monitor.on('stall', onStall);
-    monitor.on('vitals', onVitals);
-    timelines.sink.on('settled', onTrace);
-    this.#resources.defer(() => {
-      monitor.off('stall', onStall);
-      monitor.off('vitals', onVitals);
-      timelines.sink.off('settled', onTrace);
-    });
+    this.#table = new CatchTable(options);
+    this.#listen();
+    for (const view of this.#table.unfinished()) this.#resume(view);
   }
 
+  /** Throws `target-required`, `unknown-target`, `target-not-attached`, `too-many-captures`, `data-directory-unusable`. */
   start({ event, targetId, forMs = defaultForMs, above, startedBy }: CatchRequest): Catch {
-    const { targets, recorder, store } = this.#options;
+    const { targets, store } = this.#options;
     const watcher = targets.watcher(targetId);
     // Throws with the reason when it is not attached.
     void watcher.attachment;
@@ -81,72 +86,117 @@ export class Catches implements Disposable {
         details: { retryAfterSeconds: 60 },
       });
     const nowMs = Date.now();
-    const id = newId();
-    const waiting: Waiting = {
-      over: 0,
-      caught: Promise.withResolvers(),
-      running: Promise.resolve(),
-      view: {
-        id,
-        event,
-        targetId: watcher.id,
-        startedBy,
-        startedAt: new Date(nowMs).toISOString(),
-        until: new Date(nowMs + forMs).toISOString(),
-        above: toBound(event, above),
-        state: 'waiting',
-        why: null,
-        profileId: null,
-      },
+    const view: Catch = {
+      id: newId(),
+      event,
+      targetId: watcher.id,
+      startedBy,
+      startedAt: new Date(nowMs).toISOString(),
+      until: new Date(nowMs + forMs).toISOString(),
+      above: boundOf(event, above),
+      state: 'waiting',
+      why: null,
+      profileId: null,
     };
-    const lease = recorder.lease(watcher.id);
-    this.#waiting.set(id, waiting);
-    this.#listed.unshift(waiting);
-    this.#listed.splice(maxListed);
-    Object.assign(waiting, { running: this.#wait(waiting, { forMs, lease }) });
-    return waiting.view;
+    this.#table.save(view);
+    this.#begin(view, forMs);
+    return view;
   }
 
   /** Newest first. */
   list(): Catch[] {
-    return this.#listed.map(({ view }) => view);
+    return this.#table.list();
   }
 
-  async ended(): Promise<void> {
-    await Promise.all([...this.#waiting.values()].map(({ running }) => running));
+  /** Throws `unknown-catch`; `operation-ended` when it waits no more. */
+  cancel(id: string, by: string): Catch {
+    const waiting = this.#waiting.get(id);
+    const view = waiting?.view ?? this.#table.get(id);
+    if (view === undefined) throw new SidescopeError('unknown-catch', 'there is none with this id');
+    if (waiting === undefined || view.state !== 'waiting')
+      throw new SidescopeError('operation-ended', `it waits no more: ${view.state}`);
+    const ending = { state: 'cancelled', why: `cancelled by ${by}` } as const;
+    this.#change(waiting, ending);
+    // Its place is free at once, the recorder some microtasks later.
+    this.#waiting.delete(id);
+    waiting.ended.resolve(ending);
+    return waiting.view;
   }
 
-  [Symbol.dispose](): void {
-    this.#ended.abort();
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped.abort();
     this.#resources.dispose();
+    await Promise.all(this.#running);
   }
 
-  async #wait(waiting: Waiting, { forMs, lease }: { forMs: number; lease: Disposable }): Promise<void> {
+  /** What an agent before this one waited for. */
+  #resume(view: Catch): void {
+    if (view.state === 'keeping') {
+      this.#table.save({ ...view, state: 'failed', why: `${view.why}; the agent ended before it was kept` });
+      return;
+    }
+    const leftMs = Date.parse(view.until) - Date.now();
+    if (leftMs <= 0 || this.#waiting.size >= maxWaiting) {
+      this.#table.save({ ...view, state: 'expired', why: `no ${view.event} came while an agent ran` });
+      return;
+    }
+    // A clock that was set back does not make it longer than it was.
+    this.#begin(view, Math.min(leftMs, Date.parse(view.until) - Date.parse(view.startedAt)));
+  }
+
+  #begin(view: Catch, forMs: number): void {
+    const waiting: Waiting = {
+      view,
+      sinceMs: Date.now(),
+      ended: Promise.withResolvers(),
+      lease: undefined,
+      over: 0,
+    };
+    this.#waiting.set(view.id, waiting);
+    this.#lease(waiting);
+    const running = this.#wait(waiting, forMs);
+    this.#running.add(running);
+    void running.finally(() => this.#running.delete(running));
+  }
+
+  /** A target that is found by itself is not known when the agent starts. */
+  #lease(waiting: Waiting): void {
+    try {
+      waiting.lease ??= this.#options.recorder.lease(waiting.view.targetId);
+    } catch (error) {
+      if (!isSidescopeError(error, 'unknown-target')) throw error;
+    }
+  }
+
+  async #wait(waiting: Waiting, forMs: number): Promise<void> {
     const { log } = this.#options;
     const { id, targetId, event } = waiting.view;
-    const timer = setTimeout(() => waiting.caught.resolve(undefined), forMs).unref();
-    const onEnd = (): void => waiting.caught.resolve(undefined);
-    this.#ended.signal.addEventListener('abort', onEnd, { once: true });
+    const timer = setTimeout(() => {
+      waiting.ended.resolve({ state: 'expired', why: `no ${event} came in that time` });
+    }, forMs).unref();
+    const onStop = (): void => waiting.ended.resolve('stopped');
+    this.#stopped.signal.addEventListener('abort', onStop, { once: true });
     try {
-      const caught = await waiting.caught.promise;
-      if (caught === undefined) {
-        const why = this.#ended.signal.aborted ? 'the agent was stopped' : `no ${event} came in that time`;
-        waiting.view = { ...waiting.view, state: 'expired', why };
+      const end = await waiting.ended.promise;
+      // The next agent goes on with it.
+      if (end === 'stopped') return;
+      if ('state' in end) {
+        this.#change(waiting, end);
         return;
       }
-      waiting.view = { ...waiting.view, state: 'keeping', why: caught.why };
+      this.#change(waiting, { state: 'keeping', why: end.why });
       // The only rejection is our own stop.
-      await delay(caught.afterMs, undefined, { signal: this.#ended.signal, ref: false }).catch(() => undefined);
-      await this.#keep(waiting, caught.why);
+      await delay(end.afterMs, undefined, { signal: this.#stopped.signal, ref: false }).catch(() => undefined);
+      await this.#keep(waiting, end.why);
     } catch (error) {
       if (!isSidescopeError(error)) throw error;
       log.warn({ target: targetId, event, code: error.code }, `caught, but not kept: ${error.message}`);
-      waiting.view = { ...waiting.view, state: 'failed', why: error.message };
+      this.#change(waiting, { state: 'failed', why: error.message });
     } finally {
       clearTimeout(timer);
-      this.#ended.signal.removeEventListener('abort', onEnd);
+      this.#stopped.signal.removeEventListener('abort', onStop);
       this.#waiting.delete(id);
-      lease[Symbol.dispose]();
+      waiting.lease?.[Symbol.dispose]();
     }
   }
 
@@ -161,60 +211,60 @@ export class Catches implements Disposable {
     });
     if (profile === undefined)
       throw new SidescopeError('capture-interrupted', 'the flight recorder had no window: `GET /recorder` says why');
-    waiting.view = { ...waiting.view, state: 'caught', profileId: profile.id };
+    this.#change(waiting, { state: 'caught', profileId: profile.id });
     log.info({ target: targetId, event, profile: profile.id }, `caught: ${why}`);
     const episode = { problem: 'rule', targetId, key: `catch-${event}` } as const;
     alerts.raise({ ...episode, severity: 'info', title: `caught the next ${event}: ${why}`, profileIds: [profile.id] });
     alerts.settle(episode, 'one was asked for');
   }
 
-  #onStall(stall: Stall): void {
-    const { targetId, thread, kind, summary, state } = stall;
-    if (thread !== 'main') return;
-    const event = kind === 'blocked' ? 'stall' : 'saturation';
-    for (const waiting of this.#of(targetId, event)) {
-      // With its end the window has all of it; one that lasts is kept as far as it got.
-      if (state === 'ongoing' && stall.durationMs < longestEventMs && kind === 'blocked') continue;
-      waiting.caught.resolve({ why: summary, afterMs: kind === 'blocked' ? 1_000 : 10_000 });
-    }
+  #change(waiting: Waiting, change: Partial<Catch>): void {
+    waiting.view = { ...waiting.view, ...change };
+    this.#table.save(waiting.view);
   }
 
-  #onVitals({ targetId, loop, cpu }: Vitals): void {
-    for (const waiting of this.#of(targetId, 'delay')) {
-      const { delayMaxMs } = loop;
-      if (delayMaxMs !== null && delayMaxMs >= (waiting.view.above ?? Infinity))
-        waiting.caught.resolve({ why: `the event loop was late by ${Math.round(delayMaxMs)} ms`, afterMs: 2_000 });
-    }
-    for (const waiting of this.#of(targetId, 'cpu')) {
-      const cores = (cpu.userCores ?? 0) + (cpu.systemCores ?? 0);
-      waiting.over = cores >= (waiting.view.above ?? Infinity) ? waiting.over + 1 : 0;
-      // One reading may be a collection of garbage.
-      if (waiting.over >= 2) waiting.caught.resolve({ why: `it used ${cores.toFixed(2)} cores`, afterMs: 10_000 });
-    }
+  #listen(): void {
+    const { targets, monitor, timelines } = this.#options;
+    const onAttached = ({ id }: Target): void => {
+      for (const waiting of this.#of(id)) this.#lease(waiting);
+    };
+    const onStall = (stall: Stall): void => {
+      for (const waiting of this.#of(stall.targetId)) resolve(waiting, caughtByStall(waiting.view, stall));
+    };
+    const onVitals = (vitals: Vitals): void => {
+      for (const waiting of this.#of(vitals.targetId)) {
+        const { over, caught } = caughtByCpu(waiting.view, vitals, waiting.over);
+        waiting.over = over;
+        resolve(waiting, caught ?? caughtByDelay(waiting.view, vitals));
+      }
+    };
+    const onTrace = ({ summary }: Trace): void => {
+      if (summary === undefined) return;
+      for (const waiting of this.#waiting.values())
+        if (waiting.lease !== undefined && this.#isOf(waiting, summary.pid))
+          resolve(waiting, caughtByRequest(waiting.view, summary, waiting.sinceMs));
+    };
+    targets.on('attached', onAttached);
+    monitor.on('stall', onStall);
+    monitor.on('vitals', onVitals);
+    timelines.sink.on('settled', onTrace);
+    this.#resources.defer(() => {
+      targets.off('attached', onAttached);
+      monitor.off('stall', onStall);
+      monitor.off('vitals', onVitals);
+      timelines.sink.off('settled', onTrace);
+    });
   }
 
-  /** Spans come some seconds after their request: the window has it all. */
-  #onTrace({ summary }: Trace): void {
-    if (summary === undefined) return;
-    for (const waiting of this.#waiting.values()) {
-      const { event, above, targetId, state, startedAt } = waiting.view;
-      if (event !== 'latency' || state !== 'waiting' || summary.durationMs < (above ?? Infinity)) continue;
-      const { identity } = this.#options.targets.watcher(targetId).view;
-      if (summary.pid !== null && identity?.pid !== summary.pid) continue;
-      // Begun before the recorder was on: half of it is in no window.
-      if (summary.startMs < Date.parse(startedAt)) continue;
-      waiting.caught.resolve({ why: `${summary.name} took ${Math.round(summary.durationMs)} ms`, afterMs: 0 });
-    }
+  #isOf({ view }: Waiting, pid: number | null): boolean {
+    return pid === null || this.#options.targets.watcher(view.targetId).view.identity?.pid === pid;
   }
 
-  #of(targetId: string, event: Catch['event']): Waiting[] {
-    return [...this.#waiting.values()].filter(
-      ({ view }) => view.targetId === targetId && view.event === event && view.state === 'waiting',
-    );
+  #of(targetId: string): Waiting[] {
+    return [...this.#waiting.values()].filter(({ view }) => view.targetId === targetId && view.state === 'waiting');
   }
 }
 
-function toBound(event: Catch['event'], above: number | undefined): number | null {
-  const bound = defaultAbove[event] === null ? null : (above ?? defaultAbove[event]);
-  return bound !== null && event === 'cpu' ? bound / 100 : bound;
+function resolve(waiting: Waiting, caught: Caught | undefined): void {
+  if (caught !== undefined && waiting.view.state === 'waiting') waiting.ended.resolve(caught);
 }

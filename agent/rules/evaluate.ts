@@ -51,6 +51,11 @@ export class RuleEvaluator {
     this.#firedMs = nowMs;
   }
 
+  /** Nobody knows what was between the reading before and the next one: whatever held for how long begins anew. */
+  restart(): void {
+    this.#sinceMs.clear();
+  }
+
   #holds(when: RuleWhen, parts: { readings: RuleReadings; nowMs: number; leaves: LeafReading[] }): boolean {
     // Each is asked, whatever the others say: how long it has held goes on.
     if (when.kind === 'all') return when.of.map((each) => this.#holds(each, parts)).every(Boolean);
@@ -77,6 +82,11 @@ export class RuleEvaluator {
     const text = `${subjectOf(leaf)} is ${value === null ? 'not known' : shortNumber(value)}, wanted ${boundsText(leaf)}`;
     return { text, value, holds: sinceMs !== null && sinceMs >= leaf.forMs, sinceMs };
   }
+}
+
+/** For people: the conditions that hold, with their values. */
+export function whyOf({ leaves }: Evaluation): string {
+  return leaves.flatMap(({ holds, text }) => (holds ? [text] : [])).join('; ');
 }
 
 function valueOf(leaf: ValueLeaf, readings: RuleReadings): number | null {

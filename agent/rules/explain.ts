@@ -1,100 +1,149 @@
 import type { RuleExplanation } from '../../protocol/rest/rules.ts';
-import type { Stall } from '../../protocol/rest/stalls.ts';
-import type { VitalsPoint } from '../../protocol/rest/vitals.ts';
+import type { Alerts } from '../alerts/alerts.ts';
+import type { Series } from '../baseline/series.ts';
+import type { Timelines } from '../requests/timelines.ts';
 import type { Monitor } from '../vitals/monitor.ts';
-import { RuleEvaluator, type Evaluation, type RuleReadings } from './evaluate.ts';
-import { leavesOf, type Rule, type RuleEvent } from './rule.ts';
+import { RuleEvaluator, whyOf, type Evaluation } from './evaluate.ts';
+import { pastEvents, type PastEvents } from './past-events.ts';
+import { momentsOf, pastReadings, type PastSources } from './past-readings.ts';
+import { leavesOf, type Rule, type RuleLeaf } from './rule.ts';
+import { isRoute } from './target-readings.ts';
 
 const historyMs = 3_600_000;
 const maxFirings = 50;
+/** A reading that is later than so says that there were none before. */
+const lateMs = 120_000;
 
-/** The rule over the readings and stalls of the last hour, with its limits, as if it had just been written. Fires nothing. */
+export interface ExplainSources {
+  readonly monitor: Pick<Monitor, 'vitals' | 'listStalls'>;
+  readonly alerts: Pick<Alerts, 'list'>;
+  readonly timelines: Pick<Timelines, 'routes'>;
+  /** Undefined without `--metrics-url`. */
+  readonly series: Pick<Series, 'past'> | undefined;
+}
+
+/** The rule over all that is known of the last hour, with its limits, as if it had just been written. Fires nothing. Throws `storage-failed`. */
 export function explainRule(
   rule: Rule,
-  about: {
-    targetId: string;
-    monitor: Pick<Monitor, 'vitals' | 'listStalls'>;
-    now: Evaluation;
-    nowMs: number;
-  },
+  about: { targetId: string; sources: ExplainSources; now: Evaluation; nowMs: number },
 ): RuleExplanation {
-  const { targetId, monitor, now, nowMs } = about;
-  const [from, to] = [new Date(nowMs - historyMs).toISOString(), new Date(nowMs).toISOString()];
-  const { points } = monitor.vitals({ targetId, from, to, step: 5_000 });
-  const { stalls } = monitor.listStalls({ targetId, since: from, limit: 100 });
-  const evaluator = new RuleEvaluator(rule.when);
-  const fired: { atMs: number; why: string }[] = [];
-  const suppressed = { cooldown: 0, limit: 0 };
-  let held = 0;
-  let isSuppressed = false;
-  for (const point of points) {
-    const atMs = Date.parse(point.at);
-    const { holds, leaves } = evaluator.evaluate(readingsAt(point, stalls, atMs), atMs);
-    if (!holds) {
-      isSuppressed = false;
-      continue;
-    }
-    held += 1;
-    const obstacle = obstacleOf(rule, fired, atMs);
-    if (obstacle === undefined) {
-      fired.push({ atMs, why: leaves.flatMap((leaf) => (leaf.holds ? [leaf.text] : [])).join('; ') });
-      evaluator.consume(atMs);
-    } else if (!isSuppressed) suppressed[obstacle] += 1;
-    isSuppressed = obstacle !== undefined;
-  }
+  const { targetId, sources, now, nowMs } = about;
+  const fromMs = nowMs - historyMs;
+  const [from, to] = [new Date(fromMs).toISOString(), new Date(nowMs).toISOString()];
+  const leaves = leavesOf(rule.when);
+  const { points } = sources.monitor.vitals({ targetId, from, to, step: 5_000 });
+  const asked = leaves.flatMap((leaf) => (leaf.kind === 'event' ? [leaf.event] : []));
+  const happened = pastEvents(asked, { targetId, since: from, ...sources });
+  const past: PastSources = {
+    points,
+    events: happened.events,
+    series: leaves.some(({ kind }) => kind === 'series')
+      ? sources.series?.past(targetId, { fromMs: fromMs - historyMs / 4, toMs: nowMs })
+      : undefined,
+    timelines: sources.timelines,
+  };
+  const { fired, suppressed, held, moments } = dryRun(rule, past);
   return {
     rule: rule.name,
     targetId,
     from,
     to,
     now: { holds: now.holds, conditions: [...now.leaves] },
-    readings: points.length,
+    readings: moments,
     held,
     wouldHaveFired: fired.slice(-maxFirings).map(({ atMs, why }) => ({ at: new Date(atMs).toISOString(), why })),
     suppressed,
-    notes: notesOf(rule, points.length),
+    notes: [
+      ...(rule.isEnabled ? [] : ['the rule is not enabled']),
+      ...readingNotes(points[0]?.at, fromMs),
+      ...seriesNotes(leaves, { past, hasPages: sources.series !== undefined, fromMs }),
+      ...routeNotes(leaves, sources),
+      ...eventNotes(happened, asked),
+    ],
   };
 }
 
-function obstacleOf(
-  { limits }: Rule,
-  fired: readonly { atMs: number }[],
-  atMs: number,
-): 'cooldown' | 'limit' | undefined {
+interface DryRun {
+  readonly fired: readonly { readonly atMs: number; readonly why: string }[];
+  readonly suppressed: { readonly cooldown: number; readonly limit: number };
+  readonly held: number;
+  readonly moments: number;
+}
+
+function dryRun(rule: Rule, past: PastSources): DryRun {
+  const evaluator = new RuleEvaluator(rule.when);
+  const readingsAt = pastReadings(past);
+  const fired: { atMs: number; why: string }[] = [];
+  const suppressed = { cooldown: 0, limit: 0 };
+  const moments = momentsOf(past);
+  let held = 0;
+  let before: 'cooldown' | 'limit' | undefined;
+  for (const { atMs, isAfterGap } of moments) {
+    if (isAfterGap) evaluator.restart();
+    const evaluation = evaluator.evaluate(readingsAt(atMs), atMs);
+    if (!evaluation.holds) {
+      before = undefined;
+      continue;
+    }
+    held += 1;
+    const obstacle = obstacleOf(rule, fired, atMs);
+    if (obstacle === undefined) {
+      fired.push({ atMs, why: whyOf(evaluation) });
+      evaluator.consume(atMs);
+    } else if (obstacle !== before) suppressed[obstacle] += 1;
+    before = obstacle;
+  }
+  return { fired, suppressed, held, moments: moments.length };
+}
+
+function obstacleOf({ limits }: Rule, fired: DryRun['fired'], atMs: number): 'cooldown' | 'limit' | undefined {
   const last = fired.at(-1);
   if (last !== undefined && atMs - last.atMs < limits.cooldownMs) return 'cooldown';
   return fired.filter((each) => atMs - each.atMs < limits.windowMs).length >= limits.max ? 'limit' : undefined;
 }
 
-function readingsAt(point: VitalsPoint, stalls: readonly Stall[], atMs: number): RuleReadings {
-  return {
-    metric: (name) => point[name],
-    series: () => null,
-    route: () => null,
-    event: (event) => {
-      const kind = stallKinds[event];
-      const last = stalls.find(
-        (stall) => stall.kind === kind && stall.thread === 'main' && Date.parse(stall.noticedAt) <= atMs,
-      );
-      return last === undefined ? undefined : { agoMs: atMs - Date.parse(last.noticedAt), title: last.summary };
-    },
-  };
+function readingNotes(firstAt: string | undefined, fromMs: number): string[] {
+  if (firstAt === undefined)
+    return ['there are no readings of the last hour: the target was not attached, or --vitals-interval is 0'];
+  return Date.parse(firstAt) - fromMs > lateMs ? [`readings begin at ${firstAt}: nothing is known of before`] : [];
 }
 
-const stallKinds: Partial<Record<RuleEvent, Stall['kind']>> = { stall: 'blocked', saturation: 'saturated' };
+function seriesNotes(
+  leaves: readonly RuleLeaf[],
+  { past: { series }, hasPages, fromMs }: { past: PastSources; hasPages: boolean; fromMs: number },
+): string[] {
+  const asked = leaves.filter((leaf) => leaf.kind === 'series');
+  if (asked.length === 0) return [];
+  if (!hasPages || series === undefined) return ['series are not known: no page is read without --metrics-url'];
+  if (series.fromMs === undefined) return ['series are not known: no page was read in the last hour'];
+  const begin =
+    series.fromMs - fromMs > lateMs
+      ? [`pages of metrics were read since ${new Date(series.fromMs).toISOString()} only`]
+      : [];
+  const absent = asked.flatMap(({ series: name, read, labels }) => {
+    const base = read === 'quantile' ? `${name}_bucket` : name;
+    return series.has({ targetId: '', name: base, labels }) ? [] : [`no page had the series ${base} with its labels`];
+  });
+  return [...begin, ...absent];
+}
 
-function notesOf({ when, isEnabled }: Rule, readings: number): string[] {
-  const leaves = leavesOf(when);
-  const notes: string[] = [];
-  if (!isEnabled) notes.push('the rule is not enabled');
-  if (readings === 0) notes.push('there are no readings of the last hour');
-  if (leaves.some(({ kind }) => kind === 'series'))
-    notes.push('series of the metrics page count as not known in the dry run');
-  if (leaves.some(({ kind }) => kind === 'route'))
-    notes.push('routes are known for now only: they count as not known in the dry run');
-  const others = leaves.flatMap((leaf) =>
-    leaf.kind === 'event' && stallKinds[leaf.event] === undefined ? [leaf.event] : [],
-  );
-  if (others.length > 0) notes.push(`of events the dry run knows stalls and saturation only, not ${others.join(', ')}`);
-  return notes;
+function routeNotes(leaves: readonly RuleLeaf[], { timelines }: ExplainSources): string[] {
+  const asked = leaves.filter((leaf) => leaf.kind === 'route');
+  if (asked.length === 0) return [];
+  const { routes, from } = timelines.routes({ limit: 500 });
+  const unseen = asked.filter(({ route }) => !routes.some(({ name }) => isRoute(name, route)));
+  return [
+    `routes are known in steps of five minutes, since ${from}: they are in memory, and end with the agent`,
+    ...unseen.map(({ route }) => `no spans of ${route} came in the last hour`),
+  ];
+}
+
+function eventNotes({ cut }: PastEvents, asked: readonly string[]): string[] {
+  const ofAlerts = asked.filter((event) => event !== 'stall' && event !== 'saturation');
+  return [
+    ...(ofAlerts.length === 0
+      ? []
+      : [`of ${ofAlerts.join(', ')} the beginnings of alerts are known, not when one grew worse or came back`]),
+    ...(cut.length === 0 ? [] : [`of ${cut.join(', ')} only the last ones of the hour are looked at`]),
+  ];
 }

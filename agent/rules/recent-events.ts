@@ -3,7 +3,7 @@ import type { AlertProblem } from '../alerts/condition.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { RuleEvent } from './rule.ts';
 
-const eventOfProblem: Partial<Record<AlertProblem, RuleEvent>> = {
+export const eventOfProblem: Partial<Record<AlertProblem, RuleEvent>> = {
   'memory-leak': 'leak',
   'memory-limit': 'memory',
   regression: 'regression',

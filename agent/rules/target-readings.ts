@@ -5,16 +5,20 @@ import type { RuleReadings } from './evaluate.ts';
 import type { RecentEvents } from './recent-events.ts';
 import type { RuleLeaf } from './rule.ts';
 
+export type SeriesReader = Pick<Series, 'value' | 'rate' | 'quantile'>;
+
 export interface ReadingSources {
   readonly events: RecentEvents;
   /** Undefined without `--metrics-url`. */
-  readonly series: Pick<Series, 'value' | 'rate' | 'quantile'> | undefined;
+  readonly series: SeriesReader | undefined;
   /** Of the last five to ten minutes. */
   routes(): RouteList;
 }
 
 /** Of a page that is read once a minute, with one missing. */
-const seriesWindowMs = 180_000;
+export const seriesWindowMs = 180_000;
+/** Routes are counted in steps of five minutes: of those that the last five minutes fall into. */
+export const routesWindowMs = 300_000;
 
 /** What the conditions of rules read of one target now. */
 export function readingsOf(
@@ -25,16 +29,16 @@ export function readingsOf(
   let routes: RouteList | undefined;
   return {
     metric: (name) => values?.[name] ?? null,
-    series: (leaf) => readSeries(targetId, leaf, sources),
+    series: (leaf) => readSeries(targetId, leaf, sources.series),
     route: (leaf) => readRoute(leaf, (routes ??= sources.routes())),
     event: (event) => sources.events.get(targetId, event, nowMs),
   };
 }
 
-function readSeries(
+export function readSeries(
   targetId: string,
   { series: name, labels, read, quantile: q }: Extract<RuleLeaf, { kind: 'series' }>,
-  { series }: ReadingSources,
+  series: SeriesReader | undefined,
 ): number | null {
   if (series === undefined) return null;
   const selector = { targetId, name, labels };
@@ -43,11 +47,15 @@ function readSeries(
 }
 
 /** By its whole name, `GET /users/:id`, or the path alone. */
-function readRoute(
+export function isRoute(name: string, route: string): boolean {
+  return name === route || name.endsWith(` ${route}`);
+}
+
+export function readRoute(
   { route, read, minRequests }: Extract<RuleLeaf, { kind: 'route' }>,
   { routes }: RouteList,
 ): number | null {
-  const found = routes.find(({ name }) => name === route) ?? routes.find(({ name }) => name.endsWith(` ${route}`));
+  const found = routes.find(({ name }) => name === route) ?? routes.find(({ name }) => isRoute(name, route));
   if (found === undefined || found.count < minRequests) return null;
   switch (read) {
     case 'p50':

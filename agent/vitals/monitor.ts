@@ -6,7 +6,7 @@ import type { Stall, StallList } from '../../protocol/rest/stalls.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import { seriesOf } from '../../protocol/rest/series-of-vitals.ts';
 import { memoryPoint } from '../../protocol/rest/vitals.ts';
-import type { MemoryHistory, MemoryReading, Vitals, VitalsHistory } from '../../protocol/rest/vitals.ts';
+import type { MemoryHistory, MemoryReading, SeriesValues, Vitals, VitalsHistory } from '../../protocol/rest/vitals.ts';
 import type { TargetWatcher } from '../attach/target-watcher.ts';
 import type { Targets } from '../attach/targets.ts';
 import type { Captures } from '../capture/captures.ts';
@@ -55,6 +55,8 @@ export interface HistoryQuery {
 
 export interface MonitorEvents {
   vitals: [Vitals];
+  /** The numbers of a reading that are kept, rates included; behind `vitals`. */
+  values: [{ readonly targetId: string; readonly values: SeriesValues }];
   /** The whole record, whenever there is more of it. */
   stall: [Stall];
   'stall-ended': [Stall];
@@ -243,14 +245,11 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
   #onVitals(vitals: Vitals, elapsedMs: number): void {
     const { targetId, at, error } = vitals;
     this.#latest.set(targetId, vitals);
-    const row = {
-      atMs: Date.parse(at),
-      readings: 1,
-      failed: error === null ? 0 : 1,
-      values: seriesOf(vitals, elapsedMs),
-    };
+    const values = seriesOf(vitals, elapsedMs);
+    const row = { atMs: Date.parse(at), readings: 1, failed: error === null ? 0 : 1, values };
     this.#write('vitals', () => this.#history.add(targetId, row));
     this.emit('vitals', vitals);
+    this.emit('values', { targetId, values });
   }
 
   #deliver(stall: Stall, isFinal: boolean): void {

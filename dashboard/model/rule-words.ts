@@ -28,6 +28,8 @@ export function catchStatus(
       return { tone: 'good', label: 'Caught', sentence: reason };
     case 'expired':
       return { tone: 'idle', label: 'Nothing came', sentence: reason };
+    case 'cancelled':
+      return { tone: 'idle', label: 'Cancelled', sentence: reason };
     case 'failed':
       return { tone: 'bad', label: 'Failed', sentence: reason };
   }

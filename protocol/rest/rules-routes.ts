@@ -49,4 +49,14 @@ export const ruleRoutes = {
       'shutting-down',
     ],
   },
+  cancelCatch: {
+    method: 'DELETE',
+    path: '/rules/catch/:id',
+    scope: 'capture',
+    action: 'rule.cancel-catch',
+    summary: 'Wait for the next one no more: the flight recorder is off again, unless something else wants it',
+    unknownId: 'unknown-catch',
+    answers: [{ status: 200, description: 'As it is now', schema: catchSchema }],
+    errors: ['unknown-catch', 'operation-ended'],
+  },
 } as const satisfies Record<string, Route>;

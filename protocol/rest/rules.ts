@@ -58,7 +58,9 @@ export const catchSchema = z.object({
   startedAt: z.iso.datetime(),
   until: z.iso.datetime(),
   above: z.number().nullable().describe('delay and latency: milliseconds; cpu: cores'),
-  state: z.enum(['waiting', 'keeping', 'caught', 'expired', 'failed']),
+  state: z
+    .enum(['waiting', 'keeping', 'caught', 'expired', 'failed', 'cancelled'])
+    .describe('waiting goes on in the next agent of this data directory'),
   why: z.string().nullable().describe('What was caught, or why nothing was'),
   profileId: z.string().nullable(),
 });
@@ -71,7 +73,7 @@ export const rulesSchema = z.object({
     .array(z.object({ line: z.int(), message: z.string() }))
     .describe('Of the file as it is now; while there are any, the rules of before stay'),
   rules: z.array(ruleSchema),
-  catches: z.array(catchSchema).describe('Newest first; they end with the agent'),
+  catches: z.array(catchSchema).describe('Newest first: all that wait, and the last 20'),
 });
 export type Rules = z.infer<typeof rulesSchema>;
 
@@ -81,13 +83,13 @@ export const ruleExplanationSchema = z.object({
   from: z.iso.datetime(),
   to: z.iso.datetime(),
   now: z.object({ holds: z.boolean(), conditions: z.array(conditionReadingSchema) }),
-  readings: z.int().describe('Of the last hour'),
+  readings: z.int().describe('Readings and events of the last hour: as often it would have been looked at'),
   held: z.int().describe('In how many of them the conditions held'),
   wouldHaveFired: z
     .array(z.object({ at: z.iso.datetime(), why: z.string() }))
     .describe('With its limits, oldest first'),
   suppressed: z.object({ cooldown: z.int(), limit: z.int() }),
-  notes: z.array(z.string()).describe('What the dry run could not know'),
+  notes: z.array(z.string()).describe('What the dry run cannot know, and why'),
 });
 export type RuleExplanation = z.infer<typeof ruleExplanationSchema>;
 

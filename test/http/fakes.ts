@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import type { ArtifactReader } from '../../agent/store/store.ts';
 import type { AlertNotice } from '../../agent/alerts/alert-sink.ts';
+import type { FindingChange } from '../../agent/baseline/findings.ts';
 import { JwtAccess } from '../../agent/http/jwt.ts';
 import { Tokens } from '../../agent/http/tokens.ts';
 import type {
@@ -200,7 +201,7 @@ export class FakeLeaks extends EventEmitter<LeakEvents> implements LeakService {
 }
 
 /** Nothing was ever compared. */
-export class FakeRegressions implements RegressionService {
+export class FakeRegressions extends EventEmitter<{ finding: [FindingChange] }> implements RegressionService {
   readonly asked: unknown[] = [];
   baseline: RegressionService['baseline'] = (targetId) => {
     this.asked.push(targetId);

@@ -1,24 +1,14 @@
 import { expect, it } from 'vitest';
-import { apiPath } from '../../protocol/rest/routes.ts';
 import type { AlertList } from '../../protocol/rest/alerts.ts';
 import type { ProfileList } from '../../protocol/rest/lists.ts';
 import type { Recorder } from '../../protocol/rest/recorder.ts';
 import type { Catch, RuleFiring, Rules, RuleView } from '../../protocol/rest/rules.ts';
 import type { StallList } from '../../protocol/rest/stalls.ts';
-import { openAgent, type RunningAgent } from '../support/agent.ts';
+import { openAgent } from '../support/agent.ts';
 import { writeConfigFile } from '../support/config-file.ts';
 import { startTarget } from '../support/target.ts';
 import { waitFor } from '../support/wait-for.ts';
-
-function clientOf({ url, token }: RunningAgent) {
-  return async <Value>(line: string): Promise<Value> => {
-    const [method, path] = line.split(' ');
-    const headers = { authorization: `Bearer ${token}` };
-    const answer = await fetch(`${url}${apiPath}${path}`, { method: method ?? 'GET', headers });
-    if (!answer.ok) throw new Error(`${line}: ${answer.status} ${await answer.text()}`);
-    return (await answer.json()) as Value;
-  };
-}
+import { clientOf } from './client.ts';
 
 async function firingsOf(call: ReturnType<typeof clientOf>, name: string): Promise<readonly RuleFiring[]> {
   const { rules } = await call<Rules>('GET /rules');

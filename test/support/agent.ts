@@ -27,12 +27,14 @@ export interface RunningAgent extends AsyncDisposable {
 export async function openAgent(options: {
   targets: readonly string[];
   args?: readonly string[];
+  /** Kept by the caller, for the next agent; one of its own, removed at the end, unless told. */
+  dataDirectory?: string;
   leakHurry?: AgentSurroundings['leakHurry'];
   regressionTimes?: RunTimes;
 }): Promise<RunningAgent> {
   await using stack = new AsyncDisposableStack();
-  const dataDirectory = await mkdtemp(join(tmpdir(), 'sidescope-agent-'));
-  stack.defer(() => rm(dataDirectory, { recursive: true, force: true }));
+  const dataDirectory = options.dataDirectory ?? (await mkdtemp(join(tmpdir(), 'sidescope-agent-')));
+  if (options.dataDirectory === undefined) stack.defer(() => rm(dataDirectory, { recursive: true, force: true }));
   const logged: string[] = [];
   const resolved = await resolveOptions({
     argv: [
