@@ -20,7 +20,7 @@ export interface TypeTotal {
 export const analysisSteps = ['retainers', 'dominators', 'classes', 'paths'] as const;
 export type AnalysisStep = (typeof analysisSteps)[number];
 
-/** All that questions to one snapshot need. About 40 bytes per node and 4 per edge beside the graph. */
+/** All that questions to one snapshot need. About 20 bytes per node and 4 per edge beside the graph. */
 export interface HeapAnalysis {
   readonly graph: HeapGraph;
   readonly retainers: RetainerIndex;

@@ -105,14 +105,13 @@ export function histogram(
 /** One walk down the dominator tree: an object below another of its class is within that one's size already. */
 function sumRetained(
   classes: ClassIndex,
-  { dominators, retainedSizes, order }: Dominators,
+  { dominators, retainedSizes }: Dominators,
   pool: ColumnPool,
 ): Float64Array {
   const firstChild = pool.take();
   const nextSibling = pool.take();
   // The root is nobody's child: 0 is "none".
-  for (let at = order.length - 1; at > 0; at--) {
-    const node = order[at]!;
+  for (let node = dominators.length - 1; node > 0; node--) {
     const dominator = dominators[node]!;
     nextSibling[node] = firstChild[dominator]!;
     firstChild[dominator] = node;

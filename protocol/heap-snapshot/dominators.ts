@@ -8,8 +8,6 @@ export interface Dominators {
   readonly dominators: Uint32Array;
   /** Per node: its own bytes and those of all that it dominates. */
   readonly retainedSizes: Float64Array;
-  /** All nodes, each after its dominator. */
-  readonly order: Uint32Array;
 }
 
 /**
@@ -19,6 +17,9 @@ export interface Dominators {
  * Nodes that no essential edge reaches from the root (held weakly, or by V8's own structures outside the graph) are attached
  * to the root: first those without holder, then what only cycles hold, in the order of the file. What they hold of the reached
  * graph does not count, so that they change no dominator in it.
+ *
+ * Five columns of a number per node at most, as those of the paper share what is never needed at once; the holders in
+ * `retainers` are vertices meanwhile, and nodes again at the end.
  */
 export function findDominators(
   graph: HeapGraph,
@@ -27,13 +28,15 @@ export function findDominators(
 ): Dominators {
   const { nodeCount } = graph;
   const { firstHolders, holders } = retainers;
-  const { vertex, number, ancestor, reached } = numberDepthFirst(graph, { firstHolders, pool });
   // Side by side, as their memory becomes that of the sizes.
   const scratch = new ArrayBuffer(8 * (nodeCount + 1));
   const semi = new Uint32Array(scratch, 0, nodeCount + 1);
   const label = new Uint32Array(scratch, 4 * (nodeCount + 1));
-  for (let v = 1; v <= nodeCount; v++) semi[v] = label[v] = v;
-  const bucket = pool.take();
+  const { vertex, ancestor, reached } = numberDepthFirst(graph, { firstHolders, pool, number: semi, cursor: label });
+  for (let at = 0; at < holders.length; at++) holders[at] = semi[holders[at]!]!;
+  for (let v = 0; v <= nodeCount; v++) semi[v] = v;
+  // A vertex has a bucket until its children are done, and a label from when it is linked itself, which is later.
+  const bucket = label.fill(0);
   // The next in its bucket, and, once out of it, the dominator.
   const dom = pool.take();
   let path = new Uint32Array(1024);
@@ -63,12 +66,13 @@ export function findDominators(
     // The root holds what is attached to it by no edge of the file.
     let least = w > reached && parent === 1 ? 1 : w;
     for (let at = firstHolders[node]!; at < firstHolders[node + 1]!; at++) {
-      const v = number[holders[at]!]!;
+      const v = holders[at]!;
       if (v > reached && w <= reached) continue;
       const s = semi[evaluate(v, w)]!;
       if (s < least) least = s;
     }
     semi[w] = least;
+    label[w] = w;
     dom[w] = bucket[least]!;
     bucket[least] = w;
     for (let v = bucket[parent]!; v !== 0;) {
@@ -80,20 +84,23 @@ export function findDominators(
     bucket[parent] = 0;
   }
   for (let w = 2; w <= nodeCount; w++) if (dom[w] !== semi[w]) dom[w] = dom[dom[w]!]!;
-  pool.give(bucket, number, ancestor);
+  for (let at = 0; at < holders.length; at++) holders[at] = vertex[holders[at]!]!;
+  pool.give(ancestor);
   const found = collect(graph, { vertex, dom, scratch, pool });
-  pool.give(dom);
+  pool.give(vertex, dom);
   return found;
 }
 
-/** `vertex`: number to node; `number`: node to number; `ancestor`: number to that of its parent in the tree. */
-function numberDepthFirst(graph: HeapGraph, { firstHolders, pool }: { firstHolders: Uint32Array; pool: ColumnPool }) {
+/** `vertex`: number to node; `number`, to be filled: node to number; `ancestor`: number to that of its parent in the tree. */
+function numberDepthFirst(
+  graph: HeapGraph,
+  columns: { firstHolders: Uint32Array; pool: ColumnPool; number: Uint32Array; cursor: Uint32Array },
+) {
   const { nodeCount, firstEdges, edgeTypes, edgeTargets } = graph;
+  const { firstHolders, pool, number, cursor } = columns;
   const { weak, shortcut } = essentialEdges(graph);
-  const vertex = new Uint32Array(nodeCount + 1);
-  const number = pool.take();
+  const vertex = pool.take();
   const ancestor = pool.take();
-  const cursor = pool.take();
   cursor.set(firstEdges);
   let n = 0;
   const search = (start: number, parent: number): void => {
@@ -135,8 +142,7 @@ function numberDepthFirst(graph: HeapGraph, { firstHolders, pool }: { firstHolde
   for (let node = 1; node < nodeCount && n < nodeCount; node++) {
     if (number[node] === 0) search(node, 1);
   }
-  pool.give(cursor);
-  return { vertex, number, ancestor, reached };
+  return { vertex, ancestor, reached };
 }
 
 function collect(
@@ -156,7 +162,7 @@ function collect(
     dominators[node] = dominator;
     retainedSizes[dominator]! += retainedSizes[node]!;
   }
-  return { dominators, retainedSizes, order: vertex.subarray(1) };
+  return { dominators, retainedSizes };
 }
 
 function grown(values: Uint32Array): Uint32Array<ArrayBuffer> {

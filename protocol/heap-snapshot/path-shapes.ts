@@ -1,6 +1,6 @@
 import type { HeapAnalysis } from './analyse.ts';
 import { globalObjects } from './globals.ts';
-import { edgeText, firstOwnStep, nodeLabel, pathTo } from './paths.ts';
+import { edgeText, firstOwnStep, nodeBefore, nodeLabel, pathTo } from './paths.ts';
 
 /** An object with more properties than this is a table of data: its keys are not told apart. */
 const PROPERTIES_OF_RECORD_MAX = 64;
@@ -24,18 +24,20 @@ export class PathShapes {
   }
 
   of(node: number): number {
-    const { before, edgeTo } = this.#analysis.paths;
+    const { paths } = this.#analysis;
+    const { edgeTo } = paths;
     const climbed: number[] = [];
     let at = node;
     while (this.#shapeOfNode[at] === 0 && edgeTo[at] !== 0) {
       climbed.push(at);
-      at = before[at]!;
+      at = nodeBefore(paths, at);
     }
     if (this.#shapeOfNode[at] === 0) this.#shapeOfNode[at] = this.#add({ parent: -1, text: '', node: at }) + 1;
     let shape = this.#shapeOfNode[at]! - 1;
     for (let step = climbed.pop(); step !== undefined; step = climbed.pop()) {
-      shape = this.#add({ parent: shape, text: this.#edgeShape(before[step]!, edgeTo[step]! - 1), node: step });
+      shape = this.#add({ parent: shape, text: this.#edgeShape(at, edgeTo[step]! - 1), node: step });
       this.#shapeOfNode[step] = shape + 1;
+      at = step;
     }
     return shape;
   }
@@ -47,7 +49,7 @@ export class PathShapes {
     const start = firstOwnStep(graph, steps);
     const parts: string[] = [];
     for (const { node: at, edge } of steps.slice(start + 1)) {
-      const part = edge === undefined ? '' : this.#edgeShape(paths.before[at]!, edge);
+      const part = edge === undefined ? '' : this.#edgeShape(nodeBefore(paths, at), edge);
       if (part !== parts.at(-1)) parts.push(part);
     }
     const shown = parts.length <= 24 ? parts : [...parts.slice(0, 12), '…', ...parts.slice(-11)];

@@ -9,14 +9,29 @@ export interface PathStep {
   readonly edge: number | undefined;
 }
 
-/** From every node towards the root, by the edge that reached it first. 8 bytes per node. */
+/** From every node towards the root, by the edge that reached it first. 4 bytes per node. */
 export interface ShortestPaths {
-  /** Per node: the one before it; 0 for the root itself, and for what is not reached (`isReached` tells them apart). */
-  readonly before: Uint32Array;
-  /** Per node: the edge from `before`, plus one; 0 for none. */
+  /** Per node: the edge that reached it, plus one; 0 for the root itself, and for what is not reached. */
   readonly edgeTo: Uint32Array;
-  /** Those reached, in the order of their distance; each after the one before it. */
-  readonly order: Uint32Array;
+  /** The graph's: they tell whose edge it is. */
+  readonly firstEdges: Uint32Array;
+  /** With the root. */
+  readonly reachedCount: number;
+}
+
+/** The node before this one on its path; the root for itself, and for what is not reached. */
+export function nodeBefore({ edgeTo, firstEdges }: ShortestPaths, node: number): number {
+  if (edgeTo[node] === 0) return 0;
+  const edge = edgeTo[node]! - 1;
+  let low = 0;
+  let high = firstEdges.length - 1;
+  // The last whose edges begin there or earlier: those before it that begin at the same one have none.
+  while (low + 1 < high) {
+    const middle = (low + high) >>> 1;
+    if (firstEdges[middle]! <= edge) low = middle;
+    else high = middle;
+  }
+  return low;
 }
 
 /**
@@ -27,7 +42,6 @@ export interface ShortestPaths {
 export function findShortestPaths(graph: HeapGraph, pool = new ColumnPool(graph.nodeCount)): ShortestPaths {
   const { firstEdges, edgeTypes, edgeTargets, edgeNames, types } = graph;
   const { weak, shortcut } = essentialEdges(graph);
-  const before = pool.take();
   const edgeTo = pool.take();
   const order = pool.take();
   const edgeRound = edgeRounds(graph);
@@ -36,15 +50,11 @@ export function findShortestPaths(graph: HeapGraph, pool = new ColumnPool(graph.
   let length = 1;
   // First of all, so that what a program hangs on them is reached through them.
   for (const { edges } of globalObjects(graph)) {
-    let above = 0;
     for (const edge of edges) {
       const target = edgeTargets[edge]!;
-      if (edgeTo[target] === 0 && target !== 0) {
-        before[target] = above;
-        edgeTo[target] = edge + 1;
-        order[length++] = target;
-      }
-      above = target;
+      if (edgeTo[target] !== 0 || target === 0) continue;
+      edgeTo[target] = edge + 1;
+      order[length++] = target;
     }
   }
   for (let round = 1; round <= 3; round++) {
@@ -58,13 +68,13 @@ export function findShortestPaths(graph: HeapGraph, pool = new ColumnPool(graph.
         const type = edgeTypes[edge]!;
         if (type === weak || target === node || (type === shortcut && node !== 0)) continue;
         if (round < 3 && (nodeRound[types[target]!]! > round || edgeRound(type, edgeNames[edge]!) > round)) continue;
-        before[target] = node;
         edgeTo[target] = edge + 1;
         order[length++] = target;
       }
     }
   }
-  return { before, edgeTo, order: order.subarray(0, length) };
+  pool.give(order);
+  return { edgeTo, firstEdges, reachedCount: length };
 }
 
 const bookkeepingTypes: ReadonlySet<string> = new Set(['code', 'object shape', 'hidden']);
@@ -116,7 +126,7 @@ const temporaryNames: ReadonlySet<string> = new Set([
 /** From the root to `node`, both included; only `node` when the root does not hold it. `max` steps at the end of it. */
 export function pathTo(paths: ShortestPaths, node: number, max = 10_000): PathStep[] {
   const steps: PathStep[] = [];
-  for (let at = node; steps.length < max; at = paths.before[at]!) {
+  for (let at = node; steps.length < max; at = nodeBefore(paths, at)) {
     const edge = paths.edgeTo[at]!;
     steps.push({ node: at, edge: edge === 0 ? undefined : edge - 1 });
     if (edge === 0) break;

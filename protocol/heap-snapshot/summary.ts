@@ -29,7 +29,7 @@ export function summarizeHeap(analysis: HeapAnalysis, limit = 20): HeapSummary {
     nodes: graph.nodeCount,
     edges: graph.edgeCount,
     selfBytes: types.reduce((sum, { selfBytes }) => sum + selfBytes, 0),
-    unreachedNodes: graph.nodeCount - paths.order.length,
+    unreachedNodes: graph.nodeCount - paths.reachedCount,
     types,
     classCount: histogram.length,
     classes: histogram.slice(0, limit),

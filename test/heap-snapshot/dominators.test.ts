@@ -104,7 +104,7 @@ test('a linked list of a million objects needs no stack', () => {
     selfBytes: length - 1,
     retainedBytes: length - 1,
   });
-  expect(paths.order.length).toBe(length);
+  expect(paths.reachedCount).toBe(length);
 });
 
 /** By the definition: what is no longer reached without a node is dominated by it. */

@@ -77,9 +77,20 @@ describe.each(nodeVersions.map(({ major }) => major))('a snapshot of Node %i', (
   });
 });
 
+const unknown = -1;
+
 /** Cooper, Harvey and Kennedy's: another algorithm, over the same edges. */
 function iterativeDominators({ graph, retainers, dominated }: HeapAnalysis): number[] {
-  const { order } = dominated;
+  // By their depth: any order that has each behind its dominator.
+  const depths = new Int32Array(graph.nodeCount).fill(unknown);
+  depths[0] = 0;
+  for (let start = 1; start < graph.nodeCount; start++) {
+    const climbed: number[] = [];
+    let above = start;
+    for (; depths[above] === unknown; above = dominated.dominators[above]!) climbed.push(above);
+    for (let depth = depths[above]! + 1; climbed.length > 0; depth++) depths[climbed.pop()!] = depth;
+  }
+  const order = [...graph.ids.keys()].sort((a, b) => depths[a]! - depths[b]! || a - b);
   const number = new Uint32Array(graph.nodeCount);
   order.forEach((node, index) => (number[node] = index));
   const reached = new Set([0]);
@@ -91,7 +102,6 @@ function iterativeDominators({ graph, retainers, dominated }: HeapAnalysis): num
       if (type !== weak && (type !== shortcut || node === 0)) reached.add(graph.edgeTargets[edge]!);
     }
   }
-  const unknown = -1;
   const doms = new Int32Array(graph.nodeCount).fill(unknown);
   doms[0] = 0;
   const meet = (a: number, b: number): number => {
