@@ -13,6 +13,7 @@ import type { HotFunctions } from '../protocol/rest/hot-functions.ts';
 import type { RegressionCheck, RegressionList } from '../protocol/rest/regressions.ts';
 import type { ProfileRequests } from '../protocol/rest/profile-requests.ts';
 import type { Catch, RuleExplanation, RuleFiring, Rules } from '../protocol/rest/rules.ts';
+import type { RequestHistoryList } from '../protocol/rest/request-history.ts';
 import type { RouteList, TimelineDetail, TimelineList } from '../protocol/rest/timelines.ts';
 import type { StallList } from '../protocol/rest/stalls.ts';
 import type { Ticket } from '../protocol/rest/ticket.ts';
@@ -138,8 +139,10 @@ export class Api {
   timeline = (traceId: string, signal?: AbortSignal) =>
     this.#json<TimelineDetail>(`/timelines/${encodeURIComponent(traceId)}`, { signal });
 
-  recentRoutes = (since: string, signal?: AbortSignal) =>
-    this.#json<RouteList>('/routes', { query: { since, limit: 10 }, signal });
+  requestHistory = (
+    query: { target?: string | undefined; from: string; to: string; step: number },
+    signal?: AbortSignal,
+  ) => this.#json<RequestHistoryList>('/requests/history', { query, signal });
 
   routes = (signal?: AbortSignal) => this.#json<RouteList>('/routes', { signal });
 

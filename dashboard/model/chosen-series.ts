@@ -3,6 +3,7 @@ import { formatBytes, formatDuration } from '../format.ts';
 import type { QueryPatch } from './address.ts';
 import type { ChartPlan } from './charts.ts';
 import type { History } from './history.ts';
+import { usualDistanceMs } from './history.ts';
 import { formatPerSecond } from './request-charts.ts';
 
 type Series = SeriesList['series'][number];
@@ -50,9 +51,7 @@ export function historyOfSeries(list: SeriesList, series: Series): History<numbe
   const values = series.rates ?? series.values;
   const times = list.times.map((time) => Date.parse(time));
   const points = times.map((atMs, index) => ({ atMs, values: values[index] ?? null }));
-  const between = times.slice(1).map((atMs, index) => atMs - (times[index] ?? atMs));
-  const usualMs = between.toSorted((a, b) => a - b)[Math.floor(between.length / 2)] ?? 0;
-  return { targetId: list.targetId, stepMs: Math.max(list.stepMs, usualMs, 1_000), points };
+  return { targetId: list.targetId, stepMs: Math.max(list.stepMs, usualDistanceMs(points), 1_000), points };
 }
 
 export function planOfSeries(

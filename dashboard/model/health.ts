@@ -18,8 +18,9 @@ export interface Health {
 
 /** Longer ago it is history, and stands in the list of what happened. */
 const recentMs = 10 * 60_000;
-/** Readings come every 5 s; older ones say nothing of now. */
+/** Readings come every 5 s by default; older ones than a few of them say nothing of now. */
 const freshMs = 30_000;
+const freshReadings = 3;
 const saturatedAt = 0.95;
 const throttledAt = 0.2;
 const nearLimitAt = 0.9;
@@ -27,16 +28,17 @@ const collectingAt = 0.3;
 
 /** What is worst comes first: what keeps the process from answering before what makes it slow, and both before what may come. */
 export function healthOf(state: PageState, target: Target, nowMs: number): Health {
-  const vitals = state.vitals[target.id];
+  const vitals = freshVitals(state, target, nowMs);
+  const readingMs = state.readingMs[target.id] ?? null;
   return (
     blocked(state.stalls, target) ??
     died(state, target, nowMs) ??
     notThere(target, nowMs) ??
     alerted(state.alerts, target, 'critical') ??
-    strained(vitals, nowMs) ??
+    strained(vitals, readingMs) ??
     alerted(state.alerts, target, 'warning') ??
     stalledLately(state.stalls, { target, nowMs }) ??
-    well(vitals, nowMs)
+    well(vitals)
   );
 }
 
@@ -102,9 +104,15 @@ function alerted(alerts: readonly AlertSummary[], target: Target, severity: Aler
   return { tone, text: `${sentence(found.title)}${more}`, path: '/alerts', query: { alert: found.id } };
 }
 
+function freshVitals({ vitals, readingMs }: PageState, { id }: Target, nowMs: number): Vitals | undefined {
+  const last = vitals[id];
+  const limitMs = Math.max(freshMs, (readingMs[id] ?? 0) * freshReadings);
+  return last === undefined || nowMs - Date.parse(last.at) > limitMs ? undefined : last;
+}
+
 /** By the numbers of now, before anything has called it a problem. */
-function strained(vitals: Vitals | undefined, nowMs: number): Health | null {
-  if (vitals === undefined || nowMs - Date.parse(vitals.at) > freshMs) return null;
+function strained(vitals: Vitals | undefined, readingMs: number | null): Health | null {
+  if (vitals === undefined) return null;
   const { loop, memory, cgroup, gc } = vitals;
   const say = (text: string, path: string): Health => ({ tone: 'warn', text, path, query: {} });
   const throttled = cgroup?.throttledRatio ?? 0;
@@ -114,7 +122,7 @@ function strained(vitals: Vitals | undefined, nowMs: number): Health | null {
   }
   const full = fullest(memory);
   if (full !== null) return say(full, '/memory');
-  const collecting = gc === null ? 0 : gc.pauseMs / 5_000;
+  const collecting = gc === null || readingMs === null ? 0 : gc.pauseMs / readingMs;
   if (collecting >= collectingAt) {
     return say(`Garbage collection takes ${formatShare(collecting)} of the time.`, '/memory');
   }
@@ -146,9 +154,9 @@ function stalledLately(stalls: readonly Stall[], at: { target: Target; nowMs: nu
   return { tone: 'warn', text, path: '/stacks', query: { stall: stall.id } };
 }
 
-function well(vitals: Vitals | undefined, nowMs: number): Health {
+function well(vitals: Vitals | undefined): Health {
   const nothing = { path: null, query: {} };
-  if (vitals === undefined || nowMs - Date.parse(vitals.at) > freshMs) {
+  if (vitals === undefined) {
     return { tone: 'idle', text: 'Attached; no reading of it yet.', ...nothing };
   }
   const { loop, memory } = vitals;

@@ -20,13 +20,14 @@ export function readPoint(point: VitalsPoint): HistoryPoint {
   return { atMs: Date.parse(point.at), values: point };
 }
 
-/** A reading as it comes over the event stream, in the shape of the history's points. */
-export function pointOfVitals(vitals: Vitals): HistoryPoint {
-  return { atMs: Date.parse(vitals.at), values: seriesOf(vitals, liveStepMs) };
+/** A reading as it comes over the event stream, in the shape of the history's points; without rates where it is not known since when. */
+export function pointOfVitals(vitals: Vitals, elapsedMs: number | null): HistoryPoint {
+  const values = elapsedMs === null ? seriesOf({ ...vitals, gc: null }, 1) : seriesOf(vitals, elapsedMs);
+  return { atMs: Date.parse(vitals.at), values };
 }
 
-/** How often the agent reads. */
-const liveStepMs = 5_000;
+/** In steps so short each reading is drawn, however often the agent reads. */
+const finestStepMs = 5_000;
 
 /** With one more point; one that falls into the last step is taken into it, and one from before is left out. */
 export function appendPoint(history: History, point: HistoryPoint): History {
@@ -34,7 +35,7 @@ export function appendPoint(history: History, point: HistoryPoint): History {
   if (last === undefined) return { ...history, points: [point] };
   if (point.atMs <= last.atMs) return history;
   const isSameStep = Math.floor(point.atMs / history.stepMs) === Math.floor(last.atMs / history.stepMs);
-  if (!isSameStep || history.stepMs <= liveStepMs) {
+  if (!isSameStep || history.stepMs <= finestStepMs) {
     return { ...history, points: [...history.points, point].slice(-maxPoints) };
   }
   const merged = { atMs: last.atMs, values: merge(last.values, point.values) };
@@ -63,9 +64,10 @@ export function columnsOf<Values>(
     columns[0]?.push(atMs / 1000);
     for (const [index, of] of read.entries()) columns[index + 1]?.push(values === null ? null : of(values));
   };
+  const gapMs = gapSteps * Math.max(history.stepMs, usualDistanceMs(history.points));
   let beforeMs: number | null = null;
   for (const { atMs, values } of history.points) {
-    if (beforeMs !== null && atMs - beforeMs > gapSteps * history.stepMs) add((atMs + beforeMs) / 2, null);
+    if (beforeMs !== null && atMs - beforeMs > gapMs) add((atMs + beforeMs) / 2, null);
     add(atMs, values);
     beforeMs = atMs;
   }
@@ -74,3 +76,9 @@ export function columnsOf<Values>(
 
 /** A reading may come late by a step; what takes longer was not read. */
 const gapSteps = 3;
+
+/** The median: an agent may read less often than the steps are long. */
+export function usualDistanceMs(points: readonly { readonly atMs: number }[]): number {
+  const distances = points.slice(1).map(({ atMs }, index) => atMs - (points[index]?.atMs ?? atMs));
+  return distances.toSorted((a, b) => a - b)[(distances.length - 1) >> 1] ?? 0;
+}

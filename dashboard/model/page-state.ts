@@ -35,6 +35,8 @@ export interface PageState {
   readonly targets: readonly Target[];
   /** The last reading of each target. */
   readonly vitals: Readonly<Record<string, Vitals>>;
+  /** Of each target: from the reading before to the last one, where both are of one process. */
+  readonly readingMs: Readonly<Record<string, number | null>>;
   /** Newest first. */
   readonly stalls: readonly Stall[];
   /** Newest first, open and closed. */
@@ -85,6 +87,7 @@ export const emptyState: PageState = {
   info: null,
   targets: [],
   vitals: {},
+  readingMs: {},
   stalls: [],
   alerts: [],
   deaths: [],
@@ -143,7 +146,7 @@ function afterEvent(state: PageState, event: SidescopeEvent): PageState {
     case 'storage':
       return { ...state, storage: event.storage };
     case 'vitals':
-      return { ...state, vitals: { ...state.vitals, [event.vitals.targetId]: event.vitals } };
+      return withVitals(state, event.vitals);
     case 'stall':
       return withStall(state, event.stall);
     case 'alert': {
@@ -175,6 +178,21 @@ function withOperation(state: PageState, operation: Operation): PageState {
     ? state.operations.map((other) => (other === known ? operation : other))
     : [operation, ...state.operations].sort((a, b) => b.createdAt.localeCompare(a.createdAt));
   return { ...state, operations: operations.slice(0, maxOperations) };
+}
+
+/** One that is known already, such as the last one that a history came with, says nothing of the time between two. */
+function withVitals(state: PageState, vitals: Vitals): PageState {
+  const { targetId, instanceId, at } = vitals;
+  const before = state.vitals[targetId];
+  const isSame = before?.instanceId === instanceId;
+  if (isSame && before.at > at) return state;
+  const sinceMs = isSame ? Date.parse(at) - Date.parse(before.at) : null;
+  const elapsedMs = sinceMs === 0 ? (state.readingMs[targetId] ?? null) : sinceMs;
+  return {
+    ...state,
+    vitals: { ...state.vitals, [targetId]: vitals },
+    readingMs: { ...state.readingMs, [targetId]: elapsedMs },
+  };
 }
 
 function withStall(state: PageState, stall: Stall): PageState {

@@ -1,61 +1,78 @@
 import type { Feature } from '../../protocol/rest/info.ts';
-import type { RequestCounts, RouteStatistics } from '../../protocol/rest/timelines.ts';
+import type { RequestHistoryList } from '../../protocol/rest/request-history.ts';
 import { formatDuration, formatShare } from '../format.ts';
 import type { ChartPlan } from './charts.ts';
-import type { History } from './history.ts';
+import type { History, HistoryPoint } from './history.ts';
 import { maxPoints } from './history.ts';
+import { spanLine } from './request-words.ts';
 import type { TimeRange } from './time-range.ts';
 
 export interface RequestValues {
-  readonly ratePerSecond: number | null;
+  readonly ratePerSecond: number;
   readonly failedShare: number | null;
-  /** By route, of the agent's last five to ten minutes. */
-  readonly p95Ms: Readonly<Record<string, number>>;
+  readonly p50Ms: number | null;
+  readonly p95Ms: number | null;
+  readonly p99Ms: number | null;
+  readonly routeP95Ms: Readonly<Record<string, number | null>>;
 }
 
-/** What the page saw of the requests since it was opened: the agent keeps sums of them, no rates over time. */
+/** As the agent tells it; `routes` are those of the first answer, so that a line does not change its meaning. */
 export interface RequestHistory extends History<RequestValues> {
-  readonly last: { readonly atMs: number; readonly counts: RequestCounts } | null;
+  readonly routes: readonly string[];
+  readonly sinceMs: number | null;
 }
 
-export const requestStepMs = 5_000;
-/** A page in the background is let run once a minute at most; a rate over longer says nothing of a moment. */
-const longestStepMs = 70_000;
-const drawnRoutes = 3;
+/** Spans of a step may come after it was told: as many of the last steps are asked for again. */
+const askedAgain = 4;
 
-export const noRequestHistory: RequestHistory = { targetId: '', stepMs: requestStepMs, points: [], last: null };
-
-/** With what is known now. Counts that went down are of an agent that started again: from there a new rate begins. */
-export function appendRequests(
-  history: RequestHistory,
-  now: { atMs: number; counts: RequestCounts; routes: readonly RouteStatistics[] },
-): RequestHistory {
-  const { atMs, counts, routes } = now;
-  const { last } = history;
-  if (last !== null && atMs - last.atMs < requestStepMs / 2) return history;
-  const seconds = last === null ? 0 : (atMs - last.atMs) / 1000;
-  const came = last === null ? -1 : counts.requests - last.counts.requests;
-  const isKnown = came >= 0 && seconds * 1000 <= longestStepMs;
-  const failed = counts.failed - (last?.counts.failed ?? 0);
-  const values: RequestValues = {
-    ratePerSecond: isKnown ? came / seconds : null,
-    failedShare: isKnown && came > 0 ? Math.min(1, Math.max(0, failed / came)) : null,
-    p95Ms: Object.fromEntries(routes.slice(0, drawnRoutes).map(({ name, p95Ms }) => [name, p95Ms])),
+export function readRequests(list: RequestHistoryList, targetId: string): RequestHistory {
+  const { stepMs, routes, since, points } = list;
+  return {
+    targetId,
+    stepMs,
+    routes,
+    sinceMs: since === null ? null : Date.parse(since),
+    points: points.map((point) => readPoint(point, routes)),
   };
-  return { ...history, last: { atMs, counts }, points: [...history.points, { atMs, values }].slice(-maxPoints) };
 }
 
-/** Routes in the order of their total time, as the agent gives them. */
-export function requestPlans(routeNames: readonly string[]): ChartPlan<RequestValues>[] {
-  const names = routeNames.slice(0, drawnRoutes);
-  const latency: ChartPlan<RequestValues> = {
-    id: 'latency',
+/** With the newer part in place of what was told of its time. */
+export function withNewer(history: RequestHistory, newer: RequestHistory): RequestHistory {
+  const fromMs = newer.points[0]?.atMs ?? Infinity;
+  const points = [...history.points.filter(({ atMs }) => atMs < fromMs), ...newer.points].slice(-maxPoints);
+  return { ...newer, routes: history.routes.length > 0 ? history.routes : newer.routes, points };
+}
+
+/** From where on to ask again; null while there is nothing to go on with. */
+export function continuesAtMs({ points }: RequestHistory): number | null {
+  return points.at(-askedAgain)?.atMs ?? null;
+}
+
+function readPoint(
+  point: RequestHistoryList['points'][number],
+  routes: readonly string[],
+): HistoryPoint<RequestValues> {
+  const { at, durationMs, requests, failed, p50Ms, p95Ms, p99Ms, routeP95Ms } = point;
+  const values: RequestValues = {
+    ratePerSecond: requests / (durationMs / 1000),
+    failedShare: requests === 0 ? null : failed / requests,
+    p50Ms,
+    p95Ms,
+    p99Ms,
+    routeP95Ms: Object.fromEntries(routes.map((name, index) => [name, routeP95Ms[index] ?? null])),
+  };
+  return { atMs: Date.parse(at), values };
+}
+
+export function requestPlans(routes: readonly string[]): ChartPlan<RequestValues>[] {
+  const byRoute: ChartPlan<RequestValues> = {
+    id: 'route-latency',
     title: 'p95 of the busiest routes',
     format: formatDuration,
     leastTop: 10,
-    series: names.map((name) => ({ label: cut(name), read: ({ p95Ms }) => p95Ms[name] ?? null })),
+    series: routes.map((name) => ({ label: cut(name), read: ({ routeP95Ms }) => routeP95Ms[name] ?? null })),
   };
-  return names.length === 0 ? steadyPlans : [...steadyPlans, latency];
+  return routes.length === 0 ? steadyPlans : [...steadyPlans, byRoute];
 }
 
 const steadyPlans: ChartPlan<RequestValues>[] = [
@@ -64,14 +81,25 @@ const steadyPlans: ChartPlan<RequestValues>[] = [
     title: 'Requests',
     format: formatPerSecond,
     leastTop: 1,
-    series: [{ label: 'received', read: ({ ratePerSecond }) => ratePerSecond }],
+    series: [{ label: 'ended', read: ({ ratePerSecond }) => ratePerSecond }],
   },
   {
     id: 'failures',
     title: 'Failed requests',
     format: formatShare,
     leastTop: 0.01,
-    series: [{ label: 'of those received', read: ({ failedShare }) => failedShare }],
+    series: [{ label: 'of all', read: ({ failedShare }) => failedShare }],
+  },
+  {
+    id: 'latency',
+    title: 'Latency of requests',
+    format: formatDuration,
+    leastTop: 10,
+    series: [
+      { label: 'p95', read: ({ p95Ms }) => p95Ms },
+      { label: 'p50', read: ({ p50Ms }) => p50Ms },
+      { label: 'p99', read: ({ p99Ms }) => p99Ms },
+    ],
   },
 ];
 
@@ -79,18 +107,26 @@ export function formatPerSecond(value: number): string {
   return `${Number(value.toPrecision(3))}/s`;
 }
 
-/** Why there is nothing to draw in this time, or null. */
+/** Why there is nothing to draw in this time, or null; with `code` in it. */
 export function requestsObstacle(
   history: RequestHistory,
-  about: { otlp: Feature | undefined; counts: RequestCounts | null; range: TimeRange },
+  about: { otlp: Feature | undefined; range: TimeRange; isOneOfSeveral: boolean },
 ): string | null {
-  const { otlp, counts, range } = about;
-  if (otlp !== undefined && otlp.state !== 'on') return `Spans are not received: ${otlp.reason ?? 'they are off'}.`;
-  if (counts === null) return 'No span came since this page was opened; the rate is drawn from the first one on.';
-  if (history.points.length < 2) return 'A rate needs two looks, five seconds apart.';
-  const isShown = history.points.some(({ atMs }) => atMs >= range.fromMs && atMs <= range.toMs);
-  return isShown ? null : 'Requests are counted by this page since it was opened, and not in this time.';
+  const { otlp, range, isOneOfSeveral } = about;
+  if (history.points.some(({ atMs }) => atMs >= range.fromMs && atMs <= range.toMs)) return null;
+  if (otlp !== undefined && otlp.state !== 'on') {
+    return `Spans are not received: ${otlp.reason ?? 'they are off'}. ${otlp.remedy ?? ''}`.trimEnd();
+  }
+  if (history.sinceMs === null) return `No spans yet: start the application with \`${spanLine}\`.`;
+  if (range.toMs < history.sinceMs) return 'The agent knows of no request before that; its history begins later.';
+  if (range.toMs - history.sinceMs < 2 * history.stepMs + settleMs) return 'The first requests are being counted.';
+  return isOneOfSeveral
+    ? 'No request of this target: spans say by their `process.pid` whose they are.'
+    : 'No request is known of this time.';
 }
+
+/** Spans come by then. */
+const settleMs = 10_000;
 
 /** A name comes from the target; a legend is no place for more. */
 function cut(name: string): string {

@@ -100,7 +100,7 @@ export function ChartsSection(props: {
       )}
       {plans === chartPlans && (
         <>
-          <RequestCharts state={state} axis={axis} />
+          <RequestCharts state={state} targetId={target.id} axis={axis} />
           <SeriesCharts
             feature={state.info?.features.find(({ name }) => name === 'metrics')}
             targetId={target.id}

@@ -17,7 +17,7 @@ export function useHistory(options: { state: PageState; targetId: string; range:
   problem: ApiProblem | null;
 } {
   const { state, targetId, range } = options;
-  const { api } = usePage();
+  const { api, store } = usePage();
   const [history, setHistory] = useState<History | null>(null);
   const [problem, setProblem] = useState<ApiProblem | null>(null);
   const [round, setRound] = useState(0);
@@ -41,9 +41,11 @@ export function useHistory(options: { state: PageState; targetId: string; range:
       step,
     };
     api.vitals(query, stop.signal).then(
-      ({ points, stepMs }) => {
+      ({ points, stepMs, latest }) => {
         setProblem(null);
         setHistory({ targetId, stepMs, points: points.map(readPoint) });
+        // The next reading then is the second one, and the first is seen at once.
+        if (latest !== null) store.apply({ type: 'event', event: { type: 'vitals', vitals: latest } });
       },
       (error: unknown) => {
         if (stop.signal.aborted) return;
@@ -56,7 +58,7 @@ export function useHistory(options: { state: PageState; targetId: string; range:
   const latest = state.vitals[targetId];
   useEffect(() => {
     if (latest === undefined || !range.isLive) return;
-    const point = pointOfVitals(latest);
+    const point = pointOfVitals(latest, state.readingMs[targetId] ?? null);
     setHistory((before) => (before?.targetId === targetId ? appendPoint(before, point) : before));
   }, [latest]);
   return { history: history?.targetId === targetId ? history : null, problem };

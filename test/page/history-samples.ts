@@ -10,7 +10,7 @@ export function sampleHistory(search: URLSearchParams): VitalsHistory {
   const fromMs = Date.parse(search.get('from') ?? '');
   const toMs = Date.parse(search.get('to') ?? '');
   const stepMs = Math.max(5_000, Math.round((toMs - fromMs) / points / 1_000) * 1_000);
-  const { values } = pointOfVitals(sampleVitals());
+  const { values } = pointOfVitals(sampleVitals(), 5_000);
   return {
     targetId: search.get('target') ?? 't1',
     from: new Date(fromMs).toISOString(),

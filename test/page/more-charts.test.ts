@@ -9,61 +9,110 @@ import {
   withSeries,
 } from '../../dashboard/model/chosen-series.ts';
 import { columnsOf, maxPoints } from '../../dashboard/model/history.ts';
+import type { RequestHistory } from '../../dashboard/model/request-charts.ts';
 import {
-  appendRequests,
-  noRequestHistory,
+  continuesAtMs,
+  readRequests,
   requestPlans,
   requestsObstacle,
+  withNewer,
 } from '../../dashboard/model/request-charts.ts';
+import { requestHistorySchema } from '../../protocol/rest/request-history.ts';
 import type { SeriesList } from '../../protocol/rest/series.ts';
 import { seriesListSchema } from '../../protocol/rest/series.ts';
-import { sampleRoute } from './request-samples.ts';
 
-const counts = (requests: number, failed: number) => ({ spans: requests * 3, requests, failed, timelines: 0 });
-const live = { fromMs: 0, toMs: 1_000_000, isLive: true };
+const iso = (atMs: number): string => new Date(atMs).toISOString();
+const range = { fromMs: 0, toMs: 1_000_000, isLive: true };
 
-describe('the requests that the page sees', () => {
-  const routes = [sampleRoute(), sampleRoute({ name: 'GET /slow', p95Ms: 900 })];
+describe('the requests over time', () => {
+  const listOf = (fromMs: number, requests: readonly number[], routes = ['GET /search', 'GET /slow']) =>
+    requestHistorySchema.parse({
+      targetId: null,
+      from: iso(fromMs),
+      to: iso(fromMs + 60_000),
+      stepMs: 5_000,
+      completeTo: iso(fromMs + 60_000),
+      since: iso(0),
+      routes,
+      points: requests.map((count, index) => ({
+        at: iso(fromMs + index * 5_000),
+        durationMs: 5_000,
+        requests: count,
+        failed: count / 5,
+        p50Ms: 10,
+        p95Ms: 70,
+        p99Ms: 90,
+        routeP95Ms: routes.map((name) => name.length),
+      })),
+    });
+  const ratesOf = ({ points }: RequestHistory): (number | string)[][] =>
+    points.map(({ atMs, values }) => [atMs, values.ratePerSecond]);
 
-  it('are a rate, a share of failures and a latency per route from the second look on', () => {
-    let history = appendRequests(noRequestHistory, { atMs: 10_000, counts: counts(100, 1), routes });
-    history = appendRequests(history, { atMs: 15_000, counts: counts(150, 11), routes });
-    history = appendRequests(history, { atMs: 20_000, counts: counts(150, 11), routes });
-    const plans = requestPlans(routes.map(({ name }) => name));
-    const read = plans.flatMap(({ series }) => series.map((one) => one.read));
-    expect(plans.flatMap(({ series }) => series.map(({ label }) => label)).slice(2)).toEqual([
-      'GET /search',
-      'GET /slow',
+  it('are a rate, a share of failures and latencies, of all and of the busiest routes', () => {
+    const history = readRequests(listOf(10_000, [50, 0]), 't1');
+    const plans = requestPlans(history.routes);
+    expect(plans.flatMap(({ series }) => series.map(({ label }) => label))).toEqual([
+      ...['ended', 'of all', 'p95', 'p50', 'p99'],
+      ...['GET /search', 'GET /slow'],
     ]);
+    const read = plans.flatMap(({ series }) => series.map((one) => one.read));
     expect(columnsOf(history, read)).toEqual([
-      [10, 15, 20],
-      [null, 10, 0],
-      [null, 0.2, null],
-      [700, 700, 700],
-      [900, 900, 900],
+      [10, 15],
+      [10, 0],
+      [0.2, null],
+      [70, 70],
+      [10, 10],
+      [90, 90],
+      [11, 11],
+      [9, 9],
     ]);
   });
 
-  it('begin anew when the agent did, and are bounded', () => {
-    let history = appendRequests(noRequestHistory, { atMs: 5_000, counts: counts(100, 0), routes: [] });
-    history = appendRequests(history, { atMs: 10_000, counts: counts(3, 0), routes: [] });
-    expect(history.points.at(-1)?.values.ratePerSecond).toBeNull();
-    for (let look = 0; look < maxPoints + 5; look += 1) {
-      history = appendRequests(history, { atMs: 20_000 + look * 5_000, counts: counts(look, 0), routes: [] });
-    }
-    expect(history.points.length).toBe(maxPoints);
+  it('go on with what came since, which counts for its time alone, and are bounded', () => {
+    const whole = readRequests(listOf(0, [5, 5, 5, 5, 5, 5]), 't1');
+    expect(continuesAtMs(whole)).toBe(10_000);
+    const newer = readRequests(listOf(10_000, [10, 5, 5, 5, 20], ['GET /slow', 'GET /new']), 't1');
+    const both = withNewer(whole, newer);
+    expect(ratesOf(both)).toEqual([
+      [0, 1],
+      [5_000, 1],
+      [10_000, 2],
+      [15_000, 1],
+      [20_000, 1],
+      [25_000, 1],
+      [30_000, 4],
+    ]);
+    expect(both.routes).toEqual(['GET /search', 'GET /slow']);
+    expect(both.points.at(-1)?.values.routeP95Ms).toEqual({ 'GET /slow': 9, 'GET /new': 8 });
+    const many = readRequests(
+      listOf(
+        100_000,
+        Array.from({ length: maxPoints + 5 }, () => 5),
+      ),
+      't1',
+    );
+    expect(withNewer(whole, many).points.length).toBe(maxPoints);
+    expect(continuesAtMs(readRequests(listOf(0, []), 't1'))).toBeNull();
   });
 
   it('say why there are none', () => {
-    const off = { name: 'otlp', state: 'off', reason: 'it was turned off', remedy: null } as const;
-    const about = { otlp: undefined, counts: counts(1, 0), range: live };
-    const one = appendRequests(noRequestHistory, { atMs: 5_000, counts: counts(1, 0), routes: [] });
-    const two = appendRequests(one, { atMs: 10_000, counts: counts(2, 0), routes: [] });
-    expect(requestsObstacle(two, { ...about, otlp: off })).toBe('Spans are not received: it was turned off.');
-    expect(requestsObstacle(noRequestHistory, { ...about, counts: null })).toContain('No span came');
-    expect(requestsObstacle(one, about)).toContain('five seconds apart');
-    expect(requestsObstacle(two, { ...about, range: { ...live, fromMs: 500_000 } })).toContain('not in this time');
-    expect(requestsObstacle(two, about)).toBeNull();
+    const off = { name: 'otlp', state: 'off', reason: 'it was turned off', remedy: 'Set --otlp-address.' } as const;
+    const about = { otlp: undefined, range, isOneOfSeveral: false };
+    const some = readRequests(listOf(10_000, [5]), 't1');
+    const none = readRequests({ ...listOf(0, []), since: null }, 't1');
+    expect(requestsObstacle(some, { ...about, otlp: off })).toBeNull();
+    expect(requestsObstacle(none, { ...about, otlp: off })).toBe(
+      'Spans are not received: it was turned off. Set --otlp-address.',
+    );
+    expect(requestsObstacle(none, about)).toContain('OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318');
+    const late = readRequests({ ...listOf(0, []), since: iso(990_000) }, 't1');
+    expect(requestsObstacle(late, about)).toContain('are being counted');
+    expect(requestsObstacle(late, { ...about, range: { ...range, toMs: 980_000 } })).toContain(
+      'no request before that',
+    );
+    const other = { ...about, range: { ...range, fromMs: 500_000 } };
+    expect(requestsObstacle(some, other)).toContain('of this time');
+    expect(requestsObstacle(some, { ...other, isOneOfSeveral: true })).toContain('process.pid');
   });
 });
 

@@ -20,7 +20,13 @@ describe('the health of a target', () => {
   const vitals = sampleVitals();
   const { memory, loop } = vitals;
   const read = (over: Partial<PageState>): string => {
-    const state = { ...emptyState, targets: [sampleTarget()], vitals: { t1: vitals }, ...over };
+    const state = {
+      ...emptyState,
+      targets: [sampleTarget()],
+      vitals: { t1: vitals },
+      readingMs: { t1: 5_000 },
+      ...over,
+    };
     const { tone, text, path } = healthOf(state, state.targets[0]!, nowMs);
     return `${tone} ${path ?? '-'}: ${text}`;
   };
@@ -68,6 +74,14 @@ describe('the health of a target', () => {
       'warn /memory: Garbage collection takes 50 % of the time.',
     ],
     [
+      'read every 30 s, with as much garbage collection in them',
+      {
+        vitals: { t1: { ...vitals, at: ago(50_000), gc: { count: 9, pauseMs: 2_500, kinds: [] } } },
+        readingMs: { t1: 30_000 },
+      },
+      'good -: Healthy: event loop 41 % busy, delay p99 12.5 ms, heap at 18.8 % of its limit.',
+    ],
+    [
       'saturated',
       { vitals: { t1: { ...vitals, loop: { ...loop, utilization: 0.99 } } } },
       'warn /captures: The event loop is busy 99 % of the time: requests wait for each other. A CPU profile tells what it does.',
@@ -102,7 +116,7 @@ describe('the health of a target', () => {
 describe('the history of a target', () => {
   const point = (atMs: number, delayMaxMs: number | null = 1) => {
     const vitals = sampleVitals({ at: new Date(atMs).toISOString() });
-    return pointOfVitals({ ...vitals, loop: { ...vitals.loop, delayMaxMs } });
+    return pointOfVitals({ ...vitals, loop: { ...vitals.loop, delayMaxMs } }, 5_000);
   };
   const history = (stepMs: number, ...times: number[]): History => ({
     targetId: 't1',
@@ -133,6 +147,17 @@ describe('the history of a target', () => {
     const [xs, ys] = columnsOf(history(5_000, 0, 5_000, 60_000), [({ utilization }) => utilization]);
     expect(xs).toEqual([0, 5, 32.5, 60]);
     expect(ys).toEqual([0.41, 0.41, null, 0.41]);
+  });
+
+  it('has none where the agent reads less often than the steps are long', () => {
+    const [xs] = columnsOf(history(5_000, 0, 30_000, 60_000, 90_000, 300_000), [({ utilization }) => utilization]);
+    expect(xs).toEqual([0, 30, 60, 90, 195, 300]);
+  });
+
+  it('has rates of the time between two readings, and none where that is not known', () => {
+    const vitals = { ...sampleVitals(), gc: { count: 3, pauseMs: 600, kinds: [] } };
+    expect(pointOfVitals(vitals, 30_000).values).toMatchObject({ gcRatio: 0.02, gcPerSecond: 0.1 });
+    expect(pointOfVitals(vitals, null).values).toMatchObject({ gcRatio: null, gcPerSecond: null });
   });
 });
 

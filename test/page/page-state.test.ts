@@ -58,6 +58,19 @@ it('keeps what it shows while the connection is cut', () => {
 });
 
 describe('events', () => {
+  it('tell how long ago the reading before was, of the same process', () => {
+    const read = (at: number, instanceId = 'i-1'): Change => ({
+      type: 'event',
+      event: { type: 'vitals', vitals: sampleVitals({ at: new Date(at).toISOString(), instanceId }) },
+    });
+    const after = (...changes: Change[]): number | null | undefined =>
+      changes.reduce(nextState, loaded).readingMs['t1'];
+    expect(after(read(0))).toBeNull();
+    expect(after(read(0), read(30_000))).toBe(30_000);
+    expect(after(read(0), read(30_000), read(30_000), read(10_000))).toBe(30_000);
+    expect(after(read(0), read(30_000, 'i-2'))).toBeNull();
+  });
+
   it('keeps the last reading of each target, and of stalls the newest first, each once', () => {
     const other = sampleVitals({ targetId: 't9' });
     const newer = sampleVitals({ uptimeMs: 1 });

@@ -35,12 +35,14 @@ import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { VitalsHistory } from '../../protocol/rest/vitals.ts';
 import { vitalsHistorySchema } from '../../protocol/rest/vitals.ts';
 import { sampleHistory } from './history-samples.ts';
+import { sampleRequestHistory } from './request-history-samples.ts';
 import { seriesListSchema } from '../../protocol/rest/series.ts';
 import { stallListSchema } from '../../protocol/rest/stalls.ts';
 import type { HotFunctions } from '../../protocol/rest/hot-functions.ts';
 import { hotFunctionsSchema } from '../../protocol/rest/hot-functions.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import { profileRequestsSchema } from '../../protocol/rest/profile-requests.ts';
+import { requestHistorySchema } from '../../protocol/rest/request-history.ts';
 import type { RouteList, TimelineDetail } from '../../protocol/rest/timelines.ts';
 import { routeListSchema, timelineDetailSchema, timelineListSchema } from '../../protocol/rest/timelines.ts';
 import { noHotFunctions, sampleProfileRequests } from './request-samples.ts';
@@ -221,6 +223,8 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
       }
       case 'GET /vitals':
         return sendJson(response, vitalsHistorySchema.parse(world.history ?? sampleHistory(url.searchParams)));
+      case 'GET /requests':
+        return sendJson(response, requestHistorySchema.parse(sampleRequestHistory(url.searchParams)));
       case 'GET /series': {
         const times = [60_000, 40_000, 20_000].map((agoMs) => new Date(Date.now() - agoMs).toISOString());
         const about = { family: 'orders', type: 'counter', isCumulative: true, unit: null } as const;
