@@ -8,6 +8,7 @@ import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { RequestCounts } from '../../protocol/rest/timelines.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
 import type { AlertNotice } from '../alerts/alert-sink.ts';
+import type { FindingChange } from '../baseline/findings.ts';
 import { isStillAdmitted } from './auth.ts';
 import { EventStream, eventFrame } from './event-stream.ts';
 import { OperationPacer } from './operation-pacer.ts';
@@ -35,7 +36,7 @@ export class EventHub {
 
   constructor(services: AdminServices) {
     this.#services = services;
-    const { targets, captures, monitor, alerts, deaths, leaks, timelines, store } = services;
+    const { targets, captures, monitor, alerts, deaths, leaks, regressions, timelines, store } = services;
     const operations = this.#resources.use(
       new OperationPacer((operation) => this.#send({ type: 'operation', operation })),
     );
@@ -51,6 +52,9 @@ export class EventHub {
     );
     this.#listen<'verdict', LeakVerdict>(leaks, 'verdict', (leak) => this.#send({ type: 'leak', leak }));
     this.#listen<'evidence', LeakVerdict>(leaks, 'evidence', (leak) => this.#send({ type: 'leak', leak }));
+    this.#listen<'finding', FindingChange>(regressions, 'finding', ({ change, regression }) =>
+      this.#send({ type: 'regression', change, regression }),
+    );
     this.#listen<'requests', RequestCounts>(timelines, 'requests', (requests) =>
       this.#send({ type: 'requests', requests }),
     );

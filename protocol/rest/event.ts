@@ -4,6 +4,7 @@ import { deathSchema } from './deaths.ts';
 import { leakVerdictSchema } from './leaks.ts';
 import { operationSchema } from './operation.ts';
 import { diskUsageSchema, profileSchema } from './profile.ts';
+import { regressionSchema } from './regressions.ts';
 import { scrapeSchema } from './series.ts';
 import { stallSchema } from './stalls.ts';
 import { targetSchema } from './target.ts';
@@ -29,6 +30,13 @@ export const eventSchema = z.discriminatedUnion('type', [
     death: deathSchema.omit({ vitals: true, lastReading: true, stacks: true, stall: true }),
   }),
   z.object({ type: z.literal('leak'), leak: leakVerdictSchema }),
+  z.object({
+    type: z.literal('regression'),
+    change: z
+      .enum(['opened', 'updated', 'ended'])
+      .describe('`updated`: another outcome or severity, or more is known of its causes'),
+    regression: regressionSchema,
+  }),
   z.object({ type: z.literal('requests'), requests: requestCountsSchema }),
   z.object({ type: z.literal('scrape'), scrape: scrapeSchema }),
   z.object({ type: z.literal('resync'), dropped: z.int() }),

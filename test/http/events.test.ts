@@ -10,6 +10,7 @@ import type { SidescopeEvent } from '../../protocol/rest/event.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
 import { problemSchema } from '../../protocol/rest/problem.ts';
 import { apiPath } from '../../protocol/rest/routes.ts';
+import { sampleRegression } from '../page/regression-samples.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { fakeOperation, fakeServices, fakeTarget } from './fakes.ts';
 
@@ -63,6 +64,21 @@ describe('the stream', () => {
     response.destroy();
     const gauge = async () => (await served.services.metrics.eventStreams.get()).values[0]?.value === 0;
     await waitFor(gauge, { message: 'the stream to be counted out' });
+  });
+
+  test('tells regressions as they begin and end, with all that is known of them', async () => {
+    await using served = await serve();
+    const { events, types } = reading(await served.connect());
+    await waitFor(() => types().length === 1, { message: 'hello' });
+    const regression = sampleRegression();
+    served.services.regressions.emit('finding', { change: 'opened', regression });
+    const ended = { ...regression, state: 'ended' as const, endReason: 'it is as before' };
+    served.services.regressions.emit('finding', { change: 'ended', regression: ended });
+    await waitFor(() => types().length === 3, { message: 'two regressions' });
+    expect(events().slice(1)).toEqual([
+      { type: 'regression', change: 'opened', regression },
+      { type: 'regression', change: 'ended', regression: ended },
+    ]);
   });
 
   test('ends with its credential', async () => {
