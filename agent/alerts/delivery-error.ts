@@ -1,4 +1,5 @@
 import { SidescopeError } from '../../protocol/error.ts';
+import { retryAfterMs } from '../requests/retry.ts';
 
 /** Why a sink did not take a notice. The message names host and status, never a path, a query or a key. */
 export class DeliveryError extends SidescopeError {
@@ -21,12 +22,6 @@ export function checkStatus(receiver: string, answer: { status: number; retryAft
   const { status, retryAfter } = answer;
   if (status >= 200 && status < 300) return;
   const isFinal = status < 500 && status !== 429 && status !== 408;
-  throw new DeliveryError(`${receiver} answered ${status}`, { isFinal, retryAfterMs: parseRetryAfter(retryAfter) });
-}
-
-/** Seconds or a date, RFC 9110 10.2.3. */
-function parseRetryAfter(text: string | null): number | undefined {
-  if (text === null || text.trim() === '') return undefined;
-  const ms = /^\d{1,9}$/.test(text.trim()) ? Number(text) * 1000 : Date.parse(text) - Date.now();
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), longestRetryAfterMs);
+  const askedMs = retryAfterMs(retryAfter, Date.now(), longestRetryAfterMs);
+  throw new DeliveryError(`${receiver} answered ${status}`, { isFinal, retryAfterMs: askedMs });
 }

@@ -11,13 +11,17 @@ export function pauseAfter(failures: number, { firstMs, longestMs }: RetryPauses
   return Math.min(longestMs, firstMs * 2 ** (failures - 1)) * (0.5 + random());
 }
 
-/** Not longer than this, whatever the upstream asks for. */
+/** Not longer than this, whatever an OTLP upstream asks for. */
 const retryAfterMaxMs = 120_000;
 
-/** A `Retry-After` header in milliseconds from now: seconds, or an HTTP date. Undefined when it is neither. */
-export function retryAfterMs(header: string | undefined, nowMs: number): number | undefined {
-  if (header === undefined) return undefined;
-  const text = header.trim();
+/** A `Retry-After` header (RFC 9110 10.2.3) in milliseconds from now: seconds, or an HTTP date. Undefined when it is neither. */
+export function retryAfterMs(
+  header: string | null | undefined,
+  nowMs: number,
+  longestMs = retryAfterMaxMs,
+): number | undefined {
+  const text = header?.trim() ?? '';
+  if (text === '') return undefined;
   const ms = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs;
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), retryAfterMaxMs);
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), longestMs);
 }
