@@ -103,11 +103,7 @@ export function histogram(
 }
 
 /** One walk down the dominator tree: an object below another of its class is within that one's size already. */
-function sumRetained(
-  classes: ClassIndex,
-  { dominators, retainedSizes }: Dominators,
-  pool: ColumnPool,
-): Float64Array {
+function sumRetained(classes: ClassIndex, { dominators, retainedSizes }: Dominators, pool: ColumnPool): Float64Array {
   const firstChild = pool.take();
   const nextSibling = pool.take();
   // The root is nobody's child: 0 is "none".
