@@ -1,13 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { describe, expect, it, vi } from 'vitest';
-import { KeepOnAlert } from '../../agent/capture/keep-on-alert.ts';
+import { describe, expect, it } from 'vitest';
 import { RecorderWindows, type WindowDraft } from '../../agent/capture/recorder-windows.ts';
-import type { AlertNotice } from '../../agent/alerts/alert-sink.ts';
 import { findHotFunctions } from '../../protocol/cpu-profile/hot-functions.ts';
 import { parseCpuProfile } from '../../protocol/cpu-profile/parse.ts';
 import { expressions, warmProfilerFunctions } from '../../protocol/inspector/expressions.ts';
 import { inspectorMethods } from '../../protocol/inspector/methods.ts';
-import type { Profile } from '../../protocol/rest/profile.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
 import { startRecordingProxy } from '../support/recording-proxy.ts';
 import { startTarget } from '../support/target.ts';
@@ -257,61 +254,4 @@ it('bounds the bytes of all windows, and counts what went for that', () => {
   for (let count = 0; count < 20; count++)
     windows.add({ ...draft, gzip: new Uint8Array(1), targetId: 'b', instanceId: '1' });
   expect(windows.list('b')).toHaveLength(10);
-});
-
-describe('when an alert opens', () => {
-  const notice = (id: string, changes: Partial<AlertNotice['alert']> = {}): AlertNotice => ({
-    change: 'opened',
-    alert: { id, problem: 'stall', targetId: 't1', ...changes } as AlertNotice['alert'],
-  });
-
-  function open(isRecording = true) {
-    const listeners: ((notice: AlertNotice) => void)[] = [];
-    const attachProfile = vi.fn<(alertId: string, profileId: string) => void>();
-    const kept = vi.fn(async () => ({ id: 'p1' }) as Profile);
-    const alerts = {
-      on: (_event: string, listener: (notice: AlertNotice) => void) => listeners.push(listener),
-      off: () => undefined,
-      attachProfile,
-    };
-    const recorder = { recording: () => (isRecording ? {} : undefined), keep: kept };
-    const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
-    const options = { alerts, recorder, log, times: { beforeMs: 60_000, afterMs: 50, restMs: 60_000 } };
-    const keeper = new KeepOnAlert(options as unknown as ConstructorParameters<typeof KeepOnAlert>[0]);
-    return {
-      keeper,
-      attachProfile,
-      kept,
-      tell: (each: AlertNotice) => listeners.forEach((listener) => listener(each)),
-    };
-  }
-
-  it('makes one profile for the alerts of one moment, and rests then', async () => {
-    const opened = open();
-    await using _keeper = opened.keeper;
-    opened.tell(notice('a1'));
-    opened.tell(notice('a2'));
-    opened.tell(notice('a3', { problem: 'rule' }));
-    await waitFor(() => opened.attachProfile.mock.calls.length === 2, { message: 'both alerts to have it' });
-    expect(opened.attachProfile.mock.calls).toEqual([
-      ['a1', 'p1'],
-      ['a2', 'p1'],
-    ]);
-    opened.tell(notice('a4'));
-    expect(opened.kept).toHaveBeenCalledTimes(1);
-    expect(opened.kept).toHaveBeenCalledWith({
-      targetId: 't1',
-      beforeMs: 60_050,
-      trigger: { kind: 'alert', by: 'stall' },
-    });
-  });
-
-  it('keeps the windows of a target that died, though nothing records any more', async () => {
-    const opened = open(false);
-    await using _keeper = opened.keeper;
-    opened.tell(notice('a1'));
-    opened.tell(notice('a2', { problem: 'target-death' }));
-    await waitFor(() => opened.attachProfile.mock.calls.length === 1, { message: 'the profile' });
-    expect(opened.attachProfile.mock.calls).toEqual([['a2', 'p1']]);
-  });
 });

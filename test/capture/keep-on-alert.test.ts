@@ -1,0 +1,112 @@
+import { expect, describe, it, vi } from 'vitest';
+import type { AlertNotice } from '../../agent/alerts/alert-sink.ts';
+import { Alerts } from '../../agent/alerts/alerts.ts';
+import { KeepOnAlert } from '../../agent/capture/keep-on-alert.ts';
+import { indexInMemory } from '../../agent/vitals/history.ts';
+import type { CpuProfile } from '../../protocol/cpu-profile/model.ts';
+import { parseCpuProfile } from '../../protocol/cpu-profile/parse.ts';
+import type { Profile } from '../../protocol/rest/profile.ts';
+import { startTarget } from '../support/target.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { openRecorder } from './recorder-harness.ts';
+
+it('joins what a real target did before an alert and around it, and gives it to the alert', async () => {
+  await using target = await startTarget('blocks-the-loop');
+  await using opened = await openRecorder(target.inspectorAddress, { tempo: { windowMs: 300 } });
+  await opened.recording();
+  const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  using index = indexInMemory();
+  await using alerts = new Alerts({ index, budgetBytes: 2e9, sinks: [], serviceOf: () => null, log });
+  await using _keeper = new KeepOnAlert({ alerts, recorder: opened.recorder, log, times: { afterMs: 1_000 } });
+
+  // Before the alert it computes, then it idles, then the alert comes, and then it computes again.
+  await target.send({ ms: 500 });
+  await target.waitForOutput(/turned/);
+  const windows = opened.view().windows.length;
+  await waitFor(() => opened.view().windows.length >= windows + 2, { message: 'two more windows' });
+  const raisedMs = Date.now();
+  alerts.raise({ problem: 'stall', targetId: opened.targetId, severity: 'warning', title: 'blocked' });
+  await target.send({ ms: 500 });
+  const alert = await waitFor(() => alerts.list({}).alerts.find(({ profileIds }) => profileIds.length > 0), {
+    message: 'the profile of the alert',
+    deadlineMs: 20_000,
+  });
+  const kept = opened.harness.store.get(alert.profileIds[0] ?? '');
+  expect(kept).toMatchObject({ kind: 'cpu', trigger: { kind: 'alert', by: 'stall' }, target: { pid: target.pid } });
+  expect(Date.parse(kept.startedAt)).toBeLessThan(raisedMs);
+  expect(Date.parse(kept.endedAt ?? '')).toBeGreaterThan(raisedMs + 500);
+  expect(kept.warnings.join()).not.toContain('not recorded');
+
+  const profile = parseCpuProfile(JSON.parse(await opened.harness.read(kept.id)));
+  const spunMs = timesMsOf(profile, 'blocks-the-loop.mjs').map((ms) => Date.parse(kept.startedAt) + ms);
+  const [before, after] = [spunMs.filter((ms) => ms < raisedMs), spunMs.filter((ms) => ms >= raisedMs)];
+  // 50 each at 10 ms; a busy machine gives fewer.
+  expect(before.length).toBeGreaterThan(10);
+  expect(after.length).toBeGreaterThan(10);
+});
+
+/** Of the samples with a frame of that file on the stack, since the profile's start. */
+function timesMsOf(profile: CpuProfile, file: string): number[] {
+  const { samples, sampleTimesUs, nodeFrames, frames, parents } = profile;
+  const isBelow = [...nodeFrames].map((frame) => frames[frame]?.url.endsWith(file) === true);
+  // A parent stands before its children.
+  for (const node of isBelow.keys()) isBelow[node] ||= isBelow[parents[node] ?? -1] === true;
+  return [...samples].flatMap((node, index) => (isBelow[node] === true ? [(sampleTimesUs[index] ?? 0) / 1000] : []));
+}
+
+describe('when an alert opens', () => {
+  const notice = (id: string, changes: Partial<AlertNotice['alert']> = {}): AlertNotice => ({
+    change: 'opened',
+    alert: { id, problem: 'stall', targetId: 't1', ...changes } as AlertNotice['alert'],
+  });
+
+  function open(isRecording = true) {
+    const listeners: ((notice: AlertNotice) => void)[] = [];
+    const attachProfile = vi.fn<(alertId: string, profileId: string) => void>();
+    const kept = vi.fn(async () => ({ id: 'p1' }) as Profile);
+    const alerts = {
+      on: (_event: string, listener: (notice: AlertNotice) => void) => listeners.push(listener),
+      off: () => undefined,
+      attachProfile,
+    };
+    const recorder = { recording: () => (isRecording ? {} : undefined), keep: kept };
+    const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+    const options = { alerts, recorder, log, times: { beforeMs: 60_000, afterMs: 50, restMs: 60_000 } };
+    const keeper = new KeepOnAlert(options as unknown as ConstructorParameters<typeof KeepOnAlert>[0]);
+    return {
+      keeper,
+      attachProfile,
+      kept,
+      tell: (each: AlertNotice) => listeners.forEach((listener) => listener(each)),
+    };
+  }
+
+  it('makes one profile for the alerts of one moment, and rests then', async () => {
+    const opened = open();
+    await using _keeper = opened.keeper;
+    opened.tell(notice('a1'));
+    opened.tell(notice('a2'));
+    opened.tell(notice('a3', { problem: 'rule' }));
+    await waitFor(() => opened.attachProfile.mock.calls.length === 2, { message: 'both alerts to have it' });
+    expect(opened.attachProfile.mock.calls).toEqual([
+      ['a1', 'p1'],
+      ['a2', 'p1'],
+    ]);
+    opened.tell(notice('a4'));
+    expect(opened.kept).toHaveBeenCalledTimes(1);
+    expect(opened.kept).toHaveBeenCalledWith({
+      targetId: 't1',
+      beforeMs: 60_050,
+      trigger: { kind: 'alert', by: 'stall' },
+    });
+  });
+
+  it('keeps the windows of a target that died, though nothing records any more', async () => {
+    const opened = open(false);
+    await using _keeper = opened.keeper;
+    opened.tell(notice('a1'));
+    opened.tell(notice('a2', { problem: 'target-death' }));
+    await waitFor(() => opened.attachProfile.mock.calls.length === 1, { message: 'the profile' });
+    expect(opened.attachProfile.mock.calls).toEqual([['a2', 'p1']]);
+  });
+});
