@@ -70,7 +70,3 @@ export type QuestionName = keyof Questions;
 export type Request = {
   [Name in QuestionName]: { readonly id: number; readonly name: Name; readonly asked: Questions[Name]['asked'] };
 }[QuestionName];
-
-export type Reply =
-  | { readonly type: 'answer'; readonly id: number; readonly answer: unknown }
-  | { readonly type: 'failure'; readonly id: number; readonly code: string; readonly message: string };

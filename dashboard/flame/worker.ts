@@ -1,18 +1,14 @@
-import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
+import { SidescopeError } from '../../protocol/error.ts';
+import { answerRequests } from '../worker-answers.ts';
 import { FlameDesk } from './desk.ts';
-import type { QuestionName, Questions, Reply, Request } from './messages.ts';
+import type { QuestionName, Questions, Request } from './messages.ts';
 import { readProfile } from './read-profile.ts';
 import { readSource } from './source-bytes.ts';
 
 /** The thread that parses and lays out: one profile is open at a time. */
 let desk: FlameDesk | undefined;
 
-addEventListener('message', ({ data }: MessageEvent<Request>) => {
-  answer(data).then(
-    (found) => reply({ type: 'answer', id: data.id, answer: found }),
-    (error: unknown) => reply({ type: 'failure', id: data.id, ...explain(error) }),
-  );
-});
+answerRequests({ answer });
 
 async function answer(request: Request): Promise<Questions[QuestionName]['answer']> {
   if (request.name === 'open') {
@@ -33,18 +29,4 @@ async function answer(request: Request): Promise<Questions[QuestionName]['answer
     case 'lines':
       return desk.lines(request.asked.frame);
   }
-}
-
-function explain(error: unknown): { code: string; message: string } {
-  if (isSidescopeError(error)) return { code: error.code, message: error.message };
-  // Typed arrays that do not fit are a RangeError.
-  if (error instanceof RangeError)
-    return { code: 'analysis-limit', message: `this browser has not the memory for it: ${error.message}` };
-  if (error instanceof TypeError)
-    return { code: 'damaged-profile', message: `the bytes stopped coming: ${error.message}` };
-  return { code: 'page-fault', message: error instanceof Error ? error.message : String(error) };
-}
-
-function reply(message: Reply): void {
-  postMessage(message);
 }

@@ -1,46 +1,18 @@
 import workerUrl from './worker.ts?worker&url';
-import { ApiProblem } from '../api.ts';
+import { WorkerClient } from '../worker-client.ts';
 import { cancelMessage } from './messages.ts';
-import type { Progress, QuestionName, Questions, Reply } from './messages.ts';
+import type { Progress, Questions, Told } from './messages.ts';
 
-interface Waiting {
-  readonly resolve: (answer: unknown) => void;
-  readonly reject: (problem: ApiProblem) => void;
-}
-
-/** The page's side of the thread that analyses a snapshot. Every failure is an ApiProblem; `aborted` for what was ended. */
-export class HeapClient {
-  readonly #worker: Worker;
-  readonly #waiting = new Map<number, Waiting>();
-  readonly #listeners = new Set<(progress: Progress) => void>();
-  #lastId = 0;
+/** The page's side of the thread that analyses a snapshot. */
+export class HeapClient extends WorkerClient<Questions, Told> {
+  readonly #listeners: Set<(progress: Progress) => void>;
 
   constructor(onProgress: (progress: Progress) => void) {
-    this.#listeners.add(onProgress);
-    this.#worker = startWorker();
-    this.#worker.addEventListener('message', ({ data }: MessageEvent<Reply>) => {
-      if (data.type === 'progress') {
-        for (const listener of this.#listeners) listener(data.progress);
-        return;
-      }
-      const waiting = this.#waiting.get(data.id);
-      this.#waiting.delete(data.id);
-      if (data.type === 'answer') waiting?.resolve(data.answer);
-      else waiting?.reject(problem(data.code, data.message));
+    const listeners = new Set([onProgress]);
+    super(workerUrl, ({ progress }) => {
+      for (const listener of listeners) listener(progress);
     });
-    this.#worker.addEventListener('error', (event) => {
-      this.#failAll(
-        problem('analysis-limit', event.message || 'the browser ended the analysis, most often for its memory'),
-      );
-    });
-  }
-
-  ask<Name extends QuestionName>(name: Name, asked: Questions[Name]['asked']): Promise<Questions[Name]['answer']> {
-    const id = ++this.#lastId;
-    const { promise, resolve, reject } = Promise.withResolvers<Questions[Name]['answer']>();
-    this.#waiting.set(id, { resolve: resolve as (answer: unknown) => void, reject });
-    this.#worker.postMessage({ id, name, asked });
-    return promise;
+    this.#listeners = listeners;
   }
 
   /** Until the function returned is called. */
@@ -51,41 +23,6 @@ export class HeapClient {
 
   /** Ends what is being read; a snapshot that is open stays. */
   cancel(): void {
-    this.#worker.postMessage(cancelMessage);
+    this.tell(cancelMessage);
   }
-
-  /** Gives the memory back. */
-  close(): void {
-    this.#worker.terminate();
-    this.#failAll(problem('aborted', 'closed'));
-  }
-
-  #failAll(reason: ApiProblem): void {
-    for (const { reject } of this.#waiting.values()) reject(reason);
-    this.#waiting.clear();
-  }
-}
-
-function problem(code: string, detail: string): ApiProblem {
-  return new ApiProblem({ status: 0, code, detail });
-}
-
-interface ScriptUrlPolicy {
-  createScriptURL(url: string): string;
-}
-
-let policy: ScriptUrlPolicy | undefined;
-
-/** Browsers that enforce Trusted Types take no plain text as a script's address: ours is a constant of the build. */
-function startWorker(): Worker {
-  const { trustedTypes } = globalThis as {
-    trustedTypes?: { createPolicy(name: string, rules: ScriptUrlPolicy): ScriptUrlPolicy };
-  };
-  policy ??= trustedTypes?.createPolicy('sidescope-heap', {
-    createScriptURL: (url) => {
-      if (url !== workerUrl) throw new TypeError('this is not the worker of the page');
-      return url;
-    },
-  });
-  return new Worker(policy?.createScriptURL(workerUrl) ?? workerUrl, { type: 'module' });
 }

@@ -106,10 +106,11 @@ export interface Progress {
   readonly bytes: number;
 }
 
-export type Reply =
-  | { readonly type: 'progress'; readonly progress: Progress }
-  | { readonly type: 'answer'; readonly id: number; readonly answer: unknown }
-  | { readonly type: 'failure'; readonly id: number; readonly code: string; readonly message: string };
+/** What comes unasked. */
+export interface Told {
+  readonly type: 'progress';
+  readonly progress: Progress;
+}
 
 /** Ends what is being read, and nothing else. */
 export const cancelMessage = 'cancel';

@@ -1,24 +1,23 @@
-import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
+import { SidescopeError } from '../../protocol/error.ts';
 import { analysisOf } from '../../protocol/heap-snapshot/analyse.ts';
 import type { HeapAnalysis } from '../../protocol/heap-snapshot/analyse.ts';
 import { asDiffBase } from '../../protocol/heap-snapshot/diff.ts';
 import { SnapshotReader } from '../../protocol/heap-snapshot/read.ts';
+import { answerRequests } from '../worker-answers.ts';
 import { HeapExplorer } from './explorer.ts';
 import { cancelMessage } from './messages.ts';
-import type { Progress, QuestionName, Questions, Reply, Request, SnapshotSource } from './messages.ts';
+import type { Progress, QuestionName, Questions, Request, SnapshotSource, Told } from './messages.ts';
 import { openSnapshotBytes } from './snapshot-bytes.ts';
 
 /** The thread that holds a snapshot: one is open at a time, and one is read at a time. */
 let explorer: HeapExplorer | undefined;
 let reading: AbortController | undefined;
 
-addEventListener('message', (event: MessageEvent<Request | typeof cancelMessage>) => {
-  if (event.data === cancelMessage) return reading?.abort();
-  const request = event.data;
-  answer(request).then(
-    (found) => reply({ type: 'answer', id: request.id, answer: found }),
-    (error: unknown) => reply({ type: 'failure', id: request.id, ...explain(error) }),
-  );
+answerRequests({
+  answer,
+  onTold: (message) => {
+    if (message === cancelMessage) reading?.abort();
+  },
 });
 
 async function answer(request: Request): Promise<Questions[QuestionName]['answer']> {
@@ -64,7 +63,7 @@ async function analyse(source: SnapshotSource): Promise<HeapAnalysis> {
     for (;;) {
       const step = steps.next();
       if (step.done === true) return step.value;
-      reply({ type: 'progress', progress: { phase: step.value, fraction: null, bytes: reader.bytesRead } });
+      tell({ type: 'progress', progress: { phase: step.value, fraction: null, bytes: reader.bytesRead } });
       // An abort is heard between two steps.
       await turn();
       signal.throwIfAborted();
@@ -82,22 +81,11 @@ function paced(): (progress: Progress) => void {
     const nowMs = performance.now();
     if (nowMs - lastMs < showEveryMs) return;
     lastMs = nowMs;
-    reply({ type: 'progress', progress });
+    tell({ type: 'progress', progress });
   };
 }
 
-function explain(error: unknown): { code: string; message: string } {
-  if (isSidescopeError(error)) return { code: error.code, message: error.message };
-  if (error instanceof DOMException && error.name === 'AbortError') return { code: 'aborted', message: 'ended by you' };
-  // Typed arrays that do not fit are a RangeError.
-  if (error instanceof RangeError)
-    return { code: 'analysis-limit', message: `this browser has not the memory for it: ${error.message}` };
-  if (error instanceof TypeError)
-    return { code: 'damaged-profile', message: `the bytes stopped coming: ${error.message}` };
-  return { code: 'page-fault', message: error instanceof Error ? error.message : String(error) };
-}
-
-function reply(message: Reply): void {
+function tell(message: Told): void {
   postMessage(message);
 }
 

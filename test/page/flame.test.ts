@@ -130,6 +130,45 @@ it('zooms by wheel, double click and drag', async () => {
   await boxes(page, 6);
 });
 
+it('moves with one finger, zooms with two, picks with a tap, and scrolls with the page', async () => {
+  await using opened = await openAt('/profile/p-now');
+  const { page } = opened;
+  await page.setViewportSize({ width: 390, height: 844 });
+  await drawn(page);
+  const touch = await browser.context.newCDPSession(page);
+  await touch.send('Emulation.setTouchEmulationEnabled', { enabled: true, maxTouchPoints: 2 });
+  const canvas = page.locator('canvas');
+  // The page may be scrolled for a click.
+  const place = async () => {
+    await canvas.scrollIntoViewIfNeeded();
+    return (await canvas.boundingBox())!;
+  };
+  let box = await place();
+  const send = (type: 'touchStart' | 'touchMove' | 'touchEnd', ...xs: number[]) =>
+    touch.send('Input.dispatchTouchEvent', {
+      type,
+      touchPoints: xs.map((x, id) => ({ x: box.x + box.width * x, y: box.y + 2 * 19 + 8, id })),
+    });
+  // Spread over the box of renderReport: the others leave to the right.
+  await send('touchStart', 0.2, 0.3);
+  for (const spread of [0.1, 0.2, 0.4, 0.6]) await send('touchMove', 0.2 - spread / 5, 0.3 + spread);
+  await send('touchEnd');
+  await boxes(page, 4);
+  const drag = async (): Promise<boolean> => {
+    await send('touchStart', 0.9);
+    for (const x of [0.8, 0.6, 0.3, 0.1]) await send('touchMove', x);
+    await send('touchEnd');
+    return Number(await canvas.getAttribute('data-boxes')) > 4;
+  };
+  await waitFor(drag, { message: 'boxes from the right' });
+  await page.getByRole('button', { name: 'Show all' }).click();
+  await boxes(page, 6);
+  box = await place();
+  await send('touchStart', 0.3);
+  await send('touchEnd');
+  await page.getByRole('group', { name: 'Function in sight' }).getByText('renderReport').waitFor();
+});
+
 it('finds functions by a regular expression, keeps it in the link, and says what is none', async () => {
   await using opened = await openAt('/profile/p-now');
   const { page } = opened;
