@@ -32,7 +32,7 @@ import { diffFiles, diffMerged, mergeFile } from './compare-profiles.ts';
 import type { DiffMergedRequest, DiffRequest, Merged, MergeRequest } from './compare-profiles.ts';
 import { containerMemoryBytes } from './container-memory.ts';
 import { joinInput, joinProfile, type JoinAnswer, type JoinQuery, type JoinQuestion } from './join-profile.ts';
-import { writeJoined, type JoinedWindows, type WindowSource } from './write-joined.ts';
+import { gunzipWindow, writeJoined, type JoinedWindows, type WindowSource } from './write-joined.ts';
 
 export type WorkerRequest =
   | DiffRequest
@@ -69,6 +69,14 @@ export type WorkerRequest =
     }
   | { readonly type: 'hotFunctions'; readonly path: string; readonly positions: Uint8Array | undefined }
   | { readonly type: 'join'; readonly path: string; readonly windows: readonly WindowSource[] }
+  | {
+      readonly type: 'windowPprof';
+      readonly gzip: Uint8Array;
+      readonly clock: Profile['clock'];
+      readonly intervalUs: number;
+      readonly sourceMaps: SourceMapContext | undefined;
+      readonly join: JoinQuery | undefined;
+    }
   | { readonly type: 'positions'; readonly query: PositionsQuery; readonly sourceMaps: SourceMapContext }
   | {
       readonly type: 'convert';
@@ -103,6 +111,7 @@ export interface WorkerResults {
   window: WindowWork;
   join: JoinedWindows;
   convert: Uint8Array;
+  windowPprof: Uint8Array;
   joined: JoinAnswer;
 }
 
@@ -126,6 +135,7 @@ async function answer(request: WorkerRequest): Promise<WorkerAnswer> {
     if (request.type === 'positions') {
       return { ok: true, result: findPositions(request.query, request.sourceMaps) };
     }
+    if (request.type === 'windowPprof') return { ok: true, result: windowPprof(request) };
     if (request.type === 'join') return { ok: true, result: await writeJoined(request.path, request.windows) };
     if (request.type === 'allocationSites') {
       return { ok: true, result: locateSites(request.profile, request) };
@@ -223,6 +233,15 @@ function convert(file: Uint8Array, { format, positions, ...asked }: Conversion):
     case 'pprof':
       return gzipSync(encodePprof(profile, { ...asked, join: asked.join && joinInput(asked.join) }));
   }
+}
+
+/** Of one window of the recorder, which is in no file. */
+function windowPprof(request: Extract<WorkerRequest, { type: 'windowPprof' }>): Uint8Array {
+  const { gzip, clock, intervalUs, sourceMaps, join } = request;
+  const raw = parseCpuProfileBytes(gunzipWindow(gzip));
+  const found = lookUp(placesOf(raw), sourceMaps);
+  const profile = found === undefined ? raw : originalCpuProfile(raw, found.positions);
+  return gzipSync(encodePprof(profile, { clock, intervalUs, join: join && joinInput(join) }));
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {

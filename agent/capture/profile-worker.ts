@@ -172,6 +172,21 @@ export class ProfileWorker implements AsyncDisposable {
     return this.#ask<'convert'>(asked, signal);
   }
 
+  /** A gzipped window of the flight recorder as pprof, gzipped, with original places where the target's source maps are. */
+  windowPprof(
+    gzip: Uint8Array,
+    options: {
+      clock: Profile['clock'];
+      intervalUs: number;
+      sourceMaps: SourceMapContext | undefined;
+      join: JoinQuery | undefined;
+      signal: AbortSignal;
+    },
+  ): Promise<WorkerResults['windowPprof']> {
+    const { signal, ...rest } = options;
+    return this.#ask<'windowPprof'>({ type: 'windowPprof', gzip, ...rest }, signal);
+  }
+
   /** Whose work a CPU profile's samples were. `path` and `positions` as in `convert`. */
   joined(
     path: string,

@@ -57,11 +57,11 @@ export class RecorderWindows {
     this.#maxBytes = options.maxBytes;
   }
 
-  /** Throws `disk-full`, `storage-failed`, `shutting-down`. */
-  add({ gzip, targetId, instanceId, ...facts }: WindowDraft): void {
+  /** Its id. Throws `disk-full`, `storage-failed`, `shutting-down`. */
+  add({ gzip, targetId, instanceId, ...facts }: WindowDraft): number {
     this.#make();
-    this.#index.inIndex('writing a window of the flight recorder', (database) => {
-      database
+    return this.#index.inIndex('writing a window of the flight recorder', (database) => {
+      const { lastInsertRowid } = database
         .prepare('INSERT INTO recorder_windows (target, instance, stored_bytes, facts, profile) VALUES (?, ?, ?, ?, ?)')
         .run(targetId, instanceId, gzip.length, JSON.stringify(facts), gzip);
       database
@@ -77,6 +77,7 @@ export class RecorderWindows {
         )
         .run(this.#maxBytes);
       this.droppedForBytes += Number(changes);
+      return Number(lastInsertRowid);
     });
   }
 
@@ -89,14 +90,19 @@ export class RecorderWindows {
           `SELECT id, target, instance, stored_bytes, facts FROM recorder_windows WHERE ? IS NULL OR target = ? ORDER BY id`,
         )
         .all(targetId ?? null, targetId ?? null)
-        .map((row) => ({
-          ...(JSON.parse(String(row['facts'])) as Omit<StoredWindow, 'id' | 'targetId' | 'instanceId' | 'storedBytes'>),
-          id: Number(row['id']),
-          targetId: String(row['target']),
-          instanceId: String(row['instance']),
-          storedBytes: Number(row['stored_bytes']),
-        })),
+        .map(windowOf),
     );
+  }
+
+  /** Undefined when it is gone. Throws `storage-failed`. */
+  get(id: number): StoredWindow | undefined {
+    this.#make();
+    return this.#index.inIndex('reading a window of the flight recorder', (database) => {
+      const row = database
+        .prepare('SELECT id, target, instance, stored_bytes, facts FROM recorder_windows WHERE id = ?')
+        .get(id);
+      return row === undefined ? undefined : windowOf(row);
+    });
   }
 
   /** The gzipped profile; undefined when it is gone meanwhile. */
@@ -112,4 +118,15 @@ export class RecorderWindows {
     this.#index.inIndex('making the table of the flight recorder', (database) => database.exec(schema));
     this.#isMade = true;
   }
+}
+
+/** Only this table writes rows. */
+function windowOf(row: Record<string, unknown>): StoredWindow {
+  return {
+    ...(JSON.parse(String(row['facts'])) as Omit<StoredWindow, 'id' | 'targetId' | 'instanceId' | 'storedBytes'>),
+    id: Number(row['id']),
+    targetId: String(row['target']),
+    instanceId: String(row['instance']),
+    storedBytes: Number(row['stored_bytes']),
+  };
 }

@@ -62,6 +62,8 @@ export class FlightRecorder
     pausing: [{ targetId: string; isPausing: boolean }];
     sampling: [{ targetId: string; isSampling: boolean }];
     kept: [Profile];
+    /** A window has been stored. */
+    window: [{ id: number; targetId: string; storedBytes: number }];
   }>
   implements AsyncDisposable
 {
@@ -199,6 +201,13 @@ export class FlightRecorder
     return changed;
   }
 
+  /** Undefined when it went meanwhile. Throws `storage-failed`. */
+  window(id: number): { readonly window: StoredWindow; readonly gzip: Uint8Array } | undefined {
+    const window = this.#windows.get(id);
+    const gzip = this.#windows.read(id);
+    return window === undefined || gzip === undefined ? undefined : { window, gzip };
+  }
+
   /** Throws `unknown-target`, `storage-failed`. */
   status(targetId?: string): Recorder {
     const { targets } = this.#options;
@@ -272,8 +281,9 @@ export class FlightRecorder
 
   #store(window: WindowDraft): void {
     try {
-      this.#windows.add(window);
+      const id = this.#windows.add(window);
       this.#isWriteFailing = false;
+      this.emit('window', { id, targetId: window.targetId, storedBytes: window.gzip.length });
     } catch (error) {
       if (!isSidescopeError(error)) throw error;
       if (!this.#isWriteFailing)

@@ -31,7 +31,7 @@ export async function writeJoined(path: string, sources: readonly WindowSource[]
   for (const source of sources) {
     try {
       const bytes = 'path' in source ? await readPart(source) : source.gzip;
-      joiner.add(readRawProfileBytes(gunzip(bytes)));
+      joiner.add(readRawProfileBytes(gunzipWindow(bytes)));
     } catch (error) {
       if (!(error instanceof SidescopeError) || error.code !== 'unreadable-profile') throw error;
       problems.push(`a window was left out: ${error.message}`);
@@ -51,7 +51,8 @@ async function readPart({ path, at, length }: { path: string; at: number; length
   return bytes.subarray(0, bytesRead);
 }
 
-function gunzip(bytes: Uint8Array): Uint8Array {
+/** Throws `unreadable-profile`, also beyond 64 MiB. */
+export function gunzipWindow(bytes: Uint8Array): Uint8Array {
   try {
     return gunzipSync(bytes, { maxOutputLength: windowBytesMax });
   } catch (error) {

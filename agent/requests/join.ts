@@ -19,6 +19,9 @@ const waitingMax = 100;
 /** Of those that overlap a request; reading one takes up to a second. */
 const profilesMax = 3;
 
+/** Of a stored profile, or of a window that is none: then of an id that no profile has. */
+export type JoinedTime = Pick<Profile, 'id' | 'clock' | 'thread' | 'target' | 'startedAt' | 'endedAt'>;
+
 export interface ProfileJoinsOptions {
   /** Undefined without a data directory: then there are no profiles. */
   readonly store: ProfileStore | undefined;
@@ -104,7 +107,7 @@ export class ProfileJoins implements Disposable {
   }
 
   /** What the profile is joined with now. Of a profile that is older than its spans' way here, what was kept. */
-  async queryOf(profile: Profile): Promise<JoinQuery> {
+  async queryOf(profile: JoinedTime): Promise<JoinQuery> {
     const store = this.#requireStore();
     const readings = store.loadJoin(profile.id, 'readings');
     const { clock } = profile;
@@ -135,7 +138,7 @@ export class ProfileJoins implements Disposable {
   }
 
   /** Those that were put aside, and those that are in memory: a trace can have come later, or be gone. */
-  async #requestsDuring(profile: Profile, readings: Uint8Array | undefined): Promise<RequestWindow[]> {
+  async #requestsDuring(profile: JoinedTime, readings: Uint8Array | undefined): Promise<RequestWindow[]> {
     const store = this.#requireStore();
     const bytes = store.loadJoin(profile.id, 'requests');
     const kept = bytes === undefined ? [] : decodeRequests(bytes);

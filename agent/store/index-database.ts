@@ -5,6 +5,7 @@ import { SidescopeError } from '../../protocol/error.ts';
 import { historySchema } from './history-schema.ts';
 import { newId } from './id.ts';
 import { joinSchema } from './join-table.ts';
+import { outboxSchema } from './outbox-table.ts';
 import { recordSchema } from './record-schema.ts';
 import { seriesSchema } from './series-schema.ts';
 import type { StoreLog } from './log.ts';
@@ -50,6 +51,7 @@ const migrations: readonly string[] = [
   recordSchema,
   seriesSchema,
   joinSchema,
+  outboxSchema,
 ];
 
 export const indexVersion = migrations.length;

@@ -14,6 +14,8 @@ interface ShelfParts {
   readonly index: ProfileIndex;
   readonly space: DiskSpace;
   readonly log: StoreLog;
+  /** Artifacts that are still to be sent somewhere: they go last. */
+  readonly waiting: () => ReadonlySet<string>;
   /** After files and row are gone. */
   readonly onRemoved: (id: string) => void;
 }
@@ -114,7 +116,9 @@ export class Shelf {
     const missingDisk = Math.max(0, promisedBytes + bytes - diskFreeBytes);
     const missingBytes = Math.max(missingBudget, missingDisk);
     if (missingBytes === 0) return;
-    const victims = evictForRoom(this.#candidates(), missingBytes);
+    // A capture goes before what waits for a destination that may never come back.
+    const victims =
+      evictForRoom(this.#candidates(), missingBytes) ?? evictForRoom(this.#candidates(new Set()), missingBytes);
     if (victims === undefined) {
       const { budgetBytes } = space;
       const usedBytes = space.usedBytes();
@@ -140,10 +144,10 @@ export class Shelf {
     this.#parts.log.info({ profileId: artifact.id, bytes: artifact.diskBytes, reason }, 'evicted a profile');
   }
 
-  #candidates(): { artifacts: StoredArtifact[]; isInUse: (id: string) => boolean } {
+  #candidates(waiting = this.#parts.waiting()): { artifacts: StoredArtifact[]; isInUse: (id: string) => boolean } {
     return {
       artifacts: this.#parts.index.artifacts(),
-      isInUse: (id) => this.isInUse(id) || this.isLeaving(id),
+      isInUse: (id) => this.isInUse(id) || this.isLeaving(id) || waiting.has(id),
     };
   }
 

@@ -21,6 +21,7 @@ import type { JoinPart } from './join-table.ts';
 import type { StoreLog } from './log.ts';
 import { writeMetadata } from './metadata-file.ts';
 import { OperationTable } from './operation-table.ts';
+import { OutboxTable } from './outbox-table.ts';
 import { PositionTable } from './position-table.ts';
 import { ProfileIndex } from './profile-index.ts';
 import type { ProfileFilter, ProfilePage, ProfileQuery } from './profile-index.ts';
@@ -142,9 +143,11 @@ export class ProfileStore extends EventEmitter<{
     this.#joins = new JoinTable(parts.database);
     this.#now = options.now ?? Date.now;
     this.#reconciled = parts.reconciled;
+    const outbox = new OutboxTable({ inIndex: (_, work) => work(parts.database) });
     this.#shelf = new Shelf({
       ...parts,
       log: options.log,
+      waiting: () => outbox.waitingProfiles(),
       onRemoved: (id) => {
         this.emit('deleted', id);
         this.#announceUsage();

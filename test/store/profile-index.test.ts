@@ -125,7 +125,7 @@ test('an index of any earlier version is brought up with its rows kept', async (
     const old = new DatabaseSync(file);
     old.exec(`PRAGMA user_version = ${version}; DROP TABLE records;
       DROP TRIGGER profile_joins_go_with_their_profile; DROP TABLE profile_joins;
-      DROP TABLE metric_series; DROP TABLE metric_scrapes`);
+      DROP TABLE metric_series; DROP TABLE metric_scrapes; DROP TABLE outbox`);
     if (version < 4) old.exec('DROP TABLE vitals; DROP TABLE stalls');
     if (version < 3) old.exec('DROP TRIGGER source_positions_go_with_their_profile; DROP TABLE source_positions');
     if (version < 2) old.exec('DROP TABLE operations; DROP TABLE snapshot_history');
