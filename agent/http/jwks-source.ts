@@ -15,7 +15,6 @@ export interface JwksCredentials {
 
 const bodyBytesMax = 256 * 1024;
 const fileBytesMax = 1024 * 1024;
-const timeoutMs = 5_000;
 
 /** Changes whenever the file does; an address has none, it must be read. Rejects as `readKeySet` does. */
 export async function versionOfPlace(place: JwksPlace): Promise<string | undefined> {
@@ -27,14 +26,18 @@ export async function versionOfPlace(place: JwksPlace): Promise<string | undefin
   }
 }
 
+export interface KeySetReading {
+  readonly credentials: JwksCredentials;
+  /** For an address, from the request to the last byte. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
 /**
- * The text of the key set: 256 KiB and 5 s at most. Redirects are not followed: whoever could send one would choose the keys.
+ * The text of the key set: 256 KiB at most. Redirects are not followed: whoever could send one would choose the keys.
  * Rejects with `jwt-keys-unavailable` and a sentence that names the place and holds nothing of what it gave.
  */
-export async function readKeySet(
-  place: JwksPlace,
-  { credentials, signal }: { credentials: JwksCredentials; signal: AbortSignal },
-): Promise<string> {
+export async function readKeySet(place: JwksPlace, { credentials, timeoutMs, signal }: KeySetReading): Promise<string> {
   if ('path' in place) return await readBounded(place.path, bodyBytesMax);
   const { caFile, tokenFile } = credentials;
   const ca = caFile === undefined ? undefined : await readBounded(caFile, fileBytesMax);

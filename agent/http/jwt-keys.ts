@@ -1,5 +1,6 @@
 import type { Log } from '../telemetry/log.ts';
 import { pauseAfter } from '../requests/retry.ts';
+import type { RetryPauses } from '../requests/retry.ts';
 import { formatJwksPlace } from '../options/jwt-values.ts';
 import type { JwksPlace } from '../options/jwt-values.ts';
 import { readKeySet, versionOfPlace } from './jwks-source.ts';
@@ -11,12 +12,22 @@ export interface JwtKeysOptions {
   readonly credentials: JwksCredentials;
   readonly log: Pick<Log, 'info' | 'warn'>;
   readonly now?: () => number;
-  readonly random?: () => number;
+  /** Only tests are in a hurry. */
+  readonly times?: KeyTimes;
 }
 
-/** A key that the issuer takes back is still trusted for so long; a new one is asked for as soon as a token names it. */
-const refreshMs = 10 * 60_000;
-const retryPauses = { firstMs: 5_000, longestMs: 5 * 60_000 };
+export interface KeyTimes {
+  /** Between readings; a key that the issuer takes back is still trusted for so long. A new one is asked for when a token names it. */
+  readonly refreshMs: number;
+  readonly retry: RetryPauses;
+  readonly timeoutMs: number;
+}
+
+const usualTimes: KeyTimes = {
+  refreshMs: 10 * 60_000,
+  retry: { firstMs: 5_000, longestMs: 5 * 60_000 },
+  timeoutMs: 5_000,
+};
 /** Without an answer of the issuer for so long, nobody can know which keys it still stands by. */
 const keptMs = 12 * 3_600_000;
 /** Between two readings for tokens with unknown keys: anybody can make such a token. */
@@ -31,6 +42,7 @@ const recheckFileMs = 1_000;
 export class JwtKeys implements Disposable {
   readonly #options: JwtKeysOptions;
   readonly #now: () => number;
+  readonly #times: KeyTimes;
   readonly #abort = new AbortController();
   readonly counts = { ok: 0, failed: 0 };
   readonly name: string;
@@ -46,6 +58,7 @@ export class JwtKeys implements Disposable {
   constructor(options: JwtKeysOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
+    this.#times = options.times ?? usualTimes;
     this.name = formatJwksPlace(options.place);
     void this.#read();
   }
@@ -104,7 +117,11 @@ export class JwtKeys implements Disposable {
       if (version === undefined || version !== this.#version || this.#problem !== undefined) {
         // jose is loaded with the first keys.
         const { parseKeySet } = await import('./jwt-verify.ts');
-        const text = await readKeySet(place, { credentials, signal: this.#abort.signal });
+        const text = await readKeySet(place, {
+          credentials,
+          timeoutMs: this.#times.timeoutMs,
+          signal: this.#abort.signal,
+        });
         const keys = parseKeySet(text, this.name);
         if (keys.fingerprint !== this.#keys?.fingerprint)
           log.info({ jwks: this.name, keys: keys.size }, 'keys for JWT read');
@@ -128,10 +145,11 @@ export class JwtKeys implements Disposable {
   }
 
   #plan(): void {
-    const { place, random = Math.random } = this.#options;
-    if ('path' in place || this.#abort.signal.aborted) return;
+    if ('path' in this.#options.place || this.#abort.signal.aborted) return;
+    const { refreshMs, retry } = this.#times;
     const isSound = this.#problem === undefined;
-    const pauseMs = isSound ? refreshMs * (0.9 + 0.2 * random()) : pauseAfter(this.#failures, retryPauses, random);
+    // A thousand agents that were started together must not ask together for ever.
+    const pauseMs = isSound ? refreshMs * (0.9 + 0.2 * Math.random()) : pauseAfter(this.#failures, retry, Math.random);
     this.#timer = setTimeout(() => void this.#read(), pauseMs).unref();
   }
 }

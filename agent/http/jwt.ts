@@ -5,6 +5,7 @@ import type { JwksPlace, RoleScopes } from '../options/jwt-values.ts';
 import type { JwksCredentials } from './jwks-source.ts';
 import { clockToleranceSeconds, readJwtHeader } from './jwt-header.ts';
 import { JwtKeys } from './jwt-keys.ts';
+import type { KeyTimes } from './jwt-keys.ts';
 import type { JwtRefusal, JwtRefusalReason } from './jwt-refusal.ts';
 import { scopesOfClaims } from './jwt-roles.ts';
 import type { KeySet } from './jwt-verify.ts';
@@ -22,7 +23,7 @@ export interface JwtOptions {
   readonly roles: readonly RoleScopes[];
   readonly log: Pick<Log, 'info' | 'warn'>;
   readonly now?: () => number;
-  readonly random?: () => number;
+  readonly times?: KeyTimes;
 }
 
 /** Of the four threads of Node's pool: the others are for files, whoever knocks. */
@@ -47,13 +48,13 @@ export class JwtAccess implements Disposable {
   readonly #refused = new Map<JwtRefusalReason, number>();
 
   constructor(options: JwtOptions) {
-    const { place, credentials, log, random } = options;
+    const { place, credentials, log, times } = options;
     this.#options = options;
     this.#now = options.now ?? Date.now;
     this.#keys =
       place === undefined
         ? undefined
-        : new JwtKeys({ place, credentials, log, now: this.#now, ...(random !== undefined && { random }) });
+        : new JwtKeys({ place, credentials, log, now: this.#now, ...(times !== undefined && { times }) });
   }
 
   get isOn(): boolean {

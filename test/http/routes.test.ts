@@ -1,5 +1,9 @@
-import { describe, expect, test } from 'vitest';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createAdminApp } from '../../agent/http/app.ts';
+import { JwtAccess } from '../../agent/http/jwt.ts';
 import { mountRoutes } from '../../agent/http/router.ts';
 import type { Handlers } from '../../agent/http/router.ts';
 import { SidescopeError } from '../../protocol/error.ts';
@@ -7,6 +11,7 @@ import { problemKinds, problemSchema } from '../../protocol/rest/problem.ts';
 import { scopes } from '../../protocol/rest/route.ts';
 import { apiPath, routes } from '../../protocol/rest/routes.ts';
 import type { Route } from '../../protocol/rest/route.ts';
+import { audience, issuer, makeKey, sign } from '../support/issuer.ts';
 import { fakeOperation, fakeServices } from './fakes.ts';
 import { Hono } from 'hono';
 
@@ -38,6 +43,30 @@ const exampleOf = ({ path }: Route) => apiPath + path.replace(':id', 'p1').repla
 const bodyOf = (route: Route) =>
   route.body === undefined ? {} : { body: '{"pinned":true}', headers: { 'content-type': 'application/json' } };
 
+/** One role for each scope, and one that gives nothing. */
+const jwtOf = new Map<string, string>();
+let jwt: JwtAccess;
+let directory: string;
+beforeAll(async () => {
+  const key = await makeKey('k1');
+  for (const scope of [...scopes, 'none']) jwtOf.set(scope, await sign(key, { claims: { roles: [`${scope}-role`] } }));
+  directory = await mkdtemp(join(tmpdir(), 'sidescope-routes-'));
+  await writeFile(join(directory, 'jwks.json'), JSON.stringify({ keys: [key.jwk] }));
+  jwt = new JwtAccess({
+    place: { path: join(directory, 'jwks.json') },
+    credentials: { caFile: undefined, tokenFile: undefined },
+    issuer,
+    audiences: [audience],
+    roleClaim: 'roles',
+    roles: scopes.map((scope) => ({ role: `${scope}-role`, scopes: [scope] })),
+    log: { info() {}, warn() {} },
+  });
+});
+afterAll(async () => {
+  jwt[Symbol.dispose]();
+  await rm(directory, { recursive: true });
+});
+
 describe('every row of the route table', () => {
   test.each(guarded)('%s is refused without a credential', async (_name, route) => {
     const { call } = await makeApp();
@@ -68,6 +97,21 @@ describe('every row of the route table', () => {
       const isOpen = scope === 'admin' || scope === route.scope;
       expect([scope, response.status === 403]).toEqual([scope, !isOpen]);
       expect(response.status).not.toBe(401);
+    }
+  });
+
+  test.each(guarded)('%s is open to the roles of a JWT that give its scope, and to no other', async (_name, route) => {
+    const { call, services } = await makeApp({ jwt });
+    services.store.add('p1', { kind: 'cpu', plain: Buffer.from('{}') });
+    for (const scope of [...scopes, 'none'] as const) {
+      const token = jwtOf.get(scope) ?? '';
+      const response = await call(route.method, exampleOf(route), { token, ...bodyOf(route) });
+      await response.body?.cancel();
+      const isOpen = scope === 'admin' || scope === route.scope;
+      expect([scope, response.status === 403]).toEqual([scope, !isOpen]);
+      expect(response.status).not.toBe(401);
+      const wrong = await call(route.method, exampleOf(route), { token: `${token.slice(0, -4)}AAAA` });
+      expect((await problemOf(wrong)).details).toEqual({ reason: 'signature' });
     }
   });
 
