@@ -110,6 +110,8 @@ export class Api {
   catchNext = (query: { target: string; event: Catch['event']; for: string }) =>
     this.#json<Catch>('/rules/catch', { method: 'POST', query });
 
+  cancelCatch = (id: string) => this.#json<Catch>(`/rules/catch/${encodeURIComponent(id)}`, { method: 'DELETE' });
+
   operations = async (signal?: AbortSignal) => (await this.#json<OperationList>('/operations', { signal })).operations;
 
   profiles = (
@@ -132,6 +134,7 @@ export class Api {
       route?: string | undefined;
       minDuration?: string | undefined;
       limit: number;
+      cursor?: string | undefined;
     },
     signal?: AbortSignal,
   ) => this.#json<TimelineList>('/timelines', { query, signal });

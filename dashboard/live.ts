@@ -136,18 +136,19 @@ function hold(pending: SidescopeEvent[], event: SidescopeEvent): void {
 
 async function readAll(options: { api: Api; kind: ProfileKind | null; signal: AbortSignal }): Promise<Lists> {
   const { api, kind, signal } = options;
-  const [info, targets, stalls, { alerts }, { deaths }, operations] = await Promise.all([
+  const [info, targets, stalls, { alerts }, { deaths }, { regressions }, operations] = await Promise.all([
     api.info(signal),
     api.targets(signal),
     api.stalls(signal),
     orNothing(api.alerts({ limit: 50, evidence: false }, signal), { alerts: [], nextCursor: null }),
     orNothing(api.deaths({ limit: 5 }, signal), { deaths: [], nextCursor: null }),
+    orNothing(api.regressions({ limit: 10 }, signal), { regressions: [], nextCursor: null }),
     api.operations(signal),
   ]);
   // Without storage there are no profiles to list, and the route answers with a problem.
   const profiles =
     info.storage === null ? { kind, items: [], nextCursor: null, total: 0 } : await readProfiles(api, kind, signal);
-  return { info, targets, stalls, alerts, deaths, operations, profiles };
+  return { info, targets, stalls, alerts, deaths, regressions, operations, profiles };
 }
 
 /** Without these lists the page lacks a few marks; the view that shows them reads them itself and says why it cannot. */

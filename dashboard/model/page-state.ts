@@ -4,6 +4,7 @@ import type { Info } from '../../protocol/rest/info.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
 import { isEndedState } from '../../protocol/rest/operation.ts';
 import type { DiskUsage, Profile, ProfileKind } from '../../protocol/rest/profile.ts';
+import type { Regression } from '../../protocol/rest/regressions.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import type { RequestCounts } from '../../protocol/rest/timelines.ts';
@@ -43,6 +44,8 @@ export interface PageState {
   readonly alerts: readonly AlertSummary[];
   /** Newest first. */
   readonly deaths: readonly DeathSummary[];
+  /** Newest first, open and ended. */
+  readonly regressions: readonly Regression[];
   /** Newest first. */
   readonly operations: readonly Operation[];
   readonly profiles: ProfileList;
@@ -59,6 +62,7 @@ export interface Lists {
   readonly stalls: readonly Stall[];
   readonly alerts: readonly AlertSummary[];
   readonly deaths: readonly DeathSummary[];
+  readonly regressions: readonly Regression[];
   readonly operations: readonly Operation[];
   readonly profiles: ProfileList;
 }
@@ -80,6 +84,8 @@ const maxOperations = 200;
 const maxStalls = 20;
 const maxAlerts = 50;
 const maxDeaths = 20;
+/** Each has up to 120 windows with it. */
+const maxRegressions = 20;
 
 export const emptyState: PageState = {
   connection: { state: 'connecting' },
@@ -91,6 +97,7 @@ export const emptyState: PageState = {
   stalls: [],
   alerts: [],
   deaths: [],
+  regressions: [],
   operations: [],
   profiles: { kind: null, items: [], nextCursor: null, total: 0 },
   requests: null,
@@ -156,6 +163,11 @@ function afterEvent(state: PageState, event: SidescopeEvent): PageState {
     case 'death': {
       const deaths = newestFirst([event.death, ...without(state.deaths, event.death.id)], ({ at }) => at);
       return { ...state, deaths: deaths.slice(0, maxDeaths) };
+    }
+    case 'regression': {
+      const { regression } = event;
+      const regressions = newestFirst([regression, ...without(state.regressions, regression.id)], ({ since }) => since);
+      return { ...state, regressions: regressions.slice(0, maxRegressions) };
     }
     case 'requests':
       return { ...state, requests: event.requests };

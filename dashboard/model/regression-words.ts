@@ -1,6 +1,7 @@
 import type { Baseline } from '../../protocol/rest/baseline.ts';
 import type { Reference, Regression, RegressionCheck } from '../../protocol/rest/regressions.ts';
-import { formatBytes, formatDuration, formatShare } from '../format.ts';
+import type { Profile } from '../../protocol/rest/profile.ts';
+import { formatBytes, formatDuration, formatShare, formatUtc } from '../format.ts';
 import type { Tone } from './words.ts';
 
 type Measure = RegressionCheck['comparisons'][number]['measures'][number];
@@ -44,6 +45,69 @@ export const outcomeWords = {
   explained: ['idle', 'Explained by load'],
   provisional: ['warn', 'Early finding'],
 } as const satisfies Record<Regression['outcome'], readonly [Tone, string]>;
+
+/** `25 % of a core to 47 % of a core, ▲ 88 %`. */
+export function findingWords({
+  baseline,
+  now,
+  change,
+  unit,
+}: Pick<Regression, 'baseline' | 'now' | 'change' | 'unit'>) {
+  return `${amountOf(baseline.median, unit)} to ${amountOf(now, unit)}, ${changeOf(change)}`;
+}
+
+export function significanceWords(significance: number): string {
+  return `${significance.toFixed(1)} standard deviations of its windows`;
+}
+
+/** `closely (0.91 of 1, 9 windows)`; Spearman's coefficient, as the agent counts it. */
+export function correlatedWords({ correlation, windows }: Regression['correlated'][number]): string {
+  if (correlation === null) return 'too few windows to say';
+  const size = Math.abs(correlation);
+  const how = size >= 0.8 ? 'closely' : size >= 0.5 ? 'partly' : 'hardly';
+  const way = correlation < 0 ? ', the other way' : '';
+  return `${how}${way} (${correlation.toFixed(2)} in ${windows} windows)`;
+}
+
+type Taken = Pick<Profile, 'id' | 'kind' | 'targetId' | 'startedAt' | 'endedAt' | 'thread'>;
+
+/** The last CPU profile from before it began and the last since then: what its functions did in each. */
+export function profilesAround(
+  profiles: readonly Taken[],
+  { targetId, since, endedAt }: Pick<Regression, 'targetId' | 'since' | 'endedAt'>,
+): { readonly before: string; readonly after: string } | null {
+  const mine = profiles
+    .filter((profile) => profile.kind === 'cpu' && profile.targetId === targetId && profile.thread.kind === 'main')
+    .toSorted((a, b) => b.startedAt.localeCompare(a.startedAt));
+  const before = mine.find((profile) => profile.endedAt <= since);
+  const after = mine.find(({ startedAt }) => startedAt >= since && (endedAt === null || startedAt <= endedAt));
+  return before === undefined || after === undefined ? null : { before: before.id, after: after.id };
+}
+
+/** For a ticket or a chat. */
+export function regressionAsText(regression: Regression): string {
+  const { title, service, state, outcome, reference, since, endedAt, load, causes, correlated } = regression;
+  return [
+    `${title}: ${findingWords(regression)} (${outcomeWords[outcome][1].toLowerCase()}, ${state})`,
+    `${service.name}${service.version === null ? '' : ` ${service.version}`} beside: ${referenceWords(reference)}`,
+    `Since ${formatUtc(since)}${endedAt === null ? '' : `, ended ${formatUtc(endedAt)}`}`,
+    `Significance: ${significanceWords(regression.significance)}`,
+    `Load: ${load.ratio === null ? 'not known' : changeOf(load.ratio - 1)}`,
+    ...(regression.explanation === null ? [] : [`Explained: ${regression.explanation}`]),
+    ...causes.map(({ text }) => `- ${text}`),
+    ...correlated.map((one) => `~ ${one.name}: ${one.baseline} to ${one.now}, ${correlatedWords(one)}`),
+  ].join('\n');
+}
+
+/** The whole comparison, for a ticket or a chat. */
+export function checkAsText(check: RegressionCheck): string {
+  const rows = compareRows(check).map(({ title, unit, now, cells, worst }) => {
+    const befores = cells.map((cell) => (cell === null ? '?' : amountOf(cell.baseline.median, unit)));
+    return `${verdictWords[worst][1]}: ${title} ${amountOf(now, unit)} (${befores.join('; ')})`;
+  });
+  const references = check.comparisons.map(({ reference }) => referenceWords(reference)).join('; ');
+  return [`${formatUtc(check.at)}: ${check.message}`, `Beside: ${references}`, ...rows].join('\n');
+}
 
 export function referenceWords({ kind, version }: Reference): string {
   if (kind === 'previous-version') return `Version ${version ?? 'before'}`;

@@ -31,6 +31,11 @@ export function CatchForm({ state, target }: { state: PageState; target: Target 
       await api.catchNext({ target: target.id, event, for: time });
       setStarted((count) => count + 1);
     });
+  const cancel = (id: string): void =>
+    action.run(async () => {
+      await api.cancelCatch(id);
+      setStarted((count) => count + 1);
+    });
   const catches = value.catches.filter(({ targetId }) => targetId === target.id).slice(0, shown);
   return (
     <section id="catch" aria-labelledby="catch-title">
@@ -60,12 +65,23 @@ export function CatchForm({ state, target }: { state: PageState; target: Target 
         <span class="dim">The target is sampled at a low rate until then; the minute around it is kept.</span>
       </div>
       <ProblemNote problem={action.problem} onClose={action.clear} />
-      <Catches catches={catches} nowMs={nowMs} />
+      <Catches
+        catches={catches}
+        nowMs={nowMs}
+        cancelObstacle={action.busy ? 'One moment.' : startObstacle(state, target, 'capture')}
+        onCancel={cancel}
+      />
     </section>
   );
 }
 
-function Catches({ catches, nowMs }: { catches: readonly Catch[]; nowMs: number }) {
+function Catches(props: {
+  catches: readonly Catch[];
+  nowMs: number;
+  cancelObstacle: string | null;
+  onCancel: (id: string) => void;
+}) {
+  const { catches, nowMs, cancelObstacle, onCancel } = props;
   return (
     <ul class="catches">
       {catches.map((one) => {
@@ -75,6 +91,11 @@ function Catches({ catches, nowMs }: { catches: readonly Catch[]; nowMs: number 
             <Badge tone={tone}>{label}</Badge> {catchWords[one.event]}. {sentence}{' '}
             {one.profileId !== null && (
               <a href={hrefTo(`/profile/${encodeURIComponent(one.profileId)}`)}>Its profile</a>
+            )}
+            {one.state === 'waiting' && (
+              <ActionButton onClick={() => onCancel(one.id)} obstacle={cancelObstacle}>
+                Wait no more
+              </ActionButton>
             )}
           </li>
         );

@@ -1,5 +1,4 @@
 import { useMemo } from 'preact/hooks';
-import type { Regression } from '../../protocol/rest/regressions.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import type { ChartPlan } from '../model/charts.ts';
 import { chartPlans } from '../model/charts.ts';
@@ -11,11 +10,10 @@ import { ranges, readRange, writeRange, zoomed } from '../model/time-range.ts';
 import { Chart } from './chart.tsx';
 import { MarksLane } from './marks-lane.tsx';
 import { setQuery } from './navigation.ts';
-import { useNow, usePage } from './page-context.ts';
+import { useNow } from './page-context.ts';
 import { ProblemNote, Time } from './parts.tsx';
 import { RequestCharts } from './request-charts.tsx';
 import { SeriesCharts } from './series-charts.tsx';
-import { useFresh } from './use-fresh.ts';
 import { useHistory } from './use-history.ts';
 import '../style/charts.css';
 
@@ -35,8 +33,7 @@ export function ChartsSection(props: {
   const nowMs = useNow(state.clockOffsetMs, tickMs);
   const range = readRange(query, nowMs);
   const { history, problem } = useHistory({ state, targetId: target.id, range });
-  const { profiles, stalls, alerts, deaths } = state;
-  const regressions = useRegressions(state, target.id);
+  const { profiles, stalls, alerts, deaths, regressions } = state;
   const marks = useMemo(
     () => marksOf({ profiles: profiles.items, stalls, alerts, deaths, regressions, target, nowMs }),
     [profiles.items, stalls, alerts, deaths, regressions, target, nowMs],
@@ -113,20 +110,6 @@ export function ChartsSection(props: {
     </section>
   );
 }
-
-/** There is no event of them: a new one comes with its alert, else with the next minute. A page without them has its charts. */
-function useRegressions(state: PageState, targetId: string): readonly Regression[] {
-  const { api } = usePage();
-  const minute = Math.floor(useNow(state.clockOffsetMs, tickMs) / 60_000);
-  const { value } = useFresh({
-    key: targetId,
-    tick: `${minute} ${state.alerts.length} ${state.connection.state}`,
-    read: (signal) => api.regressions({ target: targetId, limit: 50 }, signal),
-  });
-  return value?.regressions ?? noRegressions;
-}
-
-const noRegressions: readonly Regression[] = [];
 
 function chooseRange(name: RangeName): void {
   setQuery({ range: name, from: null, to: null });

@@ -1,64 +1,160 @@
+import type { Profile } from '../../protocol/rest/profile.ts';
 import type { Regression } from '../../protocol/rest/regressions.ts';
-import { amountOf, changeOf, outcomeWords, referenceWords } from '../model/regression-words.ts';
+import { formatDuration } from '../format.ts';
+import {
+  amountOf,
+  changeOf,
+  correlatedWords,
+  findingWords,
+  outcomeWords,
+  profilesAround,
+  referenceWords,
+  regressionAsText,
+  significanceWords,
+} from '../model/regression-words.ts';
+import { CopyText } from './copy-text.tsx';
+import { hrefTo } from './navigation.ts';
 import { Badge, Facts, Time } from './parts.tsx';
+import { Sparkline } from './sparkline.tsx';
+
+interface Shown {
+  readonly nowMs: number;
+  /** For the way to what the functions did before and after. */
+  readonly profiles: readonly Profile[];
+}
 
 /** What got worse so far, with what moved with it and what may be the cause. */
-export function RegressionHistory(props: {
-  regressions: readonly Regression[];
-  nowMs: number;
-  namedId: string | undefined;
-}) {
-  const { regressions, nowMs, namedId } = props;
+export function RegressionHistory(
+  props: Shown & { regressions: readonly Regression[]; namedId: string | undefined; hasMore: boolean },
+) {
+  const { regressions, namedId, hasMore, ...shown } = props;
   return (
     <section id="regressions" aria-labelledby="regressions-title">
-      <h3 id="regressions-title">Regressions</h3>
-      {regressions.length === 0 && <p class="empty">None was found.</p>}
+      <h3 id="regressions-title">What got worse so far</h3>
+      {regressions.length === 0 && (
+        <p class="empty">Nothing: no measure was beyond its limit and the noise of the baseline for three windows.</p>
+      )}
       <ul class="incidents">
         {regressions.map((regression) => (
-          <Card key={regression.id} regression={regression} nowMs={nowMs} isNamed={regression.id === namedId} />
+          <Card key={regression.id} regression={regression} isNamed={regression.id === namedId} {...shown} />
         ))}
       </ul>
+      {hasMore && (
+        <p class="hint">The newest {regressions.length} are shown; GET /regressions has those before them.</p>
+      )}
     </section>
   );
 }
 
-function Card(props: { regression: Regression; nowMs: number; isNamed: boolean }) {
-  const { regression, nowMs, isNamed } = props;
-  const { title, unit, baseline, now, change, state, outcome, reference, load } = regression;
+function Card({ regression, nowMs, profiles, isNamed }: Shown & { regression: Regression; isNamed: boolean }) {
+  const { title, state, outcome, reference, load, since, endedAt, causes } = regression;
   const [tone, word] = outcomeWords[outcome];
+  const around = profilesAround(profiles, regression);
+  const ranMs = (endedAt === null ? nowMs : Date.parse(endedAt)) - Date.parse(since);
   return (
     <li class={`card ${isNamed ? 'selected' : ''}`} aria-label={title}>
       <p class="incident-head">
         <Badge tone={state === 'open' ? tone : 'idle'}>{state === 'open' ? word : 'Over'}</Badge>
         <strong>{title}</strong>
         <span class="dim">
-          since <Time iso={regression.since} nowMs={nowMs} />
+          since <Time iso={since} nowMs={nowMs} />, for {formatDuration(ranMs)}
         </span>
       </p>
-      <p class="incident-title">
-        {amountOf(baseline.median, unit)} to {amountOf(now, unit)}, {changeOf(change)}
+      <p class="incident-title">{findingWords(regression)}</p>
+      <div class="finding">
+        <Picture regression={regression} />
+        <div>
+          {causes.length > 0 && (
+            <ul class="list">
+              {causes.map((cause) => (
+                <li key={cause.text}>{cause.text}</li>
+              ))}
+            </ul>
+          )}
+          <Facts
+            rows={[
+              ['Beside', referenceWords(reference)],
+              ['Significance', significanceWords(regression.significance)],
+              ['Load', load.ratio === null ? 'not known' : `${changeOf(load.ratio - 1)} requests`],
+              ['Explained by load', regression.explanation ?? 'no'],
+              ['Ended because', regression.endReason],
+            ]}
+          />
+        </div>
+      </div>
+      <Correlated regression={regression} />
+      <p class="act">
+        {around !== null && (
+          <a href={hrefTo(`/compare/${encodeURIComponent(around.before)}/${encodeURIComponent(around.after)}`)}>
+            Its functions before and after
+          </a>
+        )}
+        <a href={hrefTo('/', { from: String(Date.parse(since) - 600_000), to: String(endOf(regression, nowMs)) })}>
+          That time in the charts
+        </a>
+        <CopyText label="Copy as text" text={() => regressionAsText(regression)} />
       </p>
-      {regression.causes.length > 0 && (
-        <ul class="list">
-          {regression.causes.map((cause) => (
-            <li key={cause.text}>{cause.text}</li>
-          ))}
-        </ul>
-      )}
-      <Facts
-        rows={[
-          ['Beside', referenceWords(reference)],
-          ['Significance', `${regression.significance.toFixed(1)} standard deviations`],
-          ['Load', load.ratio === null ? `not known (${load.source})` : changeOf(load.ratio - 1)],
-          ['Explained', regression.explanation],
-          ['Ended because', regression.endReason],
-          ...regression.correlated
-            .slice(0, 8)
-            .map(({ name, baseline: before, now: after }) => [name, `${round(before)} to ${round(after)}`] as const),
-        ]}
-      />
     </li>
   );
+}
+
+function Picture({ regression }: { regression: Regression }) {
+  const { windows, baseline, since, unit, title, now } = regression;
+  if (windows.length < 2) return null;
+  const words = `${title} over ${windows.length} windows: usually ${amountOf(baseline.low, unit)} to ${amountOf(baseline.high, unit)}, now ${amountOf(now, unit)}`;
+  return (
+    <figure>
+      <Sparkline windows={windows} baseline={baseline} since={since} size="large" words={words} />
+      <figcaption>{windows.length} windows; the band is what was usual</figcaption>
+    </figure>
+  );
+}
+
+const shownCorrelated = 8;
+
+function Correlated({ regression: { correlated } }: { regression: Regression }) {
+  if (correlated.length === 0) return null;
+  return (
+    <details>
+      <summary>What moved as well: {correlated.length}</summary>
+      <table class="profiles compare">
+        <thead>
+          <tr>
+            <th scope="col">Series</th>
+            <th scope="col" class="num">
+              Before
+            </th>
+            <th scope="col" class="num">
+              Now
+            </th>
+            <th scope="col">Moves with it</th>
+          </tr>
+        </thead>
+        <tbody>
+          {correlated.slice(0, shownCorrelated).map((one) => (
+            <tr key={one.name}>
+              <td data-label="Series">
+                <bdi>{one.name}</bdi>
+              </td>
+              <td class="num" data-label="Before">
+                {round(one.baseline)}
+              </td>
+              <td class="num" data-label="Now">
+                {round(one.now)}{' '}
+                {one.baseline !== 0 && <span class="dim">{changeOf((one.now - one.baseline) / one.baseline)}</span>}
+              </td>
+              <td data-label="Moves with it">{correlatedWords(one)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {correlated.length > shownCorrelated && <p class="hint">The closest {shownCorrelated} are shown.</p>}
+    </details>
+  );
+}
+
+function endOf({ endedAt }: Regression, nowMs: number): number {
+  return endedAt === null ? Math.round(nowMs) : Date.parse(endedAt) + 600_000;
 }
 
 function round(value: number): string {

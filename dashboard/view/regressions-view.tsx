@@ -1,21 +1,26 @@
+import { useState } from 'preact/hooks';
 import type { BaselineView } from '../../protocol/rest/baseline.ts';
 import type { RegressionCheck } from '../../protocol/rest/regressions.ts';
 import type { ApiProblem } from '../api.ts';
-import { formatCount } from '../format.ts';
+import { formatCount, formatShare } from '../format.ts';
 import { changeWords } from '../model/diff-words.ts';
 import {
   amountOf,
   baselineWords,
   changeOf,
+  checkAsText,
   compareRows,
   referenceWords,
+  significanceWords,
   verdictWords,
   type CompareRow,
 } from '../model/regression-words.ts';
 import { startObstacle } from '../model/words.ts';
+import { CopyText } from './copy-text.tsx';
 import { useAction, useNow, usePage } from './page-context.ts';
 import { ActionButton, Badge, Facts, ProblemNote, Time } from './parts.tsx';
 import { RegressionHistory } from './regression-history.tsx';
+import { Sparkline } from './sparkline.tsx';
 import { useFresh } from './use-fresh.ts';
 import type { ViewProps } from './view-props.ts';
 import '../style/incidents.css';
@@ -29,7 +34,9 @@ export function View({ state, target, address }: ViewProps) {
   const action = useAction();
   const nowMs = useNow(state.clockOffsetMs, lookEveryMs);
   const key = target?.id ?? '';
-  const tick = `${nowMs} ${state.connection.state}`;
+  const [taken, setTaken] = useState(0);
+  const { regressions } = state;
+  const tick = `${nowMs} ${state.connection.state} ${taken} ${regressions.map(({ updatedAt }) => updatedAt).join(' ')}`;
   const baseline = useFresh({ key, tick, read: (signal) => api.baseline(key, signal) });
   const check = useFresh({ key, tick, read: (signal) => api.checkRegressions(key, signal) });
   const history = useFresh({ key, tick, read: (signal) => api.regressions({ target: key, limit: 20 }, signal) });
@@ -37,6 +44,7 @@ export function View({ state, target, address }: ViewProps) {
   const take = (): void =>
     action.run(async () => {
       await api.takeBaseline(key);
+      setTaken((count) => count + 1);
     });
   return (
     <>
@@ -45,21 +53,33 @@ export function View({ state, target, address }: ViewProps) {
           <h3 id="baseline-title">Baseline</h3>
           <span class="gap" />
           <ActionButton onClick={take} busy={action.busy} obstacle={startObstacle(state, target, 'capture')}>
-            What it is like now is normal
+            Take a new baseline
           </ActionButton>
         </div>
+        <p class="hint">What a change is measured by. A new one says: what it is like now is normal.</p>
         <ProblemNote problem={action.problem} onClose={action.clear} />
+        {taken > 0 && action.problem === null && !action.busy && (
+          <p class="note good" role="status">
+            Taken: from now on what comes is compared with the last windows.
+          </p>
+        )}
         <Missing problem={baseline.problem} />
         {baseline.value && <BaselineCard view={baseline.value} nowMs={nowMs} />}
       </section>
       <section id="now" aria-labelledby="now-title">
-        <h3 id="now-title">Now beside before</h3>
+        <div class="title">
+          <h3 id="now-title">Now beside before</h3>
+          <span class="gap" />
+          {check.value && <CopyText label="Copy as text" text={() => checkAsText(check.value as RegressionCheck)} />}
+        </div>
         <Missing problem={check.problem} />
         {check.value && <Comparison check={check.value} />}
       </section>
       {history.value && (
         <RegressionHistory
           regressions={history.value.regressions}
+          hasMore={history.value.nextCursor !== null}
+          profiles={state.profiles.items}
           nowMs={nowMs}
           namedId={address.query['regression']}
         />
@@ -113,6 +133,7 @@ function Comparison({ check }: { check: RegressionCheck }) {
                   {referenceWords(reference)}
                 </th>
               ))}
+              <th scope="col">Over time</th>
               <th scope="col">Verdict</th>
             </tr>
           </thead>
@@ -126,6 +147,13 @@ function Comparison({ check }: { check: RegressionCheck }) {
       <Functions check={check} />
     </>
   );
+}
+
+function RowPicture({ row: { title, cells } }: { row: CompareRow }) {
+  const cell = cells.find((one) => one !== null && one.windows.length > 1);
+  if (cell === null || cell === undefined) return <span class="dim">–</span>;
+  const words = `${title} over ${cell.windows.length} windows, beside the usual`;
+  return <Sparkline windows={cell.windows} baseline={cell.baseline} size="small" words={words} />;
 }
 
 function MeasureRow({ row }: { row: CompareRow }) {
@@ -142,12 +170,19 @@ function MeasureRow({ row }: { row: CompareRow }) {
           {cell === null ? (
             <span class="dim">not known</span>
           ) : (
-            <span title={`${cell.significance.toFixed(1)} standard deviations of its windows`}>
+            <>
               {amountOf(cell.baseline.median, row.unit)} <span class="dim">{changeOf(cell.change)}</span>
-            </span>
+              <br />
+              <span class="dim" title={significanceWords(cell.significance)}>
+                {cell.significance.toFixed(1)} σ
+              </span>
+            </>
           )}
         </td>
       ))}
+      <td data-label="Over time">
+        <RowPicture row={row} />
+      </td>
       <td data-label="Verdict">
         <Badge tone={tone}>{word}</Badge> {explanation !== null && <span class="dim">{explanation}</span>}
       </td>
@@ -155,24 +190,54 @@ function MeasureRow({ row }: { row: CompareRow }) {
   );
 }
 
+/** By all CPU profiles of each version: what the new one does more of. */
 function Functions({ check: { functions, functionsReason } }: { check: RegressionCheck }) {
   if (functions === null) return functionsReason === null ? null : <p class="hint">{functionsReason}</p>;
+  const { beforeVersion, afterVersion, samplesBefore, samplesAfter, changes } = functions;
   return (
-    <details>
+    <details open={changes.some(({ isSignificant }) => isSignificant)}>
       <summary>
-        Functions: {functions.beforeVersion ?? 'before'} to {functions.afterVersion ?? 'now'}
+        Functions: version {beforeVersion ?? 'before'} to {afterVersion ?? 'now'}
       </summary>
-      <ul class="list">
-        {functions.changes.map((change, index) => (
-          <li key={index}>
-            {changeWords(change)} <code>{change.functionName || '(anonymous)'}</code>{' '}
-            <span class="dim">
-              {change.url}
-              {change.line > 0 && `:${change.line}`}
-            </span>
-          </li>
-        ))}
-      </ul>
+      <p class="hint">
+        Shares of the CPU time, of {formatCount(samplesBefore)} and {formatCount(samplesAfter)} samples.
+      </p>
+      <table class="profiles compare">
+        <thead>
+          <tr>
+            <th scope="col">Function</th>
+            <th scope="col" class="num">
+              Before
+            </th>
+            <th scope="col" class="num">
+              Now
+            </th>
+            <th scope="col">Change</th>
+          </tr>
+        </thead>
+        <tbody>
+          {changes.map((change, index) => (
+            <tr key={index}>
+              <td data-label="Function">
+                <code>{change.functionName || '(anonymous)'}</code>{' '}
+                <span class="dim">
+                  {change.url}
+                  {change.line > 0 && `:${change.line}`}
+                </span>
+              </td>
+              <td class="num" data-label="Before">
+                {formatShare(change.shareBefore)}
+              </td>
+              <td class="num" data-label="Now">
+                {formatShare(change.shareAfter)}
+              </td>
+              <td data-label="Change">
+                {changeWords(change)} {!change.isSignificant && <span class="dim">within chance</span>}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
     </details>
   );
 }

@@ -84,7 +84,7 @@ it('draws a series of the application that was chosen, and keeps the choice in t
     info: sampleInfo({ features: [{ name: 'otlp', state: 'on', reason: null, remedy: null }] }),
   });
   const { page, standIn } = opened;
-  await page.getByText('No span came since this page was opened').waitFor();
+  await page.getByRole('figure', { name: 'Latency of requests' }).waitFor();
   await page.getByText('Choose a series to draw').click();
   await page.getByRole('button', { name: 'orders_total{country="FR"}', exact: true }).click();
   const chart = page.getByRole('figure', { name: 'orders_total{country="FR"}' });
@@ -191,9 +191,13 @@ it('catches the next one, and shows what became of it', async () => {
   expect(standIn.requests).toContain('POST /rules/catch?target=t1&event=saturation&for=10m');
   standIn.world.rules = sampleRules({
     catches: [
-      sampleCatch({ event: 'saturation', state: 'caught', why: 'the loop was busy for 30 s', profileId: 'p-1' }),
+      sampleCatch({ id: 'c-0', event: 'saturation', state: 'caught', why: 'the loop was busy', profileId: 'p-1' }),
+      ...standIn.world.rules.catches,
     ],
   });
+  await page.getByRole('button', { name: 'Wait no more' }).click();
+  await page.getByText('Cancelled', { exact: true }).waitFor();
+  expect(standIn.requests).toContain('DELETE /rules/catch/c-1');
   await page.getByText('Caught', { exact: true }).waitFor();
   expect(await page.getByRole('link', { name: 'Its profile' }).getAttribute('href')).toContain('/profile/p-1');
 });
@@ -233,17 +237,32 @@ it('shows alerts with their evidence, deaths with their causes, and rules that e
 });
 
 it('shows what got worse beside the baseline and the version before, and takes a new baseline', async () => {
-  await using opened = await openAt('/regressions', { regressions: [sampleRegression()] });
+  await using opened = await openAt('/regressions', {
+    regressions: [sampleRegression()],
+    profiles: [
+      sampleProfile({ id: 'p-b', startedAt: ago(300_000), endedAt: ago(270_000) }),
+      sampleProfile({ id: 'p-a', startedAt: ago(1_300_000), endedAt: ago(1_270_000) }),
+    ],
+  });
   const { page, standIn } = opened;
   const row = page.getByRole('row').filter({ hasText: 'CPU of the process' });
   await row.getByText('Worse').waitFor();
   expect((await row.innerText()).replaceAll(/\s+/g, ' ')).toContain(
-    '47 % of a core 25 % of a core ▲ 88 % 24 % of a core ▲ 96 %',
+    '47 % of a core 25 % of a core ▲ 88 % 17.6 σ 24 % of a core ▲ 96 % 17.6 σ',
   );
   await page.getByText('renderReport (report.ts:88) grew from 4 % to 31 % of the CPU time').waitFor();
   await page.getByText('no previous version: storage is new').waitFor();
-  await page.getByRole('button', { name: 'What it is like now is normal' }).click();
+  await page.getByRole('img', { name: 'CPU of the process over 30 windows: usually 22.5 %' }).waitFor();
+  await page.getByText('What moved as well: 1').click();
+  await page.getByText('closely (0.91 in 9 windows)').waitFor();
+  expect(await page.getByRole('link', { name: 'before and after' }).getAttribute('href')).toContain('/compare/p-a/p-b');
+  const live = sampleRegression({ id: 'r-2', title: 'Latency of GET /live', since: ago(0) });
+  standIn.world.regressions = [live, ...standIn.world.regressions];
+  standIn.emit({ type: 'regression', change: 'opened', regression: live });
+  await page.getByRole('listitem', { name: 'Latency of GET /live' }).waitFor();
+  await page.getByRole('button', { name: 'Take a new baseline' }).click();
   await waitFor(() => standIn.requests.includes('POST /baseline?target=t1'), { message: 'the new baseline' });
+  await page.getByText('Taken: from now on').waitFor();
 });
 
 it('shows names full of HTML, right-to-left marks, emoji and 10 kB as text, within the width', async () => {
@@ -273,7 +292,7 @@ it('shows names full of HTML, right-to-left marks, emoji and 10 kB as text, with
     await page.getByText('<img src=x').first().waitFor();
     expect(await page.evaluate(() => document.documentElement.scrollWidth), view).toBe(1280);
     expect(await page.locator('img, #page script').count()).toBe(0);
-    expect(await page.title()).toBe(`${view} · Sidescope`);
+    await page.waitForFunction((title) => document.title === title, `${view} · Sidescope`);
   }
 });
 

@@ -21,6 +21,7 @@ const loaded = nextState(emptyState, {
     stalls: [],
     alerts: [],
     deaths: [],
+    regressions: [],
     operations: [sampleOperation()],
     profiles: { kind: null, items: [sampleProfile()], nextCursor: null, total: 1 },
   },
@@ -36,6 +37,7 @@ it('replaces what it shows when the lists are read again', () => {
       stalls: [],
       alerts: [],
       deaths: [],
+      regressions: [],
       operations: [],
       profiles: { kind: null, items: [], nextCursor: null, total: 0 },
     },
@@ -45,7 +47,16 @@ it('replaces what it shows when the lists are read again', () => {
 
 it("knows the agent's clock from its start and uptime", () => {
   const info = sampleInfo({ startedAt: new Date(1000).toISOString(), uptimeMs: 500 });
-  const lists = { info, targets: [], stalls: [], alerts: [], deaths: [], operations: [], profiles: loaded.profiles };
+  const lists = {
+    info,
+    targets: [],
+    stalls: [],
+    alerts: [],
+    deaths: [],
+    regressions: [],
+    operations: [],
+    profiles: loaded.profiles,
+  };
   expect(nextState(emptyState, { type: 'lists', readAtMs: 9000, lists }).clockOffsetMs).toBe(1500 - 9000);
 });
 

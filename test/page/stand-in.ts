@@ -221,6 +221,13 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
         world.rules = { ...world.rules, catches: [one, ...world.rules.catches] };
         return sendJson(response, catchSchema.parse(one), 202);
       }
+      case 'DELETE /rules': {
+        const found = world.rules.catches.find((one) => one.id === rest);
+        if (found === undefined) return sendProblem(response, 'unknown-catch', `no catch has the id ${rest ?? ''}`);
+        const ended: Catch = { ...found, state: 'cancelled', why: 'somebody asked for it' };
+        world.rules = { ...world.rules, catches: world.rules.catches.map((one) => (one === found ? ended : one)) };
+        return sendJson(response, catchSchema.parse(ended));
+      }
       case 'GET /vitals':
         return sendJson(response, vitalsHistorySchema.parse(world.history ?? sampleHistory(url.searchParams)));
       case 'GET /requests':
