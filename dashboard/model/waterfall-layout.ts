@@ -1,10 +1,14 @@
 import type { TimelineDetail, TimelineSpan } from '../../protocol/rest/timelines.ts';
+import type { Gap } from './waterfall-gaps.ts';
 
-export interface WaterfallBar {
-  readonly span: TimelineSpan;
-  /** Of the axis: 0 to 1, clipped to it. */
+/** Of the axis: 0 to 1, clipped to it. */
+export interface Stretch {
   readonly left: number;
   readonly width: number;
+}
+
+export interface WaterfallBar extends Stretch {
+  readonly span: TimelineSpan;
   /** Began before the axis does, or ends behind it. */
   readonly isClipped: boolean;
 }
@@ -18,14 +22,16 @@ export interface WaterfallLayout {
   readonly omitted: number;
   readonly ticks: readonly { readonly atMs: number; readonly left: number }[];
   readonly bands: readonly Band[];
+  /** By the id of the span they lie in. */
+  readonly gapsOfSpan: ReadonlyMap<string, readonly Stretch[]>;
+  /** When the event loop was blocked: every span waited. */
+  readonly blocked: readonly Stretch[];
 }
 
 /** What else happened, on the same axis. */
-export interface Band {
+export interface Band extends Stretch {
   readonly kind: 'stall' | 'profile' | 'gc' | 'measure';
   readonly text: string;
-  readonly left: number;
-  readonly width: number;
 }
 
 const maxBars = 500;
@@ -35,7 +41,7 @@ const leastWidth = 0.002;
 const longestTail = 1;
 
 /** Rows to places on an axis that begins with the request. Pure; the drawing is somebody else's. */
-export function layoutWaterfall(detail: TimelineDetail): WaterfallLayout {
+export function layoutWaterfall(detail: TimelineDetail, gaps: readonly Gap[] = []): WaterfallLayout {
   const { rows, durationMs } = detail;
   const shown = rows.slice(0, maxBars);
   const fromMs = Math.min(0, ...shown.map(({ offsetMs }) => offsetMs));
@@ -52,6 +58,13 @@ export function layoutWaterfall(detail: TimelineDetail): WaterfallLayout {
     bars: shown.map((span) => ({ span, ...place(span.offsetMs, span.offsetMs + span.durationMs) })),
     omitted: rows.length - shown.length,
     ticks: ticksOf(fromMs, toMs).map((atMs) => ({ atMs, left: (atMs - fromMs) / (toMs - fromMs) })),
+    gapsOfSpan: Map.groupBy(
+      gaps.map(({ spanId, startMs, endMs }) => ({ spanId, ...place(startMs, endMs) })),
+      ({ spanId }) => spanId,
+    ),
+    blocked: detail.stalls
+      .filter(({ offsetMs, durationMs: ms }) => offsetMs < toMs && offsetMs + ms > fromMs)
+      .map(({ offsetMs, durationMs: ms }) => place(offsetMs, offsetMs + ms)),
     bands: bandsOf(detail).map(({ startMs, endMs, ...band }) => ({ ...band, ...place(startMs, endMs) })),
   };
 }

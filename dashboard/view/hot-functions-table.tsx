@@ -21,12 +21,16 @@ export function HotFunctionsTable({ state }: { state: PageState }) {
     <>
       <ProblemNote problem={problem} />
       {value === null ? null : (
-        <>
-          <h3>By spans</h3>
-          {value.spans !== null && <Operations spans={value.spans} nowMs={nowMs} />}
-          <h3>By CPU profiles</h3>
-          {value.cpu !== null && <Functions cpu={value.cpu} nowMs={nowMs} />}
-        </>
+        <div class="hot-sources">
+          <section aria-labelledby="hot-spans">
+            <h3 id="hot-spans">By spans</h3>
+            {value.spans !== null && <Operations spans={value.spans} nowMs={nowMs} />}
+          </section>
+          <section aria-labelledby="hot-cpu">
+            <h3 id="hot-cpu">By CPU profiles</h3>
+            {value.cpu !== null && <Functions cpu={value.cpu} nowMs={nowMs} />}
+          </section>
+        </div>
       )}
     </>
   );
@@ -38,7 +42,7 @@ function Operations({ spans, nowMs }: { spans: NonNullable<HotFunctions['spans']
     <>
       <SamplingNote sampling={spans.sampling} />
       <table class="profiles requests">
-        <Head first="Work" />
+        <Head names={['Work', 'Self', 'Share', 'Count', 'Average', 'p95', 'Total']} />
         <tbody>
           {spans.items.map((item) => (
             <OperationRow key={`${item.kind} ${item.name}`} item={item} nowMs={nowMs} />
@@ -57,7 +61,11 @@ function OperationRow({ item, nowMs }: { item: HotOperation; nowMs: number }) {
         <span class={`sign text-${item.kind}`} aria-hidden="true">
           {sign}
         </span>{' '}
-        <span class="kind-word">{word}</span> <code>{item.name}</code> <Where where={item.where} />
+        <span class="kind-word">{word}</span>{' '}
+        <code>
+          <bdi>{item.name}</bdi>
+        </code>{' '}
+        <Where where={item.where} /> <LastSeen iso={item.lastSeenAt} nowMs={nowMs} />
       </td>
       <td class="num">{formatDuration(item.selfMs)}</td>
       <td class="num">{formatShare(item.share)}</td>
@@ -68,10 +76,15 @@ function OperationRow({ item, nowMs }: { item: HotOperation; nowMs: number }) {
       <td class="num">{formatDuration(item.averageMs)}</td>
       <td class="num">{formatDuration(item.p95Ms)}</td>
       <td class="num">{formatDuration(item.totalMs)}</td>
-      <td>
-        <Time iso={item.lastSeenAt} nowMs={nowMs} />
-      </td>
     </tr>
+  );
+}
+
+function LastSeen({ iso, nowMs }: { iso: string; nowMs: number }) {
+  return (
+    <span class="dim last-seen">
+      last <Time iso={iso} nowMs={nowMs} />
+    </span>
   );
 }
 
@@ -80,7 +93,7 @@ function Functions({ cpu, nowMs }: { cpu: NonNullable<HotFunctions['cpu']>; nowM
   return (
     <>
       <table class="profiles requests">
-        <Head first="Function" />
+        <Head names={['Function', 'Self', 'Share', 'Total']} />
         <tbody>
           {cpu.items.map((item) => (
             <FunctionRow key={`${item.name} ${JSON.stringify(item.where)}`} item={item} nowMs={nowMs} />
@@ -88,8 +101,8 @@ function Functions({ cpu, nowMs }: { cpu: NonNullable<HotFunctions['cpu']>; nowM
         </tbody>
       </table>
       <p class="hint">
-        From {plural(cpu.profileIds.length, 'CPU profile')}, {formatDuration(cpu.sampledMs)} together. Count, average
-        and p95 are empty: {cpu.countReason}.
+        From {plural(cpu.profileIds.length, 'CPU profile')}, {formatDuration(cpu.sampledMs)} together. No counts and
+        averages: {cpu.countReason}.
       </p>
     </>
   );
@@ -99,34 +112,30 @@ function FunctionRow({ item, nowMs }: { item: HotFunctionOfProfiles; nowMs: numb
   return (
     <tr>
       <td class="request-name">
-        <code>{item.name}</code> <Where where={item.where} />
+        <code>
+          <bdi>{item.name}</bdi>
+        </code>{' '}
+        <Where where={item.where} /> <LastSeen iso={item.lastSeenAt} nowMs={nowMs} />
       </td>
       <td class="num">
         {formatDuration(item.selfMs)} ± {formatDuration(item.selfErrorMs)}
       </td>
       <td class="num">{formatShare(item.share)}</td>
-      <td class="num dim">–</td>
-      <td class="num dim">–</td>
-      <td class="num dim">–</td>
       <td class="num">{formatDuration(item.totalMs)}</td>
-      <td>
-        <Time iso={item.lastSeenAt} nowMs={nowMs} />
-      </td>
     </tr>
   );
 }
 
-function Head({ first }: { first: string }) {
+function Head({ names: [first, ...others] }: { names: readonly string[] }) {
   return (
     <thead>
       <tr>
         <th scope="col">{first}</th>
-        {['Self', 'Share', 'Count', 'Average', 'p95', 'Total'].map((name) => (
+        {others.map((name) => (
           <th key={name} scope="col" class="num">
             {name}
           </th>
         ))}
-        <th scope="col">Last seen</th>
       </tr>
     </thead>
   );

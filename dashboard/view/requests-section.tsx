@@ -1,19 +1,16 @@
-import { useState } from 'preact/hooks';
 import { formatCount } from '../format.ts';
 import type { PageState } from '../model/page-state.ts';
+import { readRequestQuery } from '../model/request-query.ts';
 import { requestViews, type RequestView } from '../model/request-words.ts';
 import { HotFunctionsTable } from './hot-functions-table.tsx';
+import { setQuery } from './navigation.ts';
 import { RequestsTable } from './requests-table.tsx';
 import { RoutesTable } from './routes-table.tsx';
 
-/** Requests as the target's own spans tell them. */
-export function RequestsSection({ state }: { state: PageState }) {
-  const [view, setView] = useState<RequestView>('list');
-  const [route, setRoute] = useState('');
-  const showRoute = (name: string): void => {
-    setRoute(name);
-    setView('list');
-  };
+/** Requests as the target's own spans tell them. What is chosen is in the link. */
+export function RequestsSection({ state, query }: { state: PageState; query: Readonly<Record<string, string>> }) {
+  const chosen = readRequestQuery(query);
+  const { view } = chosen;
   return (
     <section id="requests" aria-labelledby="requests-title">
       <div class="title">
@@ -25,14 +22,19 @@ export function RequestsSection({ state }: { state: PageState }) {
           <legend class="sr">View</legend>
           {(Object.keys(requestViews) as RequestView[]).map((name) => (
             <label key={name} class="choice">
-              <input type="radio" name="requests-view" checked={view === name} onChange={() => setView(name)} />
+              <input
+                type="radio"
+                name="requests-view"
+                checked={view === name}
+                onChange={() => setQuery({ view: name === 'list' ? null : name, trace: null })}
+              />
               <span>{requestViews[name]}</span>
             </label>
           ))}
         </fieldset>
       </div>
-      {view === 'list' && <RequestsTable state={state} route={route} onRoute={setRoute} />}
-      {view === 'routes' && <RoutesTable state={state} onRoute={showRoute} />}
+      {view === 'list' && <RequestsTable state={state} query={chosen} />}
+      {view === 'routes' && <RoutesTable state={state} onRoute={(route) => setQuery({ view: null, route })} />}
       {view === 'hot' && <HotFunctionsTable state={state} />}
     </section>
   );

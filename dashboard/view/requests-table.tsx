@@ -1,136 +1,89 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { Timeline } from '../../protocol/rest/timelines.ts';
 import { formatCount, formatDuration } from '../format.ts';
 import type { PageState } from '../model/page-state.ts';
+import { isFiltered, type RequestQuery } from '../model/request-query.ts';
 import { requestStatus } from '../model/request-words.ts';
 import { KindShares } from './kind-shares.tsx';
+import { setQuery } from './navigation.ts';
+import { NoSpans } from './no-spans.tsx';
 import { useNow, usePage } from './page-context.ts';
 import { Badge, ProblemNote, Time } from './parts.tsx';
-import { NoSpans } from './no-spans.tsx';
+import { RequestsFilter } from './requests-filter.tsx';
 import { useFresh } from './use-fresh.ts';
 import { Waterfall } from './waterfall.tsx';
 
-const shownRows = 30;
+const pageLength = 50;
 
-interface Filter {
-  readonly order: 'newest' | 'slowest';
-  readonly status: '' | 'failed';
-  readonly minDuration: string;
-}
-
-export function RequestsTable(props: { state: PageState; route: string; onRoute: (route: string) => void }) {
-  const { state, route, onRoute } = props;
+/** The kept requests, a page at a time; the first page goes on while nobody reads one of them. */
+export function RequestsTable({ state, query }: { state: PageState; query: RequestQuery }) {
   const { api } = usePage();
   const nowMs = useNow(state.clockOffsetMs, 30_000);
-  const [filter, setFilter] = useState<Filter>({ order: 'newest', status: '', minDuration: '' });
-  const [openId, setOpenId] = useState<string | null>(null);
-  const { order, status, minDuration } = filter;
-  const query = {
-    order,
-    status: status || undefined,
-    route: route || undefined,
-    minDuration: /^\d{1,7}$/.test(minDuration) ? minDuration : undefined,
-    limit: shownRows,
-  };
+  const { order, status, route, minDuration, trace } = query;
+  const filter = { order, status, route, minDuration, limit: pageLength };
+  const filterKey = JSON.stringify(filter);
+  /** Of the pages before this one, the first page's left out. */
+  const [cursors, setCursors] = useState<readonly string[]>([]);
+  useEffect(() => setCursors([]), [filterKey]);
+  const cursor = cursors.at(-1);
   const { value, problem } = useFresh({
-    key: JSON.stringify(query),
-    // The list stands still under the reader's eyes while one request is open.
-    tick: openId === null ? state.requests?.requests : 'open',
-    read: (signal) => api.timelines(query, signal),
+    key: `${filterKey} ${cursor ?? ''}`,
+    // The list stands still under the reader's eyes.
+    tick: trace === undefined && cursor === undefined ? state.requests?.requests : 'read',
+    read: (signal) => api.timelines({ ...filter, cursor }, signal),
   });
-  const isFiltered = route !== '' || status !== '' || minDuration !== '';
+  const timelines = value?.timelines ?? [];
+  const isListed = timelines.some(({ traceId }) => traceId === trace);
   return (
     <>
-      <div class="fields filter">
-        <label class="field">
-          Order
-          <select
-            value={order}
-            onChange={(event) => setFilter({ ...filter, order: event.currentTarget.value as Filter['order'] })}
-          >
-            <option value="newest">Newest first</option>
-            <option value="slowest">Slowest first</option>
-          </select>
-        </label>
-        <label class="field">
-          Outcome
-          <select
-            value={status}
-            onChange={(event) => setFilter({ ...filter, status: event.currentTarget.value as Filter['status'] })}
-          >
-            <option value="">All</option>
-            <option value="failed">Failed</option>
-          </select>
-        </label>
-        <FilterText label="Route" value={route} placeholder="GET /users/:id" onValue={onRoute} />
-        <FilterText
-          label="At least (ms)"
-          value={minDuration}
-          onValue={(value) => setFilter({ ...filter, minDuration: value })}
-        />
-      </div>
+      <RequestsFilter query={query} />
       <ProblemNote problem={problem} />
-      {value === null ? null : value.timelines.length > 0 ? (
-        <table class="profiles requests">
-          <thead>
-            <tr>
-              <th scope="col">Started</th>
-              <th scope="col">Request</th>
-              <th scope="col">Outcome</th>
-              <th scope="col" class="num">
-                Duration
-              </th>
-              <th scope="col">Where the time went</th>
-              <th scope="col">
-                <span class="sr">Actions</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {value.timelines.map((timeline) => (
-              <Row
-                key={timeline.traceId}
-                timeline={timeline}
-                nowMs={nowMs}
-                isOpen={timeline.traceId === openId}
-                onToggle={() => setOpenId(timeline.traceId === openId ? null : timeline.traceId)}
-              />
-            ))}
-          </tbody>
-        </table>
-      ) : isFiltered ? (
-        <p class="empty">No kept request fits the filter.</p>
-      ) : (
-        <NoSpans state={state} />
+      {trace !== undefined && value !== null && !isListed && <OneRequest traceId={trace} />}
+      {timelines.length > 0 && <Rows timelines={timelines} openId={trace} nowMs={nowMs} />}
+      {value !== null && timelines.length === 0 && cursor === undefined && (
+        <>{isFiltered(query) ? <p class="empty">No kept request fits the filter.</p> : <NoSpans state={state} />}</>
       )}
-      {value !== null && value.total > shownRows && (
-        <p class="hint">
-          {shownRows} of {formatCount(value.total)} kept requests; the API has all of them.
-        </p>
+      {value !== null && (value.nextCursor !== null || cursor !== undefined) && (
+        <Pages
+          first={cursors.length * pageLength + 1}
+          shown={timelines.length}
+          total={value.total}
+          onNewer={cursors.length === 0 ? null : () => setCursors(cursors.slice(0, -1))}
+          onOlder={value.nextCursor === null ? null : () => setCursors([...cursors, value.nextCursor ?? ''])}
+        />
       )}
     </>
   );
 }
 
-/** Takes effect with Enter or when the focus leaves. What is being typed is its own: the page is drawn anew at any moment. */
-function FilterText(props: { label: string; value: string; placeholder?: string; onValue: (value: string) => void }) {
-  const { label, value, placeholder, onValue } = props;
-  const [text, setText] = useState(value);
+function Rows(props: { timelines: readonly Timeline[]; openId: string | undefined; nowMs: number }) {
+  const { timelines, openId, nowMs } = props;
   return (
-    <label class="field">
-      {label}
-      <input
-        value={text}
-        placeholder={placeholder}
-        onInput={(event) => setText(event.currentTarget.value)}
-        onChange={(event) => onValue(event.currentTarget.value.trim())}
-      />
-    </label>
+    <table class="profiles requests">
+      <thead>
+        <tr>
+          <th scope="col">Started</th>
+          <th scope="col">Request</th>
+          <th scope="col">Outcome</th>
+          <th scope="col" class="num">
+            Duration
+          </th>
+          <th scope="col">Where the time went</th>
+          <th scope="col">
+            <span class="sr">Actions</span>
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {timelines.map((timeline) => (
+          <Row key={timeline.traceId} timeline={timeline} nowMs={nowMs} isOpen={timeline.traceId === openId} />
+        ))}
+      </tbody>
+    </table>
   );
 }
 
-function Row(props: { timeline: Timeline; nowMs: number; isOpen: boolean; onToggle: () => void }) {
-  const { timeline, nowMs, isOpen, onToggle } = props;
+function Row({ timeline, nowMs, isOpen }: { timeline: Timeline; nowMs: number; isOpen: boolean }) {
   const { tone, label } = requestStatus(timeline);
   return (
     <>
@@ -139,7 +92,9 @@ function Row(props: { timeline: Timeline; nowMs: number; isOpen: boolean; onTogg
           <Time iso={timeline.startedAt} nowMs={nowMs} />
         </td>
         <td class="request-name">
-          <code>{timeline.name}</code>
+          <code>
+            <bdi>{timeline.name}</bdi>
+          </code>
         </td>
         <td>
           <Badge tone={tone}>{label}</Badge>
@@ -149,7 +104,12 @@ function Row(props: { timeline: Timeline; nowMs: number; isOpen: boolean; onTogg
           <KindShares totals={timeline.totals} summary={timeline.summary} />
         </td>
         <td class="actions">
-          <button type="button" aria-expanded={isOpen} aria-label={`Waterfall of ${timeline.name}`} onClick={onToggle}>
+          <button
+            type="button"
+            aria-expanded={isOpen}
+            aria-label={`Waterfall of ${timeline.name}`}
+            onClick={() => setQuery({ trace: isOpen ? null : timeline.traceId })}
+          >
             Waterfall <span aria-hidden="true">{isOpen ? '▾' : '▸'}</span>
           </button>
         </td>
@@ -162,5 +122,42 @@ function Row(props: { timeline: Timeline; nowMs: number; isOpen: boolean; onTogg
         </tr>
       )}
     </>
+  );
+}
+
+/** One that a link leads to, and that is on another page. */
+function OneRequest({ traceId }: { traceId: string }) {
+  return (
+    <section class="card" aria-label="The request of the link">
+      <Waterfall traceId={traceId} />
+      <p class="act">
+        <button type="button" onClick={() => setQuery({ trace: null })}>
+          Close
+        </button>
+      </p>
+    </section>
+  );
+}
+
+function Pages(props: {
+  first: number;
+  shown: number;
+  total: number;
+  onNewer: (() => void) | null;
+  onOlder: (() => void) | null;
+}) {
+  const { first, shown, total, onNewer, onOlder } = props;
+  return (
+    <nav class="act" aria-label="Pages of requests">
+      <button type="button" disabled={onNewer === null} onClick={() => onNewer?.()}>
+        Back
+      </button>
+      <button type="button" disabled={onOlder === null} onClick={() => onOlder?.()}>
+        Further
+      </button>
+      <span class="dim" role="status">
+        {formatCount(first)} to {formatCount(first + shown - 1)} of {formatCount(total)} kept requests
+      </span>
+    </nav>
   );
 }

@@ -2,6 +2,6 @@ import '../style/requests.css';
 import { RequestsSection } from './requests-section.tsx';
 import type { ViewProps } from './view-props.ts';
 
-export function View({ state }: ViewProps) {
-  return <RequestsSection state={state} />;
+export function View({ state, address }: ViewProps) {
+  return <RequestsSection state={state} query={address.query} />;
 }

@@ -2,7 +2,9 @@ import { useState } from 'preact/hooks';
 import type { TimelineDetail } from '../../protocol/rest/timelines.ts';
 import { formatCount, formatDuration, plural } from '../format.ts';
 import { kindSigns } from '../model/request-words.ts';
-import { layoutWaterfall, type WaterfallBar } from '../model/waterfall-layout.ts';
+import { gapsOf } from '../model/waterfall-gaps.ts';
+import { layoutWaterfall, type Stretch, type WaterfallBar } from '../model/waterfall-layout.ts';
+import { hrefTo } from './navigation.ts';
 import { usePage } from './page-context.ts';
 import { Facts, ProblemNote } from './parts.tsx';
 import { RequestCpu } from './request-cpu.tsx';
@@ -18,7 +20,8 @@ export function Waterfall({ traceId }: { traceId: string }) {
 
 function Drawn({ detail }: { detail: TimelineDetail }) {
   const [openId, setOpenId] = useState<string | null>(null);
-  const { bars, bands, ticks, omitted } = layoutWaterfall(detail);
+  const gaps = gapsOf(detail);
+  const { bars, bands, ticks, omitted, gapsOfSpan, blocked } = layoutWaterfall(detail, gaps);
   const notes = [
     detail.isWhole ? null : 'Its first span did not come: sampled away, lost, or still open.',
     omitted + detail.droppedSpans > 0
@@ -33,6 +36,7 @@ function Drawn({ detail }: { detail: TimelineDetail }) {
           ['Time', detail.summary],
           ['Trace', <code>{detail.traceId}</code>],
           ['Service', detail.serviceName],
+          ['Profiles', profileLinks(detail)],
           ['Spans', formatCount(detail.spans)],
         ]}
       />
@@ -44,7 +48,9 @@ function Drawn({ detail }: { detail: TimelineDetail }) {
               <span class="track" aria-hidden="true">
                 <span class={`band ${kind}`} style={{ left: `${left * 100}%`, width: `${width * 100}%` }} />
               </span>
-              <span class="band-text">{text}</span>
+              <span class="band-text">
+                <bdi>{text}</bdi>
+              </span>
             </li>
           ))}
         </ul>
@@ -58,22 +64,67 @@ function Drawn({ detail }: { detail: TimelineDetail }) {
           ))}
         </span>
       </div>
-      <ol class="spans" aria-label="Spans">
+      <ol class="spans" aria-label="Spans" onKeyDown={moveBetweenRows}>
         {bars.map((bar) => (
           <SpanRow
             key={bar.span.spanId}
             bar={bar}
+            gaps={gapsOfSpan.get(bar.span.spanId) ?? []}
+            blocked={blocked}
             isOpen={bar.span.spanId === openId}
             onToggle={() => setOpenId(bar.span.spanId === openId ? null : bar.span.spanId)}
           />
         ))}
       </ol>
+      {gaps.length > 0 && (
+        <section class="gaps" aria-label="Gaps">
+          <p>
+            <strong>Gaps</strong>, in which no span was open below:
+          </p>
+          <ul>
+            {gaps.map(({ spanId, startMs, endMs, where, why }) => (
+              <li key={`${spanId} ${startMs}`}>
+                <strong>{formatDuration(endMs - startMs)}</strong> at {formatDuration(startMs)}, <bdi>{where}</bdi>:{' '}
+                {why}.
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
       {notes.length > 0 && <p class="hint">{notes.join(' ')}</p>}
     </div>
   );
 }
 
-function SpanRow({ bar, isOpen, onToggle }: { bar: WaterfallBar; isOpen: boolean; onToggle: () => void }) {
+/** From span to span; Enter opens one, as of any button. */
+function moveBetweenRows(event: KeyboardEvent & { readonly currentTarget: HTMLElement }): void {
+  const rows = [...event.currentTarget.querySelectorAll<HTMLElement>('.span-row')];
+  const at = rows.findIndex((row) => row === document.activeElement);
+  const next = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[event.key];
+  if (at === -1 || next === undefined) return;
+  event.preventDefault();
+  rows[next]?.focus();
+}
+
+/** Those that were taken meanwhile, each with only this request's samples. */
+function profileLinks({ profiles, traceId }: TimelineDetail) {
+  const cpu = profiles.filter(({ kind }) => kind === 'cpu');
+  if (cpu.length === 0) return null;
+  return cpu.map(({ id }, index) => (
+    <a key={id} href={hrefTo(`/profile/${encodeURIComponent(id)}`, { only: `trace:${traceId}` })}>
+      {index === 0 ? 'Flame graph of this request' : `and another (${index + 1})`}{' '}
+    </a>
+  ));
+}
+
+function SpanRow(props: {
+  bar: WaterfallBar;
+  gaps: readonly Stretch[];
+  blocked: readonly Stretch[];
+  isOpen: boolean;
+  onToggle: () => void;
+}) {
+  const { bar, gaps, blocked, isOpen, onToggle } = props;
   const { span, left, width } = bar;
   const { word, sign } = kindSigns[span.kind];
   return (
@@ -84,13 +135,25 @@ function SpanRow({ bar, isOpen, onToggle }: { bar: WaterfallBar; isOpen: boolean
             {sign}
           </span>{' '}
           <span class="kind-word">{word}</span> {span.failed && <strong class="bad-text">failed </strong>}
-          <code>{span.operation}</code>
+          <code>
+            <bdi>{span.operation}</bdi>
+          </code>
         </span>
         <span class="track" aria-hidden="true">
           <span
             class={`bar span-${span.kind}${span.failed ? ' failed' : ''}`}
             style={{ left: `${left * 100}%`, width: `${width * 100}%` }}
           />
+          {gaps.map((gap) => (
+            <span key={gap.left} class="gap" style={{ left: `${gap.left * 100}%`, width: `${gap.width * 100}%` }} />
+          ))}
+          {blocked.map((stall) => (
+            <span
+              key={stall.left}
+              class="blocked"
+              style={{ left: `${stall.left * 100}%`, width: `${stall.width * 100}%` }}
+            />
+          ))}
         </span>
         <span class="num">{formatDuration(span.durationMs)}</span>
         <span class="num dim">self {formatDuration(span.selfMs)}</span>

@@ -63,6 +63,7 @@ export function sampleTimeline(over: Partial<TimelineDetail> = {}): TimelineDeta
       sampleTimelineSpan(),
       sampleTimelineSpan({
         spanId: 'aaaaaaaaaaaaaaa2',
+        parentSpanId: 'aaaaaaaaaaaaaaa1',
         depth: 1,
         kind: 'handler',
         operation: '/search',
@@ -72,6 +73,7 @@ export function sampleTimeline(over: Partial<TimelineDetail> = {}): TimelineDeta
       }),
       sampleTimelineSpan({
         spanId: 'aaaaaaaaaaaaaaa3',
+        parentSpanId: 'aaaaaaaaaaaaaaa2',
         depth: 2,
         kind: 'database',
         operation: statement,

@@ -66,7 +66,7 @@ it('lists requests, filters them, and reads them again when more came', async ()
   await section.getByRole('textbox', { name: 'Route' }).fill('GET /nowhere');
   await section.getByRole('textbox', { name: 'Route' }).press('Enter');
   await section.getByText('No kept request fits the filter').waitFor();
-  expect(standIn.requests).toContain('GET /timelines?order=slowest&status=failed&route=GET+%2Fnowhere&limit=30');
+  expect(standIn.requests).toContain('GET /timelines?order=slowest&status=failed&route=GET+%2Fnowhere&limit=50');
 });
 
 it('draws the waterfall of one request: nested, in words, with what else happened', async () => {
@@ -85,6 +85,52 @@ it('draws the waterfall of one request: nested, in words, with what else happene
   const boxes = await spans.locator('.bar').evaluateAll((bars) => bars.map((bar) => bar.getBoundingClientRect().width));
   expect(boxes[2]! / boxes[0]!).toBeCloseTo(0.93, 2);
   await expectAccessible(page);
+});
+
+it('keeps a request and the choices in the link, goes through the spans by keys, and leads to its flame graph', async () => {
+  const profiles = [
+    { id: 'p-7', kind: 'cpu', thread: 'main', topFunction: null, offsetMs: -100, durationMs: 30_000 },
+  ] as const;
+  await using opened = await open({ timelines: [sampleTimeline({ profiles: [...profiles] }), failed] });
+  const { page, section } = opened;
+  await section.getByLabel('Outcome').selectOption('failed');
+  await section.getByRole('button', { name: 'Waterfall of GET /products' }).click();
+  await section.getByRole('list', { name: 'Spans' }).waitFor();
+  await page.reload();
+  await section.getByRole('list', { name: 'Spans' }).waitFor();
+  expect(await section.getByLabel('Outcome').inputValue()).toBe('failed');
+  // One that the filter leaves out is shown above the list.
+  await page.goto(`${opened.standIn.url}#/requests?status=failed&trace=${sampleTimeline().traceId}`);
+  const linked = page.getByRole('region', { name: 'The request of the link' });
+  await linked.getByText('372 ms').first().waitFor();
+  await linked.locator('.span-row').first().focus();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('End');
+  await page.keyboard.press('Enter');
+  await linked.getByText('Error: canceling statement').waitFor();
+  const link = linked.getByRole('link', { name: 'Flame graph of this request' });
+  expect(await link.getAttribute('href')).toBe(`#/profile/p-7?only=trace%3A${sampleTimeline().traceId}`);
+  await linked.getByRole('button', { name: 'Close' }).click();
+  await linked.waitFor({ state: 'detached' });
+});
+
+it('shows a hundred thousand requests fifty at a time, and stays quick', async () => {
+  const one = sampleTimeline();
+  const timelines = Array.from({ length: 100_000 }, (_, index) => ({
+    ...one,
+    traceId: String(index).padStart(32, '0'),
+  }));
+  await using opened = await open({ timelines });
+  const { page, section } = opened;
+  await section.getByText('1 to 50 of 100,000 kept requests').waitFor();
+  await section.getByRole('button', { name: 'Further' }).click();
+  await section.getByText('51 to 100 of 100,000').waitFor();
+  await section.getByRole('button', { name: 'Further' }).click();
+  await section.getByText('101 to 150 of 100,000').waitFor();
+  await section.getByRole('button', { name: 'Back' }).click();
+  await section.getByText('51 to 100 of 100,000').waitFor();
+  expect(await section.locator('tbody tr').count()).toBe(50);
+  expect(await page.evaluate(() => document.querySelectorAll('*').length)).toBeLessThan(3_000);
 });
 
 it('ranks routes and hot functions, and leads from a route to its requests', async () => {
@@ -107,7 +153,7 @@ it('ranks routes and hot functions, and leads from a route to its requests', asy
   await expectAccessible(page);
   await section.getByRole('button', { name: 'GET /search' }).click();
   await section.getByRole('button', { name: 'Waterfall of GET /search' }).waitFor();
-  expect(standIn.requests).toContain('GET /timelines?order=newest&route=GET+%2Fsearch&limit=30');
+  expect(standIn.requests).toContain('GET /timelines?order=newest&route=GET+%2Fsearch&limit=50');
 });
 
 it.each([1280, 390])('fits %d pixels', async (width) => {

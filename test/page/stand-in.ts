@@ -311,7 +311,13 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
         ({ name, failed }) => (route === null || name === route) && (searchParams.get('status') === null || failed),
       )
       .toSorted((a, b) => (searchParams.get('order') === 'slowest' ? b.durationMs - a.durationMs : 0));
-    return timelineListSchema.parse({ timelines, nextCursor: null, total: timelines.length });
+    const start = Number(searchParams.get('cursor') ?? 0);
+    const end = start + Number(searchParams.get('limit') ?? 50);
+    return timelineListSchema.parse({
+      timelines: timelines.slice(start, end),
+      nextCursor: end < timelines.length ? String(end) : null,
+      total: timelines.length,
+    });
   }
 
   function profilePage(url: URL) {

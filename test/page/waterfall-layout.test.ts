@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
+import { gapsOf } from '../../dashboard/model/waterfall-gaps.ts';
 import { layoutWaterfall, ticksOf } from '../../dashboard/model/waterfall-layout.ts';
-import { sampleTimeline, sampleTimelineSpan } from './request-samples.ts';
+import { sampleCpu, sampleTimeline, sampleTimelineSpan } from './request-samples.ts';
 
 it('places spans on the axis of the request', () => {
   const { bars, fromMs, toMs, ticks, bands } = layoutWaterfall(sampleTimeline());
@@ -45,4 +46,29 @@ it.each([
   [-1, 12_000, [0, 5_000, 10_000]],
 ])('has round ticks from %d to %d', (fromMs, toMs, ticks) => {
   expect(ticksOf(fromMs, toMs).map((tick) => Number(tick.toPrecision(6)))).toEqual(ticks);
+});
+
+it('says where no span was open below another, and what is known of that time', () => {
+  const rows = [
+    sampleTimelineSpan({ spanId: 'a', durationMs: 400 }),
+    sampleTimelineSpan({ spanId: 'b', parentSpanId: 'a', operation: 'SELECT 1', offsetMs: 10, durationMs: 50 }),
+    sampleTimelineSpan({ spanId: 'c', parentSpanId: 'a', operation: 'GET /x', offsetMs: 20, durationMs: 10 }),
+    sampleTimelineSpan({ spanId: 'd', parentSpanId: 'a', operation: 'SELECT 2', offsetMs: 260, durationMs: 100 }),
+  ];
+  const detail = sampleTimeline({ rows, moments: [] });
+  const gaps = gapsOf(detail);
+  expect(gaps.map(({ startMs, endMs, where, why }) => [startMs, endMs, where, why])).toEqual([
+    [60, 260, 'between SELECT 1 and SELECT 2', 'for 160 ms of it fib (a.js:3) blocked for 200 ms'],
+    [360, 400, 'after SELECT 2', expect.stringContaining('a CPU profile taken meanwhile would tell')],
+  ]);
+  const { gapsOfSpan, blocked } = layoutWaterfall(detail, gaps);
+  expect(gapsOfSpan.get('a')).toMatchObject([
+    { left: 0.15, width: 0.5 },
+    { left: 0.9, width: expect.closeTo(0.1, 6) as number },
+  ]);
+  expect(blocked).toEqual([{ left: 0.25, width: 0.5, isClipped: false }]);
+  const cpu = { ...sampleCpu, cpuMs: 180 };
+  expect(gapsOf({ ...detail, stalls: [], cpu })[0]?.why).toBe(
+    'the request was on the CPU for 180 ms in all, most of it in rank (search.ts:12)',
+  );
 });
