@@ -13,6 +13,7 @@ import type { TargetMetricsOptions } from './baseline/target-metrics.ts';
 import { Regressions } from './baseline/regressions.ts';
 import type { RunTimes } from './baseline/run.ts';
 import { BaselineState } from './baseline/state.ts';
+import { StateDirectory } from './baseline/state-directory.ts';
 import { Captures } from './capture/captures.ts';
 import { KeepOnAlert } from './capture/keep-on-alert.ts';
 import { HeapAnalyses } from './capture/heap-analyses.ts';
@@ -278,7 +279,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       index: recordIndex,
       store: storage.store,
       worker,
-      state: new BaselineState({ directory: stateDirectory, log }),
+      state: new BaselineState({ storage: new StateDirectory(stateDirectory), log }),
       vitalsIntervalMs: options.vitalsIntervalMs,
       intervalMs: options.regressionIntervalMs,
       times: surroundings.regressionTimes,

@@ -61,6 +61,8 @@ export interface RegressionsOptions {
 /** Functions of fewer samples are chance. */
 const samplesForFunctions = 100;
 const causesMax = 3;
+/** At the end of the agent: a storage that does not answer must not keep it. */
+const stateGraceMs = 2_000;
 
 /**
  * What is normal for each target, and what is not any more. Costs a target nothing: all comes from readings, requests, pages and profiles that others take. `finding` is
@@ -98,9 +100,9 @@ export class Regressions extends EventEmitter<{ finding: [FindingChange] }> impl
   feature(): Feature {
     const off = this.#whyOff();
     if (off !== undefined) return { name: 'regressions', state: 'off', ...off };
-    const { problem, directory } = this.#options.state;
+    const { problem, location } = this.#options.state;
     if (problem === undefined) return { name: 'regressions', state: 'on', reason: null, remedy: null };
-    const remedy = `Set --state-url to a directory that can be written; now it is ${directory}.`;
+    const remedy = `Set --state-url to where this agent can write; now it is ${location}.`;
     return { name: 'regressions', state: 'on', reason: problem, remedy };
   }
 
@@ -177,6 +179,7 @@ export class Regressions extends EventEmitter<{ finding: [FindingChange] }> impl
   async [Symbol.asyncDispose](): Promise<void> {
     this.#resources.dispose();
     this.#stopping.abort(new SidescopeError('shutting-down', 'the agent is stopping'));
+    this.#options.state.stop(stateGraceMs);
     await this.#work;
     await this.profiles?.settled();
     await this.#options.state.settled();

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
-import fsp from 'node:fs/promises';
-import path from 'node:path';
-import { promisify } from 'node:util';
-import { gunzip, gzip } from 'node:zlib';
 import { versionRecordSchema, type VersionRecord } from '../../protocol/rest/baseline.ts';
+import { joinRecords } from './record-join.ts';
+import type { StateFile, StateStorage } from './state-storage.ts';
+import { decodeStoredProfile, encodeStoredProfile, type StoredProfile } from './stored-profile.ts';
+import { StateWatch, type StateLog } from './state-watch.ts';
 
 export interface VersionKey {
   readonly service: string;
@@ -11,9 +11,17 @@ export interface VersionKey {
 }
 
 interface StateOptions {
-  readonly directory: string;
-  readonly log: Record<'info' | 'warn' | 'error', (facts: object, message: string) => void>;
-  readonly now?: () => number;
+  readonly storage: StateStorage;
+  readonly log: StateLog;
+  readonly onBound?: ((bound: StateBound) => void) | undefined;
+}
+
+/** What was left out or taken away because there is no room for more: versions of a service, the series of a baseline. */
+export type StateBound = 'state-versions' | 'state-series';
+
+/** A profile of a version, with the name that it is stored under. */
+export interface NamedProfile extends StoredProfile {
+  readonly name: string;
 }
 
 /** Of one service: what is not kept is what was seen first. */
@@ -21,163 +29,281 @@ const versionsMax = 20;
 const servicesMax = 200;
 const recordBytesMax = 2 * 2 ** 20;
 const profileBytesMax = 8 * 2 ** 20;
-const staleTemporaryMs = 3_600_000;
+/** Of one service. There is about one record and up to some ten profiles per version, more only while several agents write. */
+const filesMax = 2_000;
+/** Read at once. What is beyond is merged by and by. */
+export const profilesReadMax = 16;
 
 /**
- * What is known of versions of services, in a directory that several agents may share, pods of other versions among them:
+ * What is known of versions of services, where several agents may write at any moment:
  *
- *     <directory>/<service>/<version>/baseline.json      a VersionRecord
- *     <directory>/<service>/<version>/profile.json.gz    its CPU profiles, merged
- *     <directory>/<service>/<version>/*.unusable         what could not be read, the last one
+ *     <service>/<version>/baseline.<id>.json             a VersionRecord
+ *     <service>/<version>/profile.<id>.<samples>.gz      CPU profiles, merged
+ *     <service>/<version>/<either>.unusable              what could not be read, the last one
  *
- * Files are written whole under another name and renamed. Nothing rejects: what goes wrong is logged and is in `problem` until it goes right again.
+ * Files never change. Whoever has something to add writes what is there and the new as one more file, and then deletes those that are in it: what others
+ * write meanwhile stays beside it until somebody joins them. So nothing is lost without any lock; a record that is read twice is the same, and a profile names its
+ * sources. Nothing rejects: what goes wrong is logged and is in `problem` until it goes right again.
  */
 export class BaselineState {
-  readonly directory: string;
-  readonly #log: StateOptions['log'];
-  readonly #now: () => number;
-  #problem: string | undefined;
-  #unusable: string | undefined;
-  /** One at a time: two writes of one record must not overtake each other. */
-  #writing: Promise<unknown> = Promise.resolve();
+  readonly #storage: StateStorage;
+  readonly #watch: StateWatch;
+  readonly #onBound: (bound: StateBound) => void;
 
-  constructor({ directory, log, now = Date.now }: StateOptions) {
-    this.directory = path.resolve(directory);
-    this.#log = log;
-    this.#now = now;
+  constructor({ storage, log, onBound = () => undefined }: StateOptions) {
+    this.#storage = storage;
+    this.#watch = new StateWatch({ location: storage.location, log });
+    this.#onBound = onBound;
+  }
+
+  get location(): string {
+    return this.#storage.location;
   }
 
   /** Why baselines are not kept, or are not what they should be. */
   get problem(): string | undefined {
-    return this.#problem ?? this.#unusable;
+    return this.#watch.problem;
   }
 
   async read(key: VersionKey): Promise<VersionRecord | undefined> {
-    return await this.#attempt('reading a baseline', () => this.#readRecord(this.#versionPath(key)));
+    return await this.#watch.attempt('reading a baseline', async (signal) => {
+      const [found] = await this.#records(folderOf(key), signal);
+      return found?.record;
+    });
   }
 
   /** Of all versions of a service, the one seen first first. */
   async versions(service: string): Promise<VersionRecord[]> {
-    const found = await this.#attempt('listing baselines', async () => {
-      const folder = path.join(this.directory, folderName(service));
-      const names = await fsp.readdir(folder).catch(orElse('ENOENT', [] as string[]));
-      const records: VersionRecord[] = [];
-      for (const name of names.slice(0, 10 * versionsMax)) {
-        const record = await this.#readRecord(path.join(folder, name));
-        if (record?.service === service) records.push(record);
-      }
-      return records.sort((a, b) => Date.parse(a.firstSeenAt) - Date.parse(b.firstSeenAt));
+    const found = await this.#watch.attempt('listing baselines', async (signal) => {
+      const records = (await this.#records(`${folderName(service)}/`, signal)).map(({ record }) => record);
+      return records.filter((record) => record.service === service).sort((a, b) => firstMs(a) - firstMs(b));
     });
     return found ?? [];
   }
 
-  /** False when it could not be written. */
-  async write(record: Omit<VersionRecord, 'format' | 'formatVersion'>): Promise<boolean> {
-    const file: VersionRecord = { format: 'sidescope-baseline', formatVersion: 1, ...record };
-    const bytes = Buffer.from(`${JSON.stringify(file)}\n`);
-    return await this.#write(record, { name: 'baseline.json', bytes });
-  }
-
-  /** As `ProfileWorker.merge` made it. */
-  async readProfile(key: VersionKey): Promise<Uint8Array | undefined> {
-    return await this.#attempt('reading a merged profile', async () => {
-      const file = path.join(this.#versionPath(key), 'profile.json.gz');
-      const bytes = await readBounded(file, profileBytesMax);
-      if (bytes === undefined) return undefined;
-      try {
-        return await promisify(gunzip)(bytes, { maxOutputLength: 8 * profileBytesMax });
-      } catch (error) {
-        await this.#setAside(file, error instanceof Error ? error.message : String(error));
-        return undefined;
-      }
+  /** Adds it to what is there. Resolves with both, or undefined when it could not be written. */
+  async write(record: Omit<VersionRecord, 'format' | 'formatVersion'>): Promise<VersionRecord | undefined> {
+    return await this.#watch.inTurn('writing a baseline', async (signal) => {
+      const folder = folderOf(record);
+      const [known] = await this.#records(folder, signal);
+      if (known === undefined) await this.#checkRoom(record.service, signal);
+      const added: VersionRecord = { format: 'sidescope-baseline', formatVersion: 1, ...record };
+      const joined = known === undefined ? added : joinRecords(known.record, added);
+      await this.#storage.write(`${folder}baseline.${newId()}.json`, this.#encodeRecord(joined), { signal });
+      for (const name of known?.names ?? []) await this.#storage.delete(name, { signal });
+      if (known === undefined) await this.#prune(record.service, signal);
+      return joined;
     });
   }
 
-  async writeProfile(key: VersionKey, tree: Uint8Array): Promise<boolean> {
-    return await this.#write(key, { name: 'profile.json.gz', bytes: await promisify(gzip)(tree) });
+  /** All of its profiles: together they have each once. Those beyond 16 are not among them, the smallest. */
+  async readProfiles(key: VersionKey): Promise<NamedProfile[]> {
+    const found = await this.#watch.attempt('reading profiles', (signal) => this.#profiles(folderOf(key), signal));
+    return found ?? [];
+  }
+
+  /** As `ProfileWorker` made it. Resolves with how many files and samples there are then, or undefined when it could not be written. */
+  async addProfile(
+    key: VersionKey,
+    { tree, samples }: { tree: Uint8Array; samples: number },
+  ): Promise<{ files: number; samples: number } | undefined> {
+    return await this.#watch.inTurn('writing a profile', async (signal) => {
+      const id = newId();
+      await this.#writeProfile(
+        folderOf(key),
+        { id, samples, profile: { sources: [id], olderSources: 0, tree } },
+        signal,
+      );
+      const files = (await this.#files(folderOf(key), signal)).filter(isProfile);
+      return { files: files.length, samples: files.reduce((sum, { name }) => sum + samplesOf(name), 0) };
+    });
+  }
+
+  /** Writes what was merged of `profiles`, which then go. */
+  async replaceProfiles(
+    key: VersionKey,
+    { profiles, tree, samples }: { profiles: readonly NamedProfile[]; tree: Uint8Array; samples: number },
+  ): Promise<void> {
+    await this.#watch.inTurn('merging profiles', async (signal) => {
+      const sources = [...new Set(profiles.flatMap((profile) => profile.sources))].sort();
+      const olderSources = profiles.reduce((sum, profile) => sum + profile.olderSources, 0);
+      const profile = { sources, olderSources, tree };
+      await this.#writeProfile(folderOf(key), { id: newId(), samples, profile }, signal);
+      for (const { name } of profiles) await this.#storage.delete(name, { signal });
+      return true;
+    });
   }
 
   /** What a merge or a comparison found to be no profile of ours. */
-  async setProfileAside(key: VersionKey, why: string): Promise<void> {
-    await this.#attempt('setting a profile aside', () =>
-      this.#setAside(path.join(this.#versionPath(key), 'profile.json.gz'), why),
-    );
+  async setProfileAside({ name, tree }: NamedProfile, why: string): Promise<void> {
+    await this.#watch.inTurn('setting a profile aside', async (signal) => {
+      await this.#setAside(name, { bytes: tree, why, signal });
+      return true;
+    });
   }
 
   /** When all that was to be written is. */
   async settled(): Promise<void> {
-    await this.#writing;
+    await this.#watch.settled();
   }
 
-  async #write(key: VersionKey, { name, bytes }: { name: string; bytes: Uint8Array }): Promise<boolean> {
-    const work = this.#writing.then(() =>
-      this.#attempt(`writing ${name}`, async () => {
-        const folder = this.#versionPath(key);
-        const isNew = (await fsp.mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined;
-        await writeWhole(path.join(folder, name), bytes);
-        if (isNew) await this.#prune(path.dirname(folder));
-        return true;
-      }),
-    );
-    this.#writing = work;
-    return (await work) ?? false;
+  /** What is under way may take so much longer: the storage may not answer at all. */
+  stop(graceMs: number): void {
+    this.#watch.stop(graceMs);
   }
 
-  #versionPath({ service, version }: VersionKey): string {
-    return path.join(this.directory, folderName(service), folderName(version ?? ''));
+  /** By version: what its files say together, and their names. */
+  async #records(prefix: string, signal: AbortSignal): Promise<{ record: VersionRecord; names: string[] }[]> {
+    const byFolder = new Map<string, { record: VersionRecord; names: string[] }>();
+    const read = async (name: string): Promise<boolean> => {
+      const bytes = await this.#storage.read(name, { bytesMax: recordBytesMax, signal });
+      if (bytes === undefined) return false;
+      const record = await this.#decodeRecord(name, bytes, signal);
+      if (record === undefined) return true;
+      const folder = name.slice(0, name.lastIndexOf('/'));
+      const known = byFolder.get(folder);
+      if (known === undefined) byFolder.set(folder, { record, names: [name] });
+      else byFolder.set(folder, { record: joinRecords(known.record, record), names: [...known.names, name] });
+      return true;
+    };
+    await this.#readAll({ prefix, isWanted: isRecord, max: filesMax, read }, signal);
+    return [...byFolder.values()];
   }
 
-  async #readRecord(folder: string): Promise<VersionRecord | undefined> {
-    const file = path.join(folder, 'baseline.json');
-    const bytes = await readBounded(file, recordBytesMax);
-    if (bytes === undefined) return undefined;
+  async #profiles(folder: string, signal: AbortSignal): Promise<NamedProfile[]> {
+    const found: NamedProfile[] = [];
+    const read = async (name: string): Promise<boolean> => {
+      const bytes = await this.#storage.read(name, { bytesMax: profileBytesMax, signal });
+      if (bytes === undefined) return false;
+      try {
+        found.push({ name, ...(await decodeStoredProfile(bytes)) });
+      } catch (error) {
+        await this.#setAside(name, { bytes, why: error instanceof Error ? error.message : String(error), signal });
+      }
+      return true;
+    };
+    await this.#readAll({ prefix: folder, isWanted: isProfile, max: profilesReadMax, read }, signal);
+    const { kept, covered } = withoutCovered(found);
+    for (const { name } of covered) await this.#storage.delete(name, { signal });
+    return kept;
+  }
+
+  /** What went away while it was to be read is in another file now: that one is on the next list. */
+  async #readAll({ prefix, isWanted, max, read }: Reading, signal: AbortSignal): Promise<void> {
+    const seen = new Set<string>();
+    for (let attempt = 0; attempt < 5; attempt++) {
+      const files = (await this.#files(prefix, signal)).filter((file) => isWanted(file) && !seen.has(file.name));
+      let isComplete = true;
+      for (const { name } of files.sort(largestFirst).slice(0, max)) {
+        if (await read(name)) seen.add(name);
+        else isComplete = false;
+      }
+      if (isComplete) return;
+    }
+  }
+
+  async #files(prefix: string, signal: AbortSignal): Promise<StateFile[]> {
+    return await this.#storage.files(prefix, { max: filesMax, signal });
+  }
+
+  async #writeProfile(
+    folder: string,
+    { id, samples, profile }: { id: string; samples: number; profile: StoredProfile },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const name = `${folder}profile.${id}.${Math.round(samples)}.gz`;
+    await this.#storage.write(name, await encodeStoredProfile(profile), { signal });
+  }
+
+  #encodeRecord(record: VersionRecord): Uint8Array {
+    const bytes = Buffer.from(`${JSON.stringify(record)}\n`);
+    if (bytes.length <= recordBytesMax || record.baseline === null) return bytes;
+    // Labels may be long; what is compared are the measures.
+    this.#onBound('state-series');
+    return Buffer.from(`${JSON.stringify({ ...record, baseline: { ...record.baseline, series: [] } })}\n`);
+  }
+
+  async #decodeRecord(name: string, bytes: Uint8Array, signal: AbortSignal): Promise<VersionRecord | undefined> {
     const parsed = versionRecordSchema.safeParse(jsonOf(bytes));
     if (parsed.success) return parsed.data;
     const { path: at = [], message } = parsed.error.issues[0] ?? { message: 'no baseline' };
-    await this.#setAside(file, `${at.join('.') || 'the file'}: ${message}`.slice(0, 300));
+    await this.#setAside(name, { bytes, why: `${at.join('.') || 'the file'}: ${message}`, signal });
     return undefined;
   }
 
   /** It is kept beside, for whoever wants to know; another agent of a newer version may have written it. */
-  async #setAside(file: string, why: string): Promise<void> {
-    this.#unusable = `${path.relative(this.directory, file)} could not be used and was set aside as *.unusable: ${why}`;
-    this.#log.error({ file }, `a baseline is lost: ${this.#unusable}`);
-    await fsp.rename(file, `${file}.unusable`).catch(orElse('ENOENT', undefined));
+  async #setAside(
+    name: string,
+    { bytes, why, signal }: { bytes: Uint8Array; why: string; signal: AbortSignal },
+  ): Promise<void> {
+    const aside = name.replace(/[^/]*$/, (file) => `${file.split('.')[0]}.unusable`);
+    await this.#storage.write(aside, bytes, { signal });
+    await this.#storage.delete(name, { signal });
+    this.#watch.lost(`${name} could not be used and was set aside as ${aside}: ${why.slice(0, 300)}`);
   }
 
-  async #attempt<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
-    try {
-      const result = await work();
-      if (this.#problem !== undefined) this.#log.info({ directory: this.directory }, 'the state directory works again');
-      this.#problem = undefined;
-      return result;
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      if (this.#problem === undefined)
-        this.#log.error(
-          { directory: this.directory, reason },
-          `${what} failed: what is normal is known to this agent only`,
-        );
-      this.#problem = `${what} failed: ${reason}`.slice(0, 500);
-      return undefined;
-    }
-  }
-
-  /** After a new version came: the versions seen first go, and what a crash left. */
-  async #prune(serviceFolder: string): Promise<void> {
-    const services = await fsp.readdir(this.directory);
-    if (services.length > servicesMax)
+  async #checkRoom(service: string, signal: AbortSignal): Promise<void> {
+    const services = await this.#storage.folders('', { max: servicesMax + 1, signal });
+    if (services.length >= servicesMax && !services.includes(folderName(service)))
       throw new Error(`there are ${services.length} services in it, the limit is ${servicesMax}`);
-    const folders = (await fsp.readdir(serviceFolder)).map((name) => path.join(serviceFolder, name));
-    for (const folder of folders) await removeStale(folder, this.#now());
-    const dated: { folder: string; firstMs: number }[] = [];
-    for (const folder of folders) {
-      const record = await this.#readRecord(folder);
-      dated.push({ folder, firstMs: record === undefined ? this.#now() : Date.parse(record.firstSeenAt) });
-    }
-    dated.sort((a, b) => b.firstMs - a.firstMs);
-    for (const { folder } of dated.slice(versionsMax)) await fsp.rm(folder, { recursive: true, force: true });
   }
+
+  /** After a new version came: the versions seen first go. */
+  async #prune(service: string, signal: AbortSignal): Promise<void> {
+    const prefix = `${folderName(service)}/`;
+    const records = await this.#records(prefix, signal);
+    const old = records.sort((a, b) => firstMs(b.record) - firstMs(a.record)).slice(versionsMax);
+    for (const { record } of old) {
+      for (const { name } of await this.#files(folderOf(record), signal)) await this.#storage.delete(name, { signal });
+      this.#onBound('state-versions');
+    }
+  }
+}
+
+interface Reading {
+  readonly prefix: string;
+  readonly isWanted: (file: StateFile) => boolean;
+  readonly max: number;
+  /** False when it is not there any more. */
+  readonly read: (name: string) => Promise<boolean>;
+}
+
+/** Of some all sources are in others: where two agents merged at once, or one crashed between the write and the deletes. The order is the same for everybody. */
+function withoutCovered(profiles: readonly NamedProfile[]): { kept: NamedProfile[]; covered: NamedProfile[] } {
+  const seen = new Set<string>();
+  const [kept, covered]: [NamedProfile[], NamedProfile[]] = [[], []];
+  const ordered = profiles.toSorted((a, b) => b.sources.length - a.sources.length || (a.name < b.name ? -1 : 1));
+  for (const profile of ordered) {
+    const isCovered = profile.olderSources === 0 && profile.sources.every((source) => seen.has(source));
+    (isCovered ? covered : kept).push(profile);
+    for (const source of profile.sources) seen.add(source);
+  }
+  return { kept, covered };
+}
+
+function isRecord({ name }: StateFile): boolean {
+  return /\/baseline\.[0-9a-z]+\.json$/.test(name);
+}
+
+function isProfile({ name }: StateFile): boolean {
+  return /\/profile\.[0-9a-z]+\.\d+\.gz$/.test(name);
+}
+
+function samplesOf(name: string): number {
+  return Number(/\.(\d+)\.gz$/.exec(name)?.[1] ?? 0);
+}
+
+function largestFirst(a: StateFile, b: StateFile): number {
+  return samplesOf(b.name) - samplesOf(a.name) || (a.name < b.name ? -1 : 1);
+}
+
+/** In order of time, nearly. */
+function newId(): string {
+  return `${Date.now().toString(36)}${randomBytes(6).toString('hex')}`;
+}
+
+function folderOf({ service, version }: VersionKey): string {
+  return `${folderName(service)}/${folderName(version ?? '')}/`;
 }
 
 /** Readable, and different for different names. */
@@ -189,32 +315,8 @@ function folderName(name: string): string {
   return `${readable}-${createHash('sha256').update(name).digest('hex').slice(0, 12)}`;
 }
 
-async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
-  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`;
-  try {
-    await fsp.writeFile(temporary, bytes, { mode: 0o600, flag: 'wx', flush: true });
-    await fsp.rename(temporary, file);
-  } catch (error) {
-    await fsp.rm(temporary, { force: true });
-    throw error;
-  }
-}
-
-/** Undefined when there is no such file. */
-async function readBounded(file: string, bytesMax: number): Promise<Buffer | undefined> {
-  const stat = await fsp.stat(file).catch(orElse('ENOENT', undefined));
-  if (stat === undefined) return undefined;
-  if (stat.size > bytesMax) throw new Error(`${file} has ${stat.size} B, the limit is ${bytesMax} B`);
-  return await fsp.readFile(file).catch(orElse('ENOENT', undefined));
-}
-
-async function removeStale(folder: string, nowMs: number): Promise<void> {
-  for (const name of await fsp.readdir(folder).catch(orElse('ENOTDIR', [] as string[]))) {
-    if (!name.endsWith('.tmp')) continue;
-    const file = path.join(folder, name);
-    const stat = await fsp.stat(file).catch(orElse('ENOENT', undefined));
-    if (stat !== undefined && nowMs - stat.mtimeMs > staleTemporaryMs) await fsp.rm(file, { force: true });
-  }
+function firstMs({ firstSeenAt }: VersionRecord): number {
+  return Date.parse(firstSeenAt);
 }
 
 function jsonOf(bytes: Uint8Array): unknown {
@@ -224,12 +326,4 @@ function jsonOf(bytes: Uint8Array): unknown {
     // The schema refuses it, as anything else that is no record.
     return undefined;
   }
-}
-
-/** For a file that may not be there. */
-function orElse<T>(code: string, value: T): (error: unknown) => T {
-  return (error) => {
-    if (error instanceof Error && 'code' in error && error.code === code) return value;
-    throw error;
-  };
 }

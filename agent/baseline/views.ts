@@ -42,7 +42,7 @@ export function baselineView(parts: {
           },
     previousMessage: previousMessage(watched, state),
     now: { ...watched?.lastWindow?.values },
-    stateDirectory: state.directory,
+    stateDirectory: state.location,
     profileSamples: watched?.record?.profileSamples ?? 0,
   };
 }
@@ -71,7 +71,7 @@ function stateOf(parts: Parameters<typeof baselineView>[0]): Pick<BaselineView, 
   };
 }
 
-function previousMessage(watched: WatchedRun | undefined, { problem, directory }: BaselineState): string {
+function previousMessage(watched: WatchedRun | undefined, { problem, location }: BaselineState): string {
   const previous = watched?.previous;
   if (previous !== undefined && previous.baseline !== null)
     return `compared with version ${previous.version ?? '(unknown)'}, first seen ${previous.firstSeenAt}`;
@@ -80,7 +80,7 @@ function previousMessage(watched: WatchedRun | undefined, { problem, directory }
   if (problem !== undefined) return `no previous version: ${problem}`;
   if (watched?.record === undefined) return 'not looked for yet';
   return watched.isStorageNew
-    ? `no previous version: storage is new (${directory})`
+    ? `no previous version: storage is new (${location})`
     : 'no previous version: only this one was seen';
 }
 

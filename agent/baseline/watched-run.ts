@@ -2,6 +2,7 @@ import type { Baseline, VersionRecord } from '../../protocol/rest/baseline.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
 import type { Identity } from '../service-identity.ts';
 import { Findings } from './findings.ts';
+import { joinRecords } from './record-join.ts';
 import type { Known } from './references.ts';
 import { BaselineRun, type RunTimes } from './run.ts';
 import type { BaselineState, VersionKey } from './state.ts';
@@ -106,33 +107,29 @@ export class WatchedRun {
 
   /** A settled baseline stays, whoever took it, until one is asked for; a provisional one makes room. */
   async keep(baseline: Baseline, at: string): Promise<void> {
-    await this.#save({ at, baseline });
+    const before = this.#record?.baseline;
+    // Somebody set the clock back since: what is asked for last holds all the same.
+    const isBack = baseline.kind === 'manual' && before?.kind === 'manual' && before.takenAt >= baseline.takenAt;
+    const takenAt = isBack ? new Date(Date.parse(before.takenAt) + 1).toISOString() : baseline.takenAt;
+    await this.#save({ at, baseline: { ...baseline, takenAt } });
   }
 
   async noteProfile(samples: number, at: string): Promise<void> {
     await this.#save({ at, baseline: null, samples });
   }
 
-  /** Onto what is there: other pods and other targets of this version write the same record. In memory also where it cannot be written. */
+  /** Onto what is there: other pods and other targets of this version write as well. In memory also where it cannot be written. */
   async #save({ at, baseline, samples }: { at: string; baseline: Baseline | null; samples?: number }): Promise<void> {
-    const stored = (await this.#state.read(this.key)) ?? this.#record;
-    const before = stored?.baseline ?? null;
-    const record: VersionRecord = {
+    const added: VersionRecord = {
       format: 'sidescope-baseline',
       formatVersion: 1,
       ...this.key,
-      firstSeenAt: stored?.firstSeenAt ?? at,
+      firstSeenAt: at,
       lastSeenAt: at,
-      baseline: baseline !== null && isBetter(baseline, before) ? baseline : before,
-      profileSamples: samples ?? stored?.profileSamples ?? 0,
+      baseline,
+      profileSamples: samples ?? 0,
     };
-    this.#record = record;
-    await this.#state.write(record);
+    const own = this.#record === undefined ? added : joinRecords(this.#record, added);
+    this.#record = (await this.#state.write(own)) ?? own;
   }
-}
-
-function isBetter(baseline: Baseline, before: Baseline | null): boolean {
-  return (
-    before === null || baseline.kind === 'manual' || (before.kind === 'provisional' && baseline.kind === 'settled')
-  );
 }

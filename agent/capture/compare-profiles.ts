@@ -1,3 +1,4 @@
+import { isSidescopeError } from '../../protocol/error.ts';
 import { originalCpuProfile, originalFrames } from '../../protocol/cpu-profile/originals.ts';
 import { mergeSampleTrees } from '../../protocol/cpu-profile/merge.ts';
 import { parseCpuProfileBytes } from '../../protocol/cpu-profile/parse.ts';
@@ -26,23 +27,42 @@ export interface DiffRequest {
   readonly limit: number;
 }
 
-/** Two merged profiles, as `merge` gave them. */
+/** Of two versions, each some trees, as `sampleTree` and `mergeTrees` gave them. */
 export interface DiffMergedRequest {
   readonly type: 'diffMerged';
-  readonly before: Uint8Array;
-  readonly after: Uint8Array;
+  readonly before: readonly Uint8Array[];
+  readonly after: readonly Uint8Array[];
   readonly limit: number;
 }
 
-export interface MergeRequest extends ComparedFile {
-  readonly type: 'merge';
-  readonly into: Uint8Array | undefined;
+export interface SampleTreeRequest extends ComparedFile {
+  readonly type: 'sampleTree';
 }
 
-export interface Merged {
+export interface MergeTreesRequest {
+  readonly type: 'mergeTrees';
+  readonly trees: readonly Uint8Array[];
+}
+
+export interface TreeBytes {
   readonly tree: Uint8Array;
   readonly samples: number;
   readonly nodes: number;
+}
+
+/** Which of the trees are none. */
+export type Unreadable = readonly { readonly index: number; readonly message: string }[];
+
+export interface MergedTrees {
+  /** Null when none could be read. */
+  readonly merged: TreeBytes | null;
+  readonly unreadable: Unreadable;
+}
+
+export interface MergedDiff {
+  /** Null when a side had none that could be read. */
+  readonly diff: TreeDiff | null;
+  readonly unreadable: { readonly before: Unreadable; readonly after: Unreadable };
 }
 
 export type ReadBytes = (path: string) => Promise<Uint8Array>;
@@ -55,14 +75,43 @@ export async function diffFiles({ kind, before, after, limit }: DiffRequest, rea
   return diffSampleTrees(first, await tree(after), { limit, nodesMax: diffNodesMax });
 }
 
-export function diffMerged({ before, after, limit }: DiffMergedRequest): TreeDiff {
-  return diffSampleTrees(decodeSampleTree(before), decodeSampleTree(after), { limit, nodesMax: 0 });
+export function diffMerged({ before, after, limit }: DiffMergedRequest): MergedDiff {
+  const [old, now] = [decodeAll(before), decodeAll(after)];
+  const isBoth = old.trees.length > 0 && now.trees.length > 0;
+  return {
+    diff: isBoth
+      ? diffSampleTrees(mergeSampleTrees(old.trees), mergeSampleTrees(now.trees), { limit, nodesMax: 0 })
+      : null,
+    unreadable: { before: old.unreadable, after: now.unreadable },
+  };
 }
 
-export async function mergeFile({ path, positions, into }: MergeRequest, read: ReadBytes): Promise<Merged> {
-  const added = treeOf('cpu', await read(path), positions);
-  const merged = mergeSampleTrees(into === undefined ? [added] : [decodeSampleTree(into), added]);
-  return { tree: encodeSampleTree(merged), samples: merged.samples, nodes: merged.parents.length };
+export async function sampleTreeOf({ path, positions }: SampleTreeRequest, read: ReadBytes): Promise<TreeBytes> {
+  // Merged with nothing it is pruned.
+  return bytesOf(mergeSampleTrees([treeOf('cpu', await read(path), positions)]));
+}
+
+export function mergeTrees({ trees: encoded }: MergeTreesRequest): MergedTrees {
+  const { trees, unreadable } = decodeAll(encoded);
+  return { merged: trees.length === 0 ? null : bytesOf(mergeSampleTrees(trees)), unreadable };
+}
+
+function bytesOf(tree: SampleTree): TreeBytes {
+  return { tree: encodeSampleTree(tree), samples: tree.samples, nodes: tree.parents.length };
+}
+
+function decodeAll(encoded: readonly Uint8Array[]): { trees: SampleTree[]; unreadable: Unreadable } {
+  const trees: SampleTree[] = [];
+  const unreadable: { index: number; message: string }[] = [];
+  for (const [index, bytes] of encoded.entries()) {
+    try {
+      trees.push(decodeSampleTree(bytes));
+    } catch (error) {
+      if (!isSidescopeError(error)) throw error;
+      unreadable.push({ index, message: error.message });
+    }
+  }
+  return { trees, unreadable };
 }
 
 function treeOf(kind: DiffRequest['kind'], bytes: Uint8Array, positions: Uint8Array | undefined): SampleTree {

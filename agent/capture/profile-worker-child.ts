@@ -28,8 +28,16 @@ import {
 import { locateSites, type LocatedSites } from '../memory/locate-sites.ts';
 import { decodePositions, encodePositions } from '../source-maps/position-bytes.ts';
 import { summarize } from '../source-maps/summary.ts';
-import { diffFiles, diffMerged, mergeFile } from './compare-profiles.ts';
-import type { DiffMergedRequest, DiffRequest, Merged, MergeRequest } from './compare-profiles.ts';
+import { diffFiles, diffMerged, mergeTrees, sampleTreeOf } from './compare-profiles.ts';
+import type {
+  DiffMergedRequest,
+  DiffRequest,
+  MergedDiff,
+  MergedTrees,
+  MergeTreesRequest,
+  SampleTreeRequest,
+  TreeBytes,
+} from './compare-profiles.ts';
 import { containerMemoryBytes } from './container-memory.ts';
 import { joinInput, joinProfile, type JoinAnswer, type JoinQuery, type JoinQuestion } from './join-profile.ts';
 import { gunzipWindow, writeJoined, type JoinedWindows, type WindowSource } from './write-joined.ts';
@@ -37,7 +45,8 @@ import { gunzipWindow, writeJoined, type JoinedWindows, type WindowSource } from
 export type WorkerRequest =
   | DiffRequest
   | DiffMergedRequest
-  | MergeRequest
+  | SampleTreeRequest
+  | MergeTreesRequest
   | { readonly type: 'facts'; readonly path: string; readonly sourceMaps: SourceMapContext | undefined }
   | { readonly type: 'heapSamplingFacts'; readonly path: string; readonly sourceMaps: SourceMapContext | undefined }
   | {
@@ -100,8 +109,9 @@ export interface Originals {
 
 export interface WorkerResults {
   diff: TreeDiff;
-  diffMerged: TreeDiff;
-  merge: Merged;
+  diffMerged: MergedDiff;
+  sampleTree: TreeBytes;
+  mergeTrees: MergedTrees;
   facts: { facts: CpuFacts; problems: CpuProblem[]; originals: Originals };
   heapSamplingFacts: { content: HeapSamplingContent; originals: Originals };
   allocationSites: LocatedSites;
@@ -148,7 +158,8 @@ async function answer(request: WorkerRequest): Promise<WorkerAnswer> {
     }
     if (request.type === 'diff') return { ok: true, result: await diffFiles(request, readBytes) };
     if (request.type === 'diffMerged') return { ok: true, result: diffMerged(request) };
-    if (request.type === 'merge') return { ok: true, result: await mergeFile(request, readBytes) };
+    if (request.type === 'sampleTree') return { ok: true, result: await sampleTreeOf(request, readBytes) };
+    if (request.type === 'mergeTrees') return { ok: true, result: mergeTrees(request) };
     const file = await readBytes(request.path);
     if (request.type === 'convert') {
       return { ok: true, result: convert(file, request) };

@@ -138,17 +138,22 @@ export class ProfileWorker implements AsyncDisposable {
     return this.#ask<'diff'>({ type: 'diff', kind, before, after, limit }, signal);
   }
 
-  /** The same of two that `merge` made; without their call trees. */
+  /** The same of two programs, each as some trees that were made of its profiles; without their call trees. */
   diffMerged(
-    { before, after, limit }: { before: Uint8Array; after: Uint8Array; limit: number },
+    { before, after, limit }: { before: readonly Uint8Array[]; after: readonly Uint8Array[]; limit: number },
     signal?: AbortSignal,
   ): Promise<WorkerResults['diffMerged']> {
     return this.#ask<'diffMerged'>({ type: 'diffMerged', before, after, limit }, signal);
   }
 
-  /** Adds a CPU profile to those merged before, by original function and file. At most some 2 MB. */
-  merge(file: ComparedFile, into: Uint8Array | undefined, signal?: AbortSignal): Promise<WorkerResults['merge']> {
-    return this.#ask<'merge'>({ type: 'merge', ...file, into }, signal);
+  /** A CPU profile by original function and file, without times. At most some 2 MB. */
+  sampleTree({ path, positions }: ComparedFile, signal?: AbortSignal): Promise<WorkerResults['sampleTree']> {
+    return this.#ask<'sampleTree'>({ type: 'sampleTree', path, positions }, signal);
+  }
+
+  /** Several of those, or of what this made, as one. */
+  mergeTrees(trees: readonly Uint8Array[], signal?: AbortSignal): Promise<WorkerResults['mergeTrees']> {
+    return this.#ask<'mergeTrees'>({ type: 'mergeTrees', trees }, signal);
   }
 
   /** The whole artifact in another format; pprof is gzipped, as its tools expect. The caller owns the bytes. */

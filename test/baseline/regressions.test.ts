@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { Regressions } from '../../agent/baseline/regressions.ts';
 import type { FindingChange } from '../../agent/baseline/findings.ts';
 import { BaselineState } from '../../agent/baseline/state.ts';
+import { StateDirectory } from '../../agent/baseline/state-directory.ts';
 import type { Condition } from '../../agent/alerts/condition.ts';
 import { indexInMemory, type Index } from '../../agent/vitals/history.ts';
 import { baselineViewSchema } from '../../protocol/rest/baseline.ts';
@@ -54,7 +55,7 @@ class Bench implements AsyncDisposable {
   constructor(options: { directory: string; index?: Index; vitalsIntervalMs?: number; intervalMs?: number }) {
     const { directory, index = indexInMemory(), vitalsIntervalMs = 5_000, intervalMs = 10_000 } = options;
     const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
-    this.state = new BaselineState({ directory, log });
+    this.state = new BaselineState({ storage: new StateDirectory(directory), log });
     const target = fakeTarget();
     this.regressions = new Regressions({
       targets: {
@@ -77,7 +78,8 @@ class Bench implements AsyncDisposable {
       index,
       store: undefined,
       worker: {
-        merge: () => Promise.reject(new Error('there are no profiles')),
+        sampleTree: () => Promise.reject(new Error('there are no profiles')),
+        mergeTrees: () => Promise.reject(new Error('there are no profiles')),
         diffMerged: () => Promise.reject(new Error('there are no profiles')),
       },
       state: this.state,

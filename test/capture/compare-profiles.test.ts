@@ -25,16 +25,17 @@ test('a profile beside itself shows nothing, beside that of another Node what di
   expect(other.tree[0]?.totalAfter).toBeCloseTo(1, 6);
 });
 
-test('profiles are merged one after the other, and merged ones are compared', async () => {
+test('profiles are merged as trees, and merged ones are compared', async () => {
   await using worker = new ProfileWorker();
-  const one = await worker.merge(file(fixture('24.21.0')), undefined);
-  const two = await worker.merge(file(fixture('24.21.0')), one.tree);
+  const one = await worker.sampleTree(file(fixture('24.21.0')));
+  const two = (await worker.mergeTrees([one.tree, one.tree])).merged ?? one;
   expect(two.samples).toBe(2 * one.samples);
   expect(two.nodes).toBe(one.nodes);
   expect(decodeSampleTree(two.tree).samples).toBe(two.samples);
-  const diff = await worker.diffMerged({ before: one.tree, after: two.tree, limit: 3 });
-  expect(diff.functions.map(({ isSignificant }) => isSignificant)).toEqual([false, false, false]);
-  expect(diff.tree).toEqual([]);
+  const { diff, unreadable } = await worker.diffMerged({ before: [one.tree], after: [two.tree, one.tree], limit: 3 });
+  expect(diff?.functions.map(({ isSignificant }) => isSignificant)).toEqual([false, false, false]);
+  expect(diff?.tree).toEqual([]);
+  expect(unreadable).toEqual({ before: [], after: [] });
 });
 
 test('what is no profile, or no merged one, is said to be none', async () => {
@@ -46,14 +47,20 @@ test('what is no profile, or no merged one, is said to be none', async () => {
   await writeFile(broken, '{"nodes":');
   const good = file(fixture('24.21.0'));
   const refused = { code: 'unreadable-profile' };
-  await expect(worker.merge(file(broken), undefined)).rejects.toMatchObject(refused);
-  await expect(worker.merge(good, Buffer.from('[]'))).rejects.toMatchObject(refused);
+  await expect(worker.sampleTree(file(broken))).rejects.toMatchObject(refused);
   await expect(worker.diff({ kind: 'cpu', before: good, after: file(broken), limit: 1 })).rejects.toMatchObject(
     refused,
   );
-  await expect(
-    worker.diffMerged({ before: Buffer.from('{}'), after: Buffer.from('{}'), limit: 1 }),
-  ).rejects.toMatchObject(refused);
+  const { tree, samples } = await worker.sampleTree(good);
+  const { merged, unreadable } = await worker.mergeTrees([Buffer.from('[]'), tree]);
+  expect([merged?.samples, unreadable]).toEqual([
+    samples,
+    [{ index: 0, message: 'not a merged profile: it does not say that it is one' }],
+  ]);
+  expect(await worker.diffMerged({ before: [Buffer.from('{}')], after: [tree], limit: 1 })).toMatchObject({
+    diff: null,
+    unreadable: { before: [{ index: 0 }], after: [] },
+  });
 });
 
 test('heap sampling is compared by shares of its bytes', async () => {
