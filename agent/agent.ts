@@ -5,6 +5,7 @@ import type { Feature, Info } from '../protocol/rest/info.ts';
 import { Alerts } from './alerts/alerts.ts';
 import { MemoryEvidence } from './alerts/memory-evidence.ts';
 import { openSinks } from './alerts/open-sinks.ts';
+import { reportExposure } from './alerts/report-exposure.ts';
 import { reportStalls } from './alerts/report-stalls.ts';
 import { settleTargets } from './alerts/settle-targets.ts';
 import { Targets } from './attach/targets.ts';
@@ -53,6 +54,7 @@ import type { ArtifactReader, ProfileStore } from './store/store.ts';
 import { createAudit, type Audit } from './telemetry/audit.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { logTargets } from './telemetry/log-targets.ts';
+import { observeHeapWork } from './telemetry/heap-work-metrics.ts';
 import { observeJwt } from './telemetry/jwt-metrics.ts';
 import { observeOtlp } from './telemetry/otlp-metrics.ts';
 import { observeRegressions } from './telemetry/observe-regressions.ts';
@@ -349,6 +351,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   observeSpanReadings(metrics, profiling);
   opening.use(observeRegressions(metrics, regressions));
   opening.use(reportStalls(monitor, alerts));
+  opening.use(reportExposure(targets, alerts));
   opening.use(settleTargets(targets, alerts));
   opening.use(new KeepOnAlert({ alerts, recorder, log }));
   opening.use(observeAlerts(metrics, { alerts, ownSpans }));
@@ -378,6 +381,8 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       environment: { ...environment },
     };
   };
+  const redactions = opening.use(new Redactions());
+  observeHeapWork(metrics, { analyses: heapAnalyses.tally, redactions: redactions.tally });
   const adminServices = {
     targets,
     captures,
@@ -400,7 +405,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     summarize: summarizer(storage.store, worker),
     compareProfiles: profileComparer(storage.store, worker),
     heapAnalyses,
-    redactions: opening.use(new Redactions()),
+    redactions,
     pageDirectory,
     log,
     audit,

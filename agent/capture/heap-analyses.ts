@@ -1,5 +1,5 @@
 import os from 'node:os';
-import { SidescopeError } from '../../protocol/error.ts';
+import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
 import type { Feature } from '../../protocol/rest/info.ts';
 import type { HeapGrowth } from '../../protocol/rest/leak-snapshots.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
@@ -11,6 +11,7 @@ import { containerMemoryBytes } from './container-memory.ts';
 import { analyseInProcess, type AnalysisFile, type AnalysisResult } from './heap-analysis-process.ts';
 import { heapGrowthOf } from './heap-growth.ts';
 import type { OperationRecord } from './operation-record.ts';
+import { WorkTally } from './work-tally.ts';
 
 export interface HeapAnalysesOptions {
   readonly isOn: boolean;
@@ -28,7 +29,7 @@ export interface AnalysedSnapshot extends Omit<AnalysisResult, 'diff'> {
 }
 
 interface ComparedSnapshots {
-  /** `BEFORE-AFTER`. */
+  /** `BEFORE-AFTER`, or `BEFORE-MIDDLE-AFTER`. */
   readonly id: string;
   readonly targetId: string;
   readonly analysedAt: string;
@@ -58,6 +59,7 @@ export class HeapAnalyses {
   readonly #compared: RecordTable<ComparedSnapshots>;
   /** Beside the comparisons, which are too large to be read for each list of leaks. */
   readonly #growths: RecordTable<RecordedGrowth>;
+  readonly tally = new WorkTally();
   #isRunning = false;
 
   constructor(options: HeapAnalysesOptions) {
@@ -67,6 +69,7 @@ export class HeapAnalyses {
     this.#analysed = new RecordTable<AnalysedSnapshot>({ index, kind: 'heap-analysis', maxRecords: recordsMax, atMs });
     this.#compared = new RecordTable<ComparedSnapshots>({ index, kind: 'heap-diff', maxRecords: recordsMax, atMs });
     this.#growths = new RecordTable<RecordedGrowth>({ index, kind: 'heap-growth', maxRecords: recordsMax, atMs });
+    this.#forgetWithProfiles(options.store);
   }
 
   get isOn(): boolean {
@@ -84,20 +87,28 @@ export class HeapAnalyses {
   }
 
   /**
-   * Throws `heap-analysis-off`, `heap-analysis-refused` with the numbers, `too-many-analyses`, `unknown-profile`, `unsupported-format`. What goes wrong later is
+   * `against`: one or two earlier snapshots. Throws `heap-analysis-off`, `heap-analysis-refused` with the numbers, `too-many-analyses`, `unknown-profile`, `unsupported-format`. What goes wrong later is
    * the operation's.
    */
-  start(request: { profileId: string; against?: string | undefined; startedBy: string }): Operation {
+  start(request: { profileId: string; against?: readonly string[] | undefined; startedBy: string }): Operation {
+    try {
+      return this.#start(request);
+    } catch (error) {
+      this.tally.countFailure(error);
+      throw error;
+    }
+  }
+
+  #start(request: { profileId: string; against?: readonly string[] | undefined; startedBy: string }): Operation {
     const { isOn, captures } = this.#options;
-    const store = this.#store();
     if (!isOn) throw new SidescopeError('heap-analysis-off', `--heap-analysis is off: ${alternative}`);
-    const profiles = [request.profileId, request.against].flatMap((id) => (id === undefined ? [] : [store.get(id)]));
-    for (const profile of profiles) refuseOthers(profile);
-    const sorted = profiles.toSorted((a, b) => Date.parse(a.startedAt) - Date.parse(b.startedAt));
+    const sorted = this.#earliestFirst([request.profileId, ...(request.against ?? [])]);
+    for (const profile of sorted) refuseOthers(profile);
     const limitBytes = this.#admit(sorted);
     if (this.#isRunning) throw new SidescopeError('too-many-analyses', 'a heap snapshot is being analysed already');
     const last = sorted.at(-1)!;
     this.#isRunning = true;
+    const startMs = performance.now();
     try {
       return captures.startStored({
         kind: 'heap-analysis',
@@ -107,7 +118,12 @@ export class HeapAnalyses {
         run: async (record, signal) => {
           try {
             await this.#run(record, { profiles: sorted, limitBytes, signal });
+            this.tally.count('ok', startMs);
             return { state: 'succeeded' };
+          } catch (error) {
+            if (signal.aborted) this.tally.count('aborted', startMs);
+            else this.tally.countFailure(error, startMs);
+            throw error;
           } finally {
             this.#isRunning = false;
           }
@@ -127,21 +143,50 @@ export class HeapAnalyses {
     return found;
   }
 
-  /** From the earlier to the later one, whichever way they are asked for. Throws `not-analysed`. */
-  compared(profileIds: readonly [string, string]): { before: string; after: string; diff: ComparedSnapshots['diff'] } {
-    const store = this.#store();
-    const [before, after] = profileIds
-      .map((id) => store.get(id))
-      .toSorted((a, b) => Date.parse(a.startedAt) - Date.parse(b.startedAt)) as [Profile, Profile];
-    const id = pairOf(before, after);
-    const [found] = this.#compared.list({ fields: { id }, limit: 1 }).records;
-    if (found === undefined) throw this.#notAnalysed(after.id, `?against=${before.id}`);
-    return { before: before.id, after: after.id, diff: found.diff };
+  /** Of two or three, from the earliest to the latest, whichever way they are asked for. Throws `not-analysed`. */
+  compared(profileIds: readonly string[]): {
+    before: string;
+    middle: string | null;
+    after: string;
+    diff: ComparedSnapshots['diff'];
+  } {
+    const profiles = this.#earliestFirst(profileIds);
+    const [found] = this.#compared.list({ fields: { id: joinedId(profiles) }, limit: 1 }).records;
+    const [before, middle] = profiles.map(({ id }) => id);
+    const after = profiles.at(-1)!.id;
+    if (before === undefined || found === undefined) {
+      const third = profiles.length > 2 ? `&third=${middle}` : '';
+      throw this.#notAnalysed(after, `?against=${before}${third}`);
+    }
+    return { before, middle: profiles.length > 2 ? (middle ?? null) : null, after, diff: found.diff };
   }
 
   /** Of comparisons within one run of the target's main thread, the newest first. Throws `storage-failed`. */
   growths({ targetId, instanceId }: { targetId: string; instanceId: string }): HeapGrowth[] {
     return this.#growths.list({ targetId, fields: { instanceId } }).records.map(({ growth }) => growth);
+  }
+
+  /** Each once. Throws `unknown-profile`. */
+  #earliestFirst(ids: readonly string[]): Profile[] {
+    const store = this.#store();
+    return [...new Set(ids)]
+      .map((id) => store.get(id))
+      .toSorted((a, b) => Date.parse(a.startedAt) - Date.parse(b.startedAt));
+  }
+
+  /** What was found in a snapshot goes with it; also when it went while no agent ran, or before this one listened. */
+  #forgetWithProfiles(store: ProfileStore | undefined): void {
+    if (store === undefined) return;
+    const forget = (isGone: (profileId: string) => boolean): void => {
+      try {
+        for (const table of [this.#analysed, this.#compared, this.#growths])
+          table.remove((id) => id.split('-').some(isGone));
+      } catch {
+        // The index cannot be written or is closed: the next start forgets them. Nobody who deletes a profile must fail by it.
+      }
+    };
+    store.on('deleted', (deleted) => forget((id) => id === deleted));
+    forget((id) => !isStored(store, id));
   }
 
   #store(): ProfileStore {
@@ -180,25 +225,34 @@ export class HeapAnalyses {
     }
     const last = profiles.at(-1)!;
     const { diff, ...found } = await analyseInProcess(
-      { snapshot: files.at(-1)!, against: files.length > 1 ? files[0] : undefined, memoryLimitBytes: limitBytes },
+      { snapshot: files.at(-1)!, against: files.slice(0, -1), memoryLimitBytes: limitBytes },
       { onProgress: (progress) => record.progress(progress), signal },
     );
     const analysedAt = new Date().toISOString();
     this.#analysed.save({ id: last.id, targetId: last.targetId, analysedAt, ...found });
     const first = profiles[0]!;
     if (diff !== undefined && first !== last) {
-      const about = { id: pairOf(first, last), targetId: last.targetId, analysedAt };
+      const about = { id: joinedId(profiles), targetId: last.targetId, analysedAt };
       this.#compared.save({ ...about, diff });
       const { instanceId } = last.target;
-      const isOneRun =
-        instanceId === first.target.instanceId && [first, last].every(({ thread }) => thread.id === 'main');
+      const isOneRun = profiles.every(({ target, thread }) => target.instanceId === instanceId && thread.id === 'main');
       if (isOneRun)
         this.#growths.save({ ...about, instanceId, growth: heapGrowthOf(diff, { before: first, after: last }) });
     }
   }
 }
 
-const pairOf = (before: Profile, after: Profile): string => `${before.id}-${after.id}`;
+const joinedId = (profiles: readonly Profile[]): string => profiles.map(({ id }) => id).join('-');
+
+function isStored(store: ProfileStore, id: string): boolean {
+  try {
+    store.get(id);
+    return true;
+  } catch (error) {
+    if (isSidescopeError(error, 'unknown-profile')) return false;
+    throw error;
+  }
+}
 
 function refuseOthers({ id, kind }: Profile): void {
   if (kind === 'heap-snapshot') return;
@@ -211,7 +265,7 @@ const usableShare = 0.9;
 const baseBytes = 130 * 2 ** 20;
 const nodeBytes = 64;
 const edgeBytes = 14;
-/** Of the earlier of two, whose graph is dropped. */
+/** Of the earlier ones, whose graph is dropped. */
 const baseNodeBytes = 20;
 /** Where the counts are not known: V8 writes about 70 bytes per node and 3 edges for each. */
 const fileBytesPerNode = 60;

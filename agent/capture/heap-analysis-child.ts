@@ -6,6 +6,7 @@ import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
 import { analysisOf } from '../../protocol/heap-snapshot/analyse.ts';
 import type { HeapAnalysis } from '../../protocol/heap-snapshot/analyse.ts';
 import { asDiffBase, diffSnapshots } from '../../protocol/heap-snapshot/diff.ts';
+import type { DiffBase } from '../../protocol/heap-snapshot/diff.ts';
 import { SnapshotReader } from '../../protocol/heap-snapshot/read.ts';
 import { summarizeHeap } from '../../protocol/heap-snapshot/summary.ts';
 import type { AnalysisLine, AnalysisRequest, AnalysisResult } from './heap-analysis-process.ts';
@@ -26,13 +27,16 @@ try {
   say({ failure: { code, message: error instanceof Error ? error.message : String(error) } });
 }
 
-async function analyseAll({ snapshot, against, memoryLimitBytes }: AnalysisRequest): Promise<AnalysisResult> {
-  const parts = against === undefined ? 1 : 2;
-  const base =
-    against === undefined ? undefined : asDiffBase(await analyse(against, { memoryLimitBytes, part: 0, parts }));
+async function analyseAll({ snapshot, against = [], memoryLimitBytes }: AnalysisRequest): Promise<AnalysisResult> {
+  const parts = against.length + 1;
+  const bases: DiffBase[] = [];
+  // One after the other: only what a comparison needs of the earlier ones is kept.
+  for (const [part, file] of against.entries())
+    bases.push(asDiffBase(await analyse(file, { memoryLimitBytes, part, parts })));
   const analysis = await analyse(snapshot, { memoryLimitBytes, part: parts - 1, parts });
   const { classes: _listed, ...summary } = summarizeHeap(analysis, listed);
-  const diff = base === undefined ? undefined : diffSnapshots([base], analysis);
+  const [first, middle] = bases;
+  const diff = first && diffSnapshots(middle === undefined ? [first] : [first, middle], analysis);
   return {
     summary: {
       ...summary,

@@ -17,7 +17,8 @@ export interface AnalysisFile {
 
 export interface AnalysisRequest {
   readonly snapshot: AnalysisFile;
-  readonly against?: AnalysisFile | undefined;
+  /** None, one or two earlier ones, the earliest first. */
+  readonly against?: readonly AnalysisFile[] | undefined;
   readonly memoryLimitBytes: number;
 }
 

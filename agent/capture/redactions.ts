@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { SidescopeError } from '../../protocol/error.ts';
 import type { ProblemCode } from '../../protocol/rest/problem.ts';
 import type { Profile } from '../../protocol/rest/profile.ts';
 import { containerMemoryBytes } from './container-memory.ts';
+import { WorkTally } from './work-tally.ts';
 
 export interface RedactionRequest {
   readonly path: string;
@@ -49,6 +50,8 @@ export class Redactions implements AsyncDisposable {
   readonly #concurrency: number;
   readonly #containerBytes: number;
   readonly #children = new Set<ChildProcess>();
+  readonly #ends = new EventEmitter<{ end: [] }>();
+  readonly tally = new WorkTally();
   #isDisposed = false;
 
   constructor(options: RedactionsOptions = {}) {
@@ -65,30 +68,29 @@ export class Redactions implements AsyncDisposable {
    * The bytes, as they are made. Throws `too-many-analyses`, `analysis-limit` (memory), `shutting-down`; the stream fails with `unreadable-profile`,
    * `damaged-profile`, `analysis-limit`. Destroying it ends the process.
    */
-  open({ path, profile }: StoredSnapshot, { gzip }: { gzip: boolean }): Readable {
-    if (this.#isDisposed) throw new SidescopeError('shutting-down', 'the agent is stopping');
-    if (this.#children.size >= this.#concurrency) {
-      throw new SidescopeError(
-        'too-many-analyses',
-        `${this.#children.size} snapshots are being redacted, as many as may be`,
-      );
+  open(snapshot: StoredSnapshot, { gzip }: { gzip: boolean }): Readable {
+    try {
+      this.#admit(snapshot);
+    } catch (error) {
+      this.tally.countFailure(error);
+      throw error;
     }
-    this.#refuseTooLarge(profile);
-    const child = spawn(process.execPath, ['--disable-sigusr1', '--max-old-space-size=128', childPath()], {
-      // Nothing of the agent's: it needs no secrets.
-      env: {},
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
-    this.#children.add(child);
-    const ended = endOf(child).finally(() => this.#children.delete(child));
-    // Its failure is the stream's; one that nobody reads any more is nobody's.
-    ended.catch(() => undefined);
-    child.stdin.on('error', () => undefined);
-    const request: RedactionRequest = { path, salt: this.#salt.toString('hex'), gzip };
-    child.stdin.end(JSON.stringify(request));
-    const stream = Readable.from(bytesOf(child, ended), { objectMode: false, highWaterMark: 256 * 1024 });
-    stream.once('close', () => child.kill('SIGKILL'));
-    return stream;
+    return this.#open(snapshot.path, gzip);
+  }
+
+  /** The same, but waits while as many run as may. Rejects with `signal.reason` too. */
+  async openWhenFree(
+    snapshot: StoredSnapshot,
+    { gzip, signal }: { gzip: boolean; signal: AbortSignal },
+  ): Promise<Readable> {
+    signal.throwIfAborted();
+    while (!this.#isDisposed && this.#children.size >= this.#concurrency) {
+      await once(this.#ends, 'end', { signal }).catch((error: unknown) => {
+        signal.throwIfAborted();
+        throw error;
+      });
+    }
+    return this.open(snapshot, { gzip });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -99,6 +101,47 @@ export class Redactions implements AsyncDisposable {
       await end;
     });
     await Promise.all(ends);
+    this.#ends.emit('end');
+  }
+
+  #admit({ profile }: StoredSnapshot): void {
+    if (this.#isDisposed) throw new SidescopeError('shutting-down', 'the agent is stopping');
+    if (this.#children.size >= this.#concurrency) {
+      throw new SidescopeError(
+        'too-many-analyses',
+        `${this.#children.size} snapshots are being redacted, as many as may be`,
+      );
+    }
+    this.#refuseTooLarge(profile);
+  }
+
+  #open(path: string, gzip: boolean): Readable {
+    const startMs = performance.now();
+    const child = spawn(process.execPath, ['--disable-sigusr1', '--max-old-space-size=128', childPath()], {
+      // Nothing of the agent's: it needs no secrets.
+      env: {},
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    this.#children.add(child);
+    let isLeft = false;
+    const ended = endOf(child).finally(() => {
+      this.#children.delete(child);
+      this.#ends.emit('end');
+    });
+    // Its failure is the stream's; one that nobody reads any more is nobody's, but counted.
+    ended.then(
+      () => this.tally.count('ok', startMs),
+      (error: unknown) => (isLeft ? this.tally.count('aborted', startMs) : this.tally.countFailure(error, startMs)),
+    );
+    child.stdin.on('error', () => undefined);
+    const request: RedactionRequest = { path, salt: this.#salt.toString('hex'), gzip };
+    child.stdin.end(JSON.stringify(request));
+    const stream = Readable.from(bytesOf(child, ended), { objectMode: false, highWaterMark: 256 * 1024 });
+    stream.once('close', () => {
+      isLeft = this.#children.has(child);
+      child.kill('SIGKILL');
+    });
+    return stream;
   }
 
   #refuseTooLarge({ id, sizeBytes, snapshot }: StoredSnapshot['profile']): void {

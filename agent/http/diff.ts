@@ -14,7 +14,15 @@ export function diffHandlers(services: AdminServices): Pick<Handlers, 'diffProfi
       if (profiles.some((profile) => profile.kind !== 'cpu')) requireScope(subject, 'heap');
       if (kind !== otherKind)
         throw new SidescopeError('unsupported-format', `a ${kind} and a ${otherKind} profile have nothing to compare`);
-      if (kind === 'heap-snapshot') return snapshotDiff(services, [profiles[0].id, profiles[1].id], query.limit ?? 50);
+      if (kind === 'heap-snapshot') {
+        const third = query.third === undefined ? [] : [store.get(query.third)];
+        if (third.some((profile) => profile.kind !== kind))
+          throw new SidescopeError('unsupported-format', `the third profile is a ${third[0]?.kind}, not a ${kind}`);
+        const ids = [...profiles, ...third].map((profile) => profile.id);
+        return snapshotDiff(services, ids, query.limit ?? 50);
+      }
+      if (query.third !== undefined)
+        throw new SidescopeError('unsupported-format', `of ${kind} profiles two are compared, not three`);
       const [before, after] = profiles.toSorted((a, b) => Date.parse(a.startedAt) - Date.parse(b.startedAt));
       const diff = await services.compareProfiles(
         { kind, before: before?.id ?? id, after: after?.id ?? id, limit: query.limit ?? 50 },

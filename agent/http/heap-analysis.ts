@@ -11,7 +11,8 @@ export function heapAnalysisHandlers(services: AdminServices): Pick<Handlers, 'a
     analyseProfile: async (request) => {
       const { id, query, subject } = request;
       requireStore(services);
-      const operation = heapAnalyses.start({ profileId: id, against: query.against, startedBy: subject.name });
+      const against = [query.against, query.third].filter((earlier) => earlier !== undefined);
+      const operation = heapAnalyses.start({ profileId: id, against, startedBy: subject.name });
       return operationAnswer({ captures, request, operation });
     },
 
@@ -46,11 +47,11 @@ export function snapshotSummary(
   return new Response(heapSummaryText(cut), { headers: { 'content-type': 'text/plain; charset=utf-8' } });
 }
 
-/** What `GET /profiles/:id/diff/:other` says of two. Throws `not-analysed`. */
-export function snapshotDiff({ heapAnalyses }: AdminServices, ids: readonly [string, string], limit: number): Response {
-  const { before, after, diff } = heapAnalyses.compared(ids);
+/** What `GET /profiles/:id/diff/:other` says of two or three. Throws `not-analysed`. */
+export function snapshotDiff({ heapAnalyses }: AdminServices, ids: readonly string[], limit: number): Response {
+  const { before, middle, after, diff } = heapAnalyses.compared(ids);
   const { classes, grown, ...rest } = diff;
-  const body = { kind: 'heap-snapshot' as const, before, after, ...rest };
+  const body = { kind: 'heap-snapshot' as const, before, middle, after, ...rest };
   const answer: HeapSnapshotDiff = {
     ...body,
     classes: classes.slice(0, limit).map((change) => ({

@@ -56,7 +56,7 @@ export class LeakSnapshots {
     const { startedBy, signal } = options;
     try {
       signal.throwIfAborted();
-      const { id } = analyses.start({ profileId: after.id, against: before.id, startedBy });
+      const { id } = analyses.start({ profileId: after.id, against: [before.id], startedBy });
       try {
         const { error } = await captures.waitFor(id, { timeoutMs: longestWaitMs, signal });
         if (error !== null) return { ...known, note: `The snapshots could not be compared: ${error.message}` };

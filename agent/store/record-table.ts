@@ -53,6 +53,17 @@ export class RecordTable<Item extends StoredRecord> {
     if (evicted > 0) this.#index.noteEvicted?.(this.#kind, evicted);
   }
 
+  /** Those with such an id; says how many went. Throws `storage-failed`, `shutting-down`. */
+  remove(isWanted: (id: string) => boolean): number {
+    return this.#index.inIndex(`removing records of ${this.#kind}`, (database) => {
+      const ids = database.prepare('SELECT id FROM records WHERE kind = ?').all(this.#kind);
+      const wanted = ids.map(({ id }) => String(id)).filter(isWanted);
+      const remove = database.prepare('DELETE FROM records WHERE kind = ? AND id = ?');
+      for (const id of wanted) remove.run(this.#kind, id);
+      return wanted.length;
+    });
+  }
+
   /** Newest first. Throws `invalid-request` for a cursor that is none, `storage-failed`. */
   list(query: RecordQuery = {}): { readonly records: Item[]; readonly nextCursor: string | null } {
     const { targetId, since, fields = {}, limit = this.#maxRecords, cursor } = query;

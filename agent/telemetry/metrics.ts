@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { createHeapWorkMetrics } from './heap-work-metrics.ts';
 import { createJwtMetrics } from './jwt-metrics.ts';
 import { createMemoryMetrics } from './memory-metrics.ts';
 import { createOtlpMetrics } from './otlp-metrics.ts';
@@ -32,6 +33,7 @@ export function createMetrics(build: {
     registry,
     ...createOtlpMetrics(registers),
     ...createJwtMetrics(registers),
+    ...createHeapWorkMetrics(registers),
     ...createRegressionMetrics(registers),
     ...createMemoryMetrics(registers),
     ...createScrapeMetrics(registers),
@@ -64,6 +66,12 @@ export function createMetrics(build: {
     targetAttached: new Gauge({
       name: 'sidescope_target_attached',
       help: '1 while the agent is attached to the target.',
+      labelNames: ['target'],
+      registers,
+    }),
+    targetInspectorExposed: new Gauge({
+      name: 'sidescope_target_inspector_exposed',
+      help: '1 when the inspector of the target listened beyond loopback as the agent attached: code execution for who reaches it.',
       labelNames: ['target'],
       registers,
     }),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { diffQuery, profileDiffSchema } from './diff.ts';
 import { heapSnapshotDiffSchema } from './heap-analysis.ts';
 import type { Route } from './route.ts';
+import { readingErrors } from './summary-routes.ts';
 
 export const diffRoutes = {
   diffProfiles: {
@@ -10,7 +11,7 @@ export const diffRoutes = {
     scope: 'view',
     heapScope: 'heap',
     summary:
-      'What grew and shrank between two CPU profiles, or two of heap sampling: functions and call tree, by shares; between two heap snapshots where they were analysed: classes, and how new objects are held',
+      'What grew and shrank between two CPU profiles, or two of heap sampling: functions and call tree, by shares; between two heap snapshots, or three with `third`, where they were analysed: classes, and how new objects are held',
     unknownId: 'unknown-profile',
     query: diffQuery,
     answers: [
@@ -20,16 +21,6 @@ export const diffRoutes = {
         schema: z.union([profileDiffSchema, heapSnapshotDiffSchema]),
       },
     ],
-    errors: [
-      'unknown-profile',
-      'unsupported-format',
-      'not-analysed',
-      'damaged-profile',
-      'unreadable-profile',
-      'analysis-limit',
-      'too-many-analyses',
-      'data-directory-unusable',
-      'storage-failed',
-    ],
+    errors: readingErrors,
   },
 } as const satisfies Record<string, Route>;

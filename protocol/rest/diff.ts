@@ -2,7 +2,10 @@ import { z } from 'zod';
 import { integer } from './requests.ts';
 
 export const diffQuery = z
-  .object({ limit: integer(1, 500, 'functions').optional().describe('How many functions; default 50') })
+  .object({
+    limit: integer(1, 500, 'functions').optional().describe('How many functions; default 50'),
+    third: z.string().max(64).optional().describe('Id of a third heap snapshot, in any order of time'),
+  })
   .strict();
 
 const share = z.number().min(0).max(1);

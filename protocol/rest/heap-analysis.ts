@@ -56,6 +56,7 @@ export type HeapClassList = z.infer<typeof heapClassListSchema>;
 export const heapSnapshotDiffSchema = z.object({
   kind: z.literal('heap-snapshot'),
   before: z.string().describe('Id of the snapshot that was taken earlier'),
+  middle: z.string().nullable().describe('Of three; then `isSuspect` tells what stays from what comes and goes'),
   after: z.string(),
   snapshots: z.int(),
   totals: z.object({
@@ -70,7 +71,7 @@ export const heapSnapshotDiffSchema = z.object({
     .array(
       z.object({
         name: z.string(),
-        counts: z.array(z.int()).describe('Before, after'),
+        counts: z.array(z.int()).describe('Of each snapshot, the earliest first'),
         selfBytes: z.array(bytes),
         retainedBytes: z.array(bytes),
         newCount: z.int(),
@@ -104,6 +105,11 @@ export const analyseQuery = z
       .max(64)
       .optional()
       .describe('Id of an earlier snapshot of the same process: `GET /profiles/:id/diff/:other` answers then'),
+    third: z
+      .string()
+      .max(64)
+      .optional()
+      .describe('Id of one more: of three, what is new in the second and stays to the last counts as grown'),
     wait: flag.optional(),
   })
   .strict();

@@ -1,6 +1,19 @@
 import type { Route } from './route.ts';
 import { profileSummarySchema, summaryQuery } from './summary.ts';
 
+/** Of what reads stored profiles to answer. */
+export const readingErrors = [
+  'unknown-profile',
+  'unsupported-format',
+  'not-analysed',
+  'damaged-profile',
+  'unreadable-profile',
+  'analysis-limit',
+  'too-many-analyses',
+  'data-directory-unusable',
+  'storage-failed',
+] as const;
+
 export const summaryRoutes = {
   getSummary: {
     method: 'GET',
@@ -14,16 +27,6 @@ export const summaryRoutes = {
     answers: [
       { status: 200, description: 'The summary; as `text/plain` with `format=text`', schema: profileSummarySchema },
     ],
-    errors: [
-      'unknown-profile',
-      'unsupported-format',
-      'not-analysed',
-      'damaged-profile',
-      'unreadable-profile',
-      'analysis-limit',
-      'too-many-analyses',
-      'data-directory-unusable',
-      'storage-failed',
-    ],
+    errors: readingErrors,
   },
 } as const satisfies Record<string, Route>;
