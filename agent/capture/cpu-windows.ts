@@ -64,8 +64,8 @@ export async function recordWindows(
 ): Promise<ThreadResult> {
   const { durationMs, intervalUs, attachment, thread, spanReading = { rateHz: 0 } } = parameters;
   const samples = Math.ceil((durationMs * 1000) / intervalUs);
-  // Twice: the windows, compressed, and what they are joined to.
-  const expectedBytes = 1024 * 1024 + samples * 16;
+  // The windows, compressed; their samples beside each other; and what they are joined to.
+  const expectedBytes = 1024 * 1024 + samples * 24;
   const writer = await job.store.create(draftOf(job, thread.thread), { expectedBytes });
   using spans = new SpanCapture(job, { attachment, thread, profileId: writer.profileId, options: spanReading });
   try {

@@ -1,5 +1,4 @@
 import fs from 'node:fs';
-import fsp from 'node:fs/promises';
 import { SidescopeError } from '../../protocol/error.ts';
 import type { Profile } from '../../protocol/rest/profile.ts';
 import type { SourceMapContext } from '../source-maps/find-positions.ts';
@@ -8,7 +7,7 @@ import type { ProfileStore } from '../store/store.ts';
 import { keepOriginals } from './keep-originals.ts';
 import type { ProfileWorker } from './profile-worker.ts';
 import type { Originals } from './profile-worker-child.ts';
-import type { JoinedWindows, WindowSource } from './write-joined.ts';
+import { removeJoined, type JoinedWindows, type WindowSource } from './write-joined.ts';
 
 export interface JoinedProfileOptions {
   readonly store: Pick<ProfileStore, 'saveSourcePositions'>;
@@ -56,7 +55,7 @@ export async function keepJoined(options: JoinedProfileOptions): Promise<Profile
     await writer.abandon();
     throw error;
   } finally {
-    await fsp.rm(joinedPath, { force: true });
+    await removeJoined(joinedPath);
   }
 }
 

@@ -181,7 +181,7 @@ export class FlightRecorder
         startedAt: new Date(startedAtMs).toISOString(),
         environment: { ...environment },
       },
-      { expectedBytes: 2 * chosen.reduce((sum, { plainBytes }) => sum + plainBytes, 0) },
+      { expectedBytes: 3 * chosen.reduce((sum, { plainBytes }) => sum + plainBytes, 0) },
     );
     const profile = await keepJoined({
       store,

@@ -1,5 +1,5 @@
-import { createWriteStream } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { open, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { gunzipSync } from 'node:zlib';
@@ -22,26 +22,52 @@ export interface JoinedWindows {
 const windowBytesMax = 64 * 1024 * 1024;
 
 /**
- * Joins windows, the earliest first, into one .cpuprofile at `path`. One window is in memory at a time. Rejects with `empty-profile` when none can be read,
+ * Joins windows, the earliest first, into one .cpuprofile at `path`. One window is in memory at a time: its samples go to two files beside it, because the nodes come
+ * first in the result. `removeJoined` is for the caller, also when this rejects or its process ends. Rejects with `empty-profile` when none can be read,
  * `analysis-limit` when all together are too much.
  */
 export async function writeJoined(path: string, sources: readonly WindowSource[]): Promise<JoinedWindows> {
   const joiner = new WindowJoiner();
   const problems: string[] = [];
-  for (const source of sources) {
-    try {
-      const bytes = 'path' in source ? await readPart(source) : source.gzip;
-      joiner.add(readRawProfileBytes(gunzipWindow(bytes)));
-    } catch (error) {
-      if (!(error instanceof SidescopeError) || error.code !== 'unreadable-profile') throw error;
-      problems.push(`a window was left out: ${error.message}`);
+  {
+    await using ids = await open(idsPath(path), 'w', 0o600);
+    await using deltas = await open(deltasPath(path), 'w', 0o600);
+    for (const source of sources) {
+      try {
+        const bytes = 'path' in source ? await readPart(source) : source.gzip;
+        joiner.add(readRawProfileBytes(gunzipWindow(bytes)));
+      } catch (error) {
+        if (!(error instanceof SidescopeError) || error.code !== 'unreadable-profile') throw error;
+        problems.push(`a window was left out: ${error.message}`);
+      }
+      const taken = joiner.takeSamples();
+      await ids.writeFile(taken.ids);
+      await deltas.writeFile(taken.timeDeltas);
     }
   }
-  await pipeline(
-    Readable.from(joiner.text(), { objectMode: true, highWaterMark: 2 }),
-    createWriteStream(path, { mode: 0o600 }),
-  );
+  await pipeline(Readable.from(wholeText(joiner, path)), createWriteStream(path, { mode: 0o600 }));
   return { windows: joiner.windows, gaps: joiner.gaps, problems: problems.slice(0, 5) };
+}
+
+/** The result, and what was beside it. */
+export async function removeJoined(path: string): Promise<void> {
+  for (const file of [path, idsPath(path), deltasPath(path)]) await rm(file, { force: true });
+}
+
+function idsPath(path: string): string {
+  return `${path}.ids`;
+}
+
+function deltasPath(path: string): string {
+  return `${path}.deltas`;
+}
+
+async function* wholeText(joiner: WindowJoiner, path: string): AsyncGenerator<string | Buffer> {
+  yield* joiner.head();
+  yield* createReadStream(idsPath(path)) as AsyncIterable<Buffer>;
+  yield '],"timeDeltas":[';
+  yield* createReadStream(deltasPath(path)) as AsyncIterable<Buffer>;
+  yield ']}';
 }
 
 async function readPart({ path, at, length }: { path: string; at: number; length: number }): Promise<Uint8Array> {

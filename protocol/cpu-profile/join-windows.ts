@@ -2,7 +2,6 @@ import { SidescopeError } from '../error.ts';
 import type { Frame } from './model.ts';
 import { checkBound, NODES_MAX, SAMPLES_MAX, unreadable } from './raw-profile.ts';
 import type { RawNodes, RawProfile } from './raw-profile.ts';
-import { SampleColumns } from './sample-columns.ts';
 
 /** Time between two windows that no sampler saw, on the target's clock. */
 export interface WindowGap {
@@ -23,7 +22,7 @@ const gapMinUs = 100_000;
  *     window 1        window 2                   joined
  *     |--a--a--b--|   |--a--c--|          |--a--a--b--(not recorded)--a--c--|
  *
- * Holds 12 bytes per sample and one tree, however many windows there are.
+ * Holds one tree, and the text of one window's samples until it is taken, however many windows there are.
  */
 export class WindowJoiner {
   readonly #frames: Frame[] = [];
@@ -33,11 +32,14 @@ export class WindowJoiner {
   readonly #hits: number[] = [];
   readonly #frameIndex = new Map<string, number>();
   readonly #childIndex = new Map<number, number>();
-  readonly #samples = new SampleColumns();
   readonly #gaps: WindowGap[] = [];
   #startUs: number | undefined;
   #endUs = 0;
   #windows = 0;
+  #samples = 0;
+  #lastUs = 0;
+  #ids = '';
+  #timeDeltas = '';
 
   constructor() {
     this.#node(-1, { functionName: '(root)', url: '', scriptId: '0', line: 0, column: 0 });
@@ -59,25 +61,33 @@ export class WindowJoiner {
     if (endTimeUs < startTimeUs) throw unreadable(`endTime ${endTimeUs} is before startTime ${startTimeUs}`);
     if (this.#startUs !== undefined && startTimeUs < this.#startUs)
       throw unreadable(`a window begins at ${startTimeUs}, before the first one`);
-    checkBound('samples', this.#samples.length + sampleIds.length + 1, SAMPLES_MAX);
-    const timesUs = orderedTimes(window);
+    checkBound('samples', this.#samples + sampleIds.length + 1, SAMPLES_MAX);
+    const { timesUs, raws } = orderedTimes(window);
     const nodeOf = this.#merge(window.nodes);
     const isFirst = this.#startUs === undefined;
-    this.#startUs ??= startTimeUs;
-    if (!isFirst && startTimeUs - this.#endUs >= gapMinUs) this.#markGap(startTimeUs);
+    const startUs = (this.#startUs ??= startTimeUs);
+    if (isFirst) this.#lastUs = startUs;
+    else if (startTimeUs - this.#endUs >= gapMinUs) this.#markGap(startTimeUs);
     const seenUs = isFirst ? -Infinity : this.#endUs;
-    for (const { timeUs, raw } of timesUs) {
+    for (const [index, timeUs] of timesUs.entries()) {
       if (timeUs < seenUs) continue;
-      const node = nodeOf[raw]!;
+      const node = nodeOf[raws[index]!]!;
       this.#hits[node]! += 1;
-      this.#samples.push(node + 1, Math.max(timeUs, this.#startUs));
+      this.#push(node + 1, Math.max(timeUs, startUs));
     }
-    this.#endUs = Math.max(this.#endUs, endTimeUs, this.#samples.lastTimeUs);
+    this.#endUs = Math.max(this.#endUs, endTimeUs, this.#lastUs);
     this.#windows += 1;
   }
 
-  /** The file's text in pieces of about 64 kB, each valid only until the next one is asked for. Throws `empty-profile` without a window. */
-  *text(): Generator<string> {
+  /** What `samples` and `timeDeltas` of the file go on with, since it was taken before: to be written one behind the other. */
+  takeSamples(): { readonly ids: string; readonly timeDeltas: string } {
+    const taken = { ids: this.#ids, timeDeltas: this.#timeDeltas };
+    this.#ids = this.#timeDeltas = '';
+    return taken;
+  }
+
+  /** The file's text up to its samples, in pieces of about 64 kB; behind it come all ids, `],"timeDeltas":[`, all distances, and `]}`. Throws `empty-profile` without a window. */
+  *head(): Generator<string> {
     const startUs = this.#startUs;
     if (startUs === undefined) throw new SidescopeError('empty-profile', 'there is no window to join');
     let text = '{"nodes":[';
@@ -87,24 +97,22 @@ export class WindowJoiner {
       yield text;
       text = '';
     }
-    text += `],"startTime":${startUs},"endTime":${this.#endUs},"samples":[`;
-    for (const piece of this.#samples.idTexts(pieceLength)) {
-      yield text + piece;
-      text = '';
-    }
-    text += '],"timeDeltas":[';
-    for (const piece of this.#samples.deltaTexts(startUs, pieceLength)) {
-      yield text + piece;
-      text = '';
-    }
-    yield `${text}]}`;
+    yield `${text}],"startTime":${startUs},"endTime":${this.#endUs},"samples":[`;
+  }
+
+  #push(id: number, timeUs: number): void {
+    const comma = this.#samples === 0 ? '' : ',';
+    this.#ids += `${comma}${id}`;
+    this.#timeDeltas += `${comma}${timeUs - this.#lastUs}`;
+    this.#samples += 1;
+    this.#lastUs = timeUs;
   }
 
   #markGap(toUs: number): void {
     this.#gaps.push({ fromUs: this.#endUs, toUs });
     const node = this.#node(0, { functionName: notRecorded, url: '', scriptId: '0', line: 0, column: 0 });
     this.#hits[node]! += 1;
-    this.#samples.push(node + 1, this.#endUs);
+    this.#push(node + 1, this.#endUs);
   }
 
   /** For each node of the window, which one of ours it is. */
@@ -190,16 +198,27 @@ function rootOf({ ids, indexById, children }: RawNodes): number {
   return root;
 }
 
-/** V8 writes some samples out of order, as negative deltas. */
-function orderedTimes({ nodes, startTimeUs, sampleIds, timeDeltasUs }: RawProfile): { timeUs: number; raw: number }[] {
+/** V8 writes some samples out of order, as negative deltas. In columns: a window has up to 300,000. */
+function orderedTimes({ nodes, startTimeUs, sampleIds, timeDeltasUs }: RawProfile): {
+  timesUs: Float64Array;
+  raws: Int32Array;
+} {
   let timeUs = startTimeUs;
   let isOrdered = true;
-  const times = Array.from(sampleIds, (id, index) => {
-    const raw = nodes.indexById.get(id);
-    if (raw === undefined) throw unreadable(`samples[${index}] is node ${id}, which is not there`);
+  const timesUs = new Float64Array(sampleIds.length);
+  const raws = new Int32Array(sampleIds.length);
+  for (let index = 0; index < sampleIds.length; index++) {
+    const raw = nodes.indexById.get(sampleIds[index]!);
+    if (raw === undefined) throw unreadable(`samples[${index}] is node ${sampleIds[index]}, which is not there`);
     if (timeDeltasUs[index]! < 0) isOrdered = false;
     timeUs += timeDeltasUs[index]!;
-    return { timeUs, raw };
-  });
-  return isOrdered ? times : times.sort((a, b) => a.timeUs - b.timeUs);
+    timesUs[index] = timeUs;
+    raws[index] = raw;
+  }
+  if (isOrdered) return { timesUs, raws };
+  const order = Uint32Array.from(timesUs.keys()).sort((a, b) => timesUs[a]! - timesUs[b]! || a - b);
+  return {
+    timesUs: Float64Array.from(order, (index) => timesUs[index]!),
+    raws: Int32Array.from(order, (index) => raws[index]!),
+  };
 }
