@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { scopes } from '../../protocol/rest/route.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { repositoryFolder, startDemoProcess } from './processes.ts';
+import { demoFolder, repositoryFolder, startDemoProcess } from './processes.ts';
 import type { DemoProcess } from './processes.ts';
 
 export interface DemoAgent extends AsyncDisposable {
@@ -27,6 +27,8 @@ export async function startAgent(options: {
   otlpAddress: string;
   /** The shop's own page. */
   metricsUrl: string;
+  /** More options, by their names in the environment. */
+  env?: Readonly<Record<string, string>>;
   signal: AbortSignal;
 }): Promise<DemoAgent> {
   await using stack = new AsyncDisposableStack();
@@ -43,6 +45,7 @@ export async function startAgent(options: {
       args: [
         join(repositoryFolder, 'dist', 'agent', 'main.mjs'),
         '--strict',
+        ...['--config', join(demoFolder, 'sidescope.yaml')],
         ...['--target', options.inspectorAddress],
         ...['--admin-address', `127.0.0.1:${adminPort}`],
         ...['--ops-address', `127.0.0.1:${opsPort}`],
@@ -52,6 +55,7 @@ export async function startAgent(options: {
         ...(token === undefined ? [] : ['--token-file', await writeTokenFile(folder, token)]),
       ],
       terminal: true,
+      ...(options.env !== undefined && { env: options.env }),
     }),
   );
   const answered = new AbortController();

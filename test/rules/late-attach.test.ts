@@ -24,7 +24,7 @@ async function freeAddress(): Promise<string> {
   return `127.0.0.1:${port}`;
 }
 
-const forMs = 3_000;
+const forMs = 2_000;
 const rules = `rules:
   - name: busy
     when: { metric: cpuMainCores, above: 0.05, for: ${forMs / 1000}s }

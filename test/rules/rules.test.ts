@@ -57,7 +57,11 @@ it('captures a burst while it lasts, once for two rules that want the same, and 
   });
   const { rules } = await call<Rules>('GET /rules');
   expect(rules[0]?.targets[0]).toMatchObject({ state: 'cooldown', total: 1 });
-  expect(await call('GET /rules/burst/explain')).toMatchObject({ rule: 'burst', notes: [] });
+  expect(await call('GET /rules/burst/explain')).toMatchObject({
+    rule: 'burst',
+    wouldHaveFired: [{ why: expect.stringContaining('cpuMainCores') as string }],
+    notes: [expect.stringContaining('readings begin at') as string],
+  });
 
   // A bad file keeps the rules of before; a good one replaces them.
   await file.write('rules:\n  - name: broken\n    when: { metric: nothing, above: 1 }\n');

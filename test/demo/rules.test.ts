@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ProfileList } from '../../protocol/rest/lists.ts';
+import type { Profile } from '../../protocol/rest/profile.ts';
+import type { Recorder } from '../../protocol/rest/recorder.ts';
+import type { Catch, Rules } from '../../protocol/rest/rules.ts';
+import type { ProfileSummary } from '../../protocol/rest/summary.ts';
+import type { StallList } from '../../protocol/rest/stalls.ts';
+import { clientOf } from '../rules/client.ts';
+import { startDemo } from '../support/demo.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { freeAddress, startAgent } from './agent.ts';
+import type { Backend } from './backend.ts';
+
+/** Requests one after the other, until it is disposed. */
+function keepAsking(url: string): AsyncDisposable {
+  const stop = new AbortController();
+  const asking = (async () => {
+    try {
+      while (!stop.signal.aborted) await (await fetch(url, { signal: stop.signal })).arrayBuffer();
+    } catch (error) {
+      if (!stop.signal.aborted) throw error;
+    }
+  })();
+  // Reported when it is disposed.
+  asking.catch(() => undefined);
+  return {
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await asking;
+    },
+  };
+}
+
+describe('the agent of the demo', () => {
+  const stack = new AsyncDisposableStack();
+  let shop: Backend;
+  let call: ReturnType<typeof clientOf>;
+  afterAll(() => stack.disposeAsync());
+
+  beforeAll(async () => {
+    shop = stack.use(await startDemo({ load: false }));
+    const agent = stack.use(
+      await startAgent({
+        inspectorAddress: shop.inspectorAddress,
+        otlpAddress: await freeAddress(),
+        metricsUrl: `${shop.shopUrl}/metrics`,
+        // Readings as often as the test can wait for them.
+        env: { SIDESCOPE_VITALS_INTERVAL: '1s' },
+        signal: AbortSignal.timeout(60_000),
+      }),
+    );
+    const token = new URL(agent.dashboardUrl ?? 'http://none/#token=').hash.split('=')[1] ?? '';
+    call = clientOf({ url: agent.adminUrl, token });
+  });
+
+  async function functionsOf(profileId: string | null | undefined): Promise<string> {
+    const summary = await call<ProfileSummary>(`GET /profiles/${profileId}/summary?limit=50`);
+    return summary.functions.map(({ functionName }) => functionName).join(' ');
+  }
+
+  it('captures a burst by itself while it lasts, catches the next stall, and has recorded what was before', async () => {
+    await waitFor(async () => (await call<Recorder>('GET /recorder')).targets[0]?.state === 'recording', {
+      message: 'the recorder',
+      deadlineMs: 20_000,
+    });
+    const firing = await (async () => {
+      await using _burst = keepAsking(`${shop.shopUrl}/products/17/report`);
+      return await waitFor(
+        async () => {
+          const [target] = (await call<Rules>('GET /rules')).rules[0]?.targets ?? [];
+          return target?.firings.find(({ state }) => state === 'captured');
+        },
+        { message: 'the rule to capture', deadlineMs: 40_000 },
+      );
+    })();
+    expect(await functionsOf(firing.profileIds[0])).toMatch(/trigramsOf|similarity/);
+    const { profiles } = await call<ProfileList>('GET /profiles?trigger=rule');
+    expect(profiles).toMatchObject([{ id: firing.profileIds[0], trigger: { kind: 'rule', by: 'cpu-burst' } }]);
+
+    const { id } = await call<Catch>('POST /rules/catch?event=stall&for=5m');
+    expect((await fetch(`${shop.shopUrl}/invoices/1?ms=1800`)).status).toBe(200);
+    const caught = await waitFor(
+      async () => (await call<Rules>('GET /rules')).catches.find((each) => each.id === id && each.state === 'caught'),
+      { message: 'the stall to be caught', deadlineMs: 30_000 },
+    );
+    const [stall] = (await call<StallList>('GET /stalls')).stalls;
+    const kept = await call<Profile>(`GET /profiles/${caught.profileId}`);
+    expect(kept).toMatchObject({ trigger: { kind: 'rule', by: 'catch stall' }, labels: { caught: 'stall' } });
+    // The burst was over before: the recorder saw both.
+    expect(Date.parse(kept.startedAt)).toBeLessThan(Date.parse(firing.at));
+    expect(Date.parse(kept.endedAt ?? '')).toBeGreaterThan(Date.parse(stall?.noticedAt ?? ''));
+    const names = await functionsOf(caught.profileId);
+    expect(names).toMatch(/trigramsOf|similarity/);
+    expect(names).toMatch(/signInvoice|pbkdf2Sync/);
+    expect((await call<Recorder>('GET /recorder')).targets[0]).toMatchObject({ state: 'recording' });
+  }, 60_000);
+});
