@@ -14,6 +14,18 @@ export const commands = {
     summary: 'Open the page of an agent in a pod: port-forward, token, browser; run where kubectl reaches the cluster.',
     load: async (): Promise<Command> => (await import('./open.ts')).openPod,
   },
+  pods: {
+    summary: 'List the pods of a workload with what their agents say: target, health, last alert.',
+    load: async (): Promise<Command> => (await import('./pods.ts')).listPods,
+  },
+  capture: {
+    summary: 'Profile many pods at once, or a share of them, into one pprof file: `sidescope capture -l app=shop`.',
+    load: async (): Promise<Command> => (await import('./capture.ts')).captureFleet,
+  },
+  compare: {
+    summary: 'Compare the old and the new version of a Deployment while it rolls out: functions, latency, memory.',
+    load: async (): Promise<Command> => (await import('./compare.ts')).compareVersions,
+  },
   heap: {
     summary:
       'Read heap snapshots from files: what holds the memory, what grew, who holds a class; take the secrets out.',

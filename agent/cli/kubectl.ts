@@ -11,7 +11,22 @@ export interface KubectlOptions {
 
 /** A login that opens a browser takes its time. */
 const deadlineMs = 60_000;
-const maxOutputBytes = 64 * 1024;
+const usualOutputBytes = 1024 * 1024;
+
+interface Run {
+  /** What a message says was tried. */
+  readonly doing: string;
+  readonly signal: AbortSignal;
+  /** More is a failure. */
+  readonly maxOutputBytes?: number;
+}
+
+interface Start {
+  /** Of more, the last are kept. */
+  readonly maxOutputBytes?: number;
+  /** Not reached by the terminal's Ctrl-C: who started it ends it. */
+  readonly isOwnGroup?: boolean;
+}
 
 /** The user's own kubectl, with the user's own rights. Every failure is a `kubectl-failed` that says what to do. */
 export class Kubectl {
@@ -26,10 +41,10 @@ export class Kubectl {
     ];
   }
 
-  /** Runs to its end, and resolves with what it printed. `doing` is what a message says was tried. */
-  async run(args: readonly string[], { doing, signal }: { doing: string; signal: AbortSignal }): Promise<string> {
+  /** Runs to its end, and resolves with what it printed. */
+  async run(args: readonly string[], { doing, signal, maxOutputBytes = usualOutputBytes }: Run): Promise<string> {
     const deadline = AbortSignal.timeout(deadlineMs);
-    const running = this.start(args);
+    const running = this.start(args, { maxOutputBytes });
     const stop = (): void => void running.child.kill();
     const either = AbortSignal.any([signal, deadline]);
     either.addEventListener('abort', stop, { once: true });
@@ -37,7 +52,9 @@ export class Kubectl {
       if (either.aborted) stop();
       const code = await running.ended;
       signal.throwIfAborted();
-      if (code === 0) return running.stdout();
+      const printed = running.stdout();
+      if (code === 0 && printed.length < maxOutputBytes) return printed;
+      if (code === 0) throw new SidescopeError('kubectl-failed', `${doing}: it printed ${maxOutputBytes} B or more`);
       const reason = deadline.aborted
         ? `no end in ${deadlineMs / 1000} s. Does it wait for a login?`
         : running.stderr();
@@ -48,13 +65,20 @@ export class Kubectl {
   }
 
   /** Starts it and returns at once; `ended` resolves with its exit code, -1 for a signal, and rejects when it cannot be started. */
-  start(args: readonly string[]): RunningKubectl {
+  start(
+    args: readonly string[],
+    { maxOutputBytes = usualOutputBytes, isOwnGroup = false }: Start = {},
+  ): RunningKubectl {
     // No standard input: a question would wait for an answer that nobody sees asked.
-    const child = spawn(this.#path, [...this.#scope, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(this.#path, [...this.#scope, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: isOwnGroup,
+    });
     const output = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].setEncoding('utf8').on('data', (text: string) => {
-        output[name] = (output[name] + text).slice(-maxOutputBytes);
+        const all = output[name] + text;
+        output[name] = all.length > maxOutputBytes ? all.slice(-maxOutputBytes) : all;
       });
     }
     const ended = new Promise<number>((resolve, reject) => {

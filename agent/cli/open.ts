@@ -1,12 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
-import { mintedTokenSchema, pageLink } from '../../protocol/rest/control.ts';
+import { pageLink } from '../../protocol/rest/control.ts';
 import type { MintedToken } from '../../protocol/rest/control.ts';
 import { apiPath } from '../../protocol/rest/routes.ts';
 import { openBrowser } from './browser.ts';
 import { commandHelp, readCommandLine } from './command-line.ts';
 import type { CommandContext } from './command.ts';
 import { Kubectl } from './kubectl.ts';
+import { mintInPod } from './mint-in-pod.ts';
+import type { AgentContainer } from './mint-in-pod.ts';
+import { kubernetesName } from './operands.ts';
 import { PortForward } from './port-forward.ts';
 
 export const openShape = {
@@ -37,11 +40,7 @@ export const openShape = {
   },
 } as const;
 
-interface Request {
-  readonly kubectl: Kubectl;
-  readonly pod: string;
-  readonly container: string;
-  readonly exec: readonly string[];
+interface Request extends AgentContainer {
   readonly localPort: number;
 }
 
@@ -58,9 +57,13 @@ export async function openPod(context: CommandContext): Promise<number> {
     return 0;
   }
   const request: Request = {
-    kubectl: new Kubectl({ path: values.kubectl, context: values.context, namespace: nameOf(values.namespace, '-n') }),
+    kubectl: new Kubectl({
+      path: values.kubectl,
+      context: values.context,
+      namespace: kubernetesName(values.namespace, '-n'),
+    }),
     pod: podOf(words),
-    container: nameOf(values.container, '-c') ?? 'sidescope',
+    container: kubernetesName(values.container, '-c') ?? 'sidescope',
     exec: values.exec.split(' ').filter((part) => part !== ''),
     localPort: portOf(values.port),
   };
@@ -79,7 +82,7 @@ async function keepOpen(
   { context, opensBrowser }: { context: CommandContext; opensBrowser: boolean },
 ): Promise<void> {
   const { signal, say, print, platform } = context;
-  let minted = await mint(request, signal);
+  let minted = await mintInPod(request, signal);
   await using stack = new AsyncDisposableStack();
   let forward = await forwardTo(request, { minted, localPort: request.localPort, signal });
   stack.defer(() => forward[Symbol.asyncDispose]());
@@ -110,7 +113,7 @@ async function keepOpen(
         await forward[Symbol.asyncDispose]();
         forward = await forwardTo(request, { minted, localPort, signal });
       } else {
-        minted = await mint(request, signal);
+        minted = await mintInPod(request, signal);
         say('the token has ended, or the agent was restarted; the new link:\n');
         show();
       }
@@ -134,18 +137,6 @@ async function untilGone(forward: PortForward, { signal }: { signal: AbortSignal
 
 function pauseMs(failures: number): number {
   return Math.min(longestPauseMs, 250 * 2 ** failures);
-}
-
-async function mint({ kubectl, pod, container, exec }: Request, signal: AbortSignal): Promise<MintedToken> {
-  const args = ['exec', pod, `--container=${container}`, '--', ...exec, 'token', '--json'];
-  const doing = `kubectl exec ${pod} -c ${container} -- ${exec.join(' ')} token`;
-  const printed = await kubectl.run(args, { doing, signal });
-  const parsed = mintedTokenSchema.safeParse(jsonOf(printed));
-  if (parsed.success) return parsed.data;
-  throw new SidescopeError(
-    'kubectl-failed',
-    `${doing}: what it printed is no token; is that container an agent of this version?`,
-  );
 }
 
 async function forwardTo(
@@ -188,22 +179,8 @@ function podOf(words: readonly string[]): string {
   throw new SidescopeError('invalid-option', `one pod by its name, as pod/NAME; ${seen}\nUsage: ${openShape.usage}`);
 }
 
-function nameOf(text: string | undefined, flag: string): string | undefined {
-  if (text === undefined || /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text)) return text;
-  throw new SidescopeError('invalid-option', `${flag} ${JSON.stringify(text)} is no name in Kubernetes`);
-}
-
 function portOf(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Infinity;
   if (port <= 65_535) return port;
   throw new SidescopeError('invalid-option', `--port ${JSON.stringify(text)} is no port`);
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The schema says what is wrong with undefined.
-    return undefined;
-  }
 }

@@ -14,3 +14,8 @@ export function parseLimit(text: string): number {
   if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
   throw new SidescopeError('invalid-option', `--limit ${JSON.stringify(text.slice(0, 40))} is no count from 1 to 9999`);
 }
+
+export function kubernetesName(text: string | undefined, flag: string): string | undefined {
+  if (text === undefined || /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text)) return text;
+  throw new SidescopeError('invalid-option', `${flag} ${JSON.stringify(text)} is no name in Kubernetes`);
+}

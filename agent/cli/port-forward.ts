@@ -7,6 +7,8 @@ export interface ForwardOptions {
   readonly remotePort: number;
   /** 0 lets kubectl pick a free one. */
   readonly localPort: number;
+  /** Goes on after Ctrl-C on the terminal, until it is disposed. */
+  readonly isOwnGroup?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -29,10 +31,11 @@ export class PortForward implements AsyncDisposable {
   }
 
   /** Resolves when it listens. Rejects with `kubectl-failed`, or with the signal's reason. */
-  static async open(kubectl: Kubectl, { pod, remotePort, localPort, signal }: ForwardOptions): Promise<PortForward> {
+  static async open(kubectl: Kubectl, options: ForwardOptions): Promise<PortForward> {
+    const { pod, remotePort, localPort, isOwnGroup = false, signal } = options;
     signal.throwIfAborted();
     const ports = `${localPort === 0 ? '' : localPort}:${remotePort}`;
-    const running = kubectl.start(['port-forward', '--address=127.0.0.1', pod, ports]);
+    const running = kubectl.start(['port-forward', '--address=127.0.0.1', pod, ports], { isOwnGroup });
     const doing = `kubectl port-forward ${pod} ${ports}`;
     try {
       return new PortForward(running, await listening(running, { doing, kubectl, signal }));

@@ -11,6 +11,7 @@ import type { PathMapping } from '../source-maps/target-files.ts';
 import { commandHelp, readCommandLine } from './command-line.ts';
 import type { CommandContext } from './command.ts';
 import { version } from '../version.ts';
+import { atOnce, fleetAccess, fleetOptions, parseSelection } from './fleet/selection.ts';
 import { Kubectl } from './kubectl.ts';
 import { observe } from './why/observe.ts';
 import type { FirstQuestions } from './why/observe.ts';
@@ -27,15 +28,17 @@ import { AnswerTime, lookFrom, within } from './why/schedule.ts';
 import { judge } from './why/verdict.ts';
 
 export const whyShape = {
-  usage: 'sidescope why [PID | HOST:PORT | pod/NAME] [options]',
+  usage: 'sidescope why [PID | HOST:PORT | pod/NAME | -l LABELS | KIND/NAME] [options]',
   lines: [
     'Says what a Node.js process is doing, also when it is stuck and was never prepared: attaches, opening the',
     'inspector by SIGUSR1 where it is not open, looks for 3 s, prints the answer, and leaves the process as it was.',
     'A pod is looked at from an ephemeral container (`kubectl debug`), as the user of the application.',
+    'With -l app=shop, or deploy/shop, it prints one line for each pod from what its agent knows already, the stuck ones first.',
     'Without an argument it takes the only Node.js process there is. Run it as the user of the process; it needs no agent.',
     'Exit codes: 0 there is an answer, 1 the process could not be looked at, 2 the command line is wrong.',
   ],
   options: {
+    ...fleetOptions,
     json: { type: 'boolean', meaning: 'Print the answer as one JSON document (one per line with --watch).' },
     watch: {
       type: 'boolean',
@@ -48,22 +51,15 @@ export const whyShape = {
       meaning:
         "Where a directory of the process is mounted here, for its source maps: `/app=/mnt/app`. Without it the process's own root is read.",
     },
-    namespace: {
-      type: 'string',
-      short: 'n',
-      syntax: 'NAME',
-      meaning: "The pod's namespace; else that of the context.",
-    },
     container: {
       type: 'string',
       short: 'c',
       syntax: 'NAME',
-      meaning: "The application's container in the pod; else its default one.",
+      meaning:
+        "Of pod/NAME: the application's container, else its default one. Of many pods: the agent's, else sidescope.",
     },
     pid: { type: 'string', syntax: 'N', meaning: 'The process in that container, when there are several.' },
     user: { type: 'string', syntax: 'UID:GID', meaning: 'The user of the application, where the pod does not say it.' },
-    context: { type: 'string', syntax: 'NAME', meaning: 'The context of kubectl; else the current one.' },
-    kubectl: { type: 'string', syntax: 'PATH', default: 'kubectl', meaning: 'The kubectl to run.' },
     image: {
       type: 'string',
       syntax: 'IMAGE',
@@ -73,8 +69,8 @@ export const whyShape = {
     exec: {
       type: 'string',
       syntax: 'COMMAND',
-      default: '/nodejs/bin/node --disable-sigusr1 /app/agent/main.mjs',
-      meaning: 'How Sidescope is called in that image; words are separated by spaces.',
+      meaning:
+        "How Sidescope is called: in that image, else `/nodejs/bin/node --disable-sigusr1 /app/agent/main.mjs`; of many pods in the agent's container, else `sidescope`. Words are separated by spaces.",
     },
   },
 } as const;
@@ -86,6 +82,7 @@ export async function explainProcess(context: CommandContext): Promise<number> {
     context.print(commandHelp(whyShape));
     return 0;
   }
+  if (values.selector !== undefined || isWorkload(words[0] ?? '')) return explainPods(context, { values, words });
   const target = await parseTarget(words);
   const print = (report: WhyReport): void =>
     context.print(values.json ? `${JSON.stringify(report)}\n` : reportText(report));
@@ -101,6 +98,33 @@ export async function explainProcess(context: CommandContext): Promise<number> {
     return values.watch ? 0 : 1;
   }
   return 0;
+}
+
+const execInImage = '/nodejs/bin/node --disable-sigusr1 /app/agent/main.mjs';
+
+type WhyValues = ReturnType<typeof readCommandLine<typeof whyShape.options>>['values'];
+
+/** `deploy/shop`; a pod is looked into by itself. */
+function isWorkload(word: string): boolean {
+  return /^[a-z]+\/[a-z0-9]/.test(word) && !/^pods?\//.test(word);
+}
+
+async function explainPods(
+  context: CommandContext,
+  { values, words }: { values: WhyValues; words: readonly string[] },
+): Promise<number> {
+  for (const [flag, isSet] of [
+    ['--watch', values.watch],
+    ['--source-map-path', values['source-map-path'].length > 0],
+    ['--pid', values.pid !== undefined],
+    ['--user', values.user !== undefined],
+  ] as const)
+    if (isSet) throw new SidescopeError('invalid-option', `${flag} is for one process, not for many pods`);
+  const selection = parseSelection(words, { selector: values.selector, usage: whyShape.usage });
+  const fleet = { ...values, container: values.container ?? 'sidescope', exec: values.exec ?? 'sidescope' };
+  const question = { selection, access: fleetAccess(fleet), atOnce: atOnce(fleet), isJson: values.json };
+  const { explainFleet } = await import('./fleet/why-fleet.ts');
+  return explainFleet(question, context);
 }
 
 interface Run {
@@ -177,7 +201,7 @@ interface PodValues {
   readonly context: string | undefined;
   readonly kubectl: string;
   readonly image: string;
-  readonly exec: string;
+  readonly exec: string | undefined;
 }
 
 function podRequest(pod: string, values: PodValues): PodRequest {
@@ -189,7 +213,7 @@ function podRequest(pod: string, values: PodValues): PodRequest {
     pod,
     container,
     image,
-    exec: values.exec.split(' ').filter((part) => part !== ''),
+    exec: (values.exec ?? execInImage).split(' ').filter((part) => part !== ''),
     pid: pid === undefined ? undefined : Number(pid),
     user,
   };

@@ -29,8 +29,8 @@ export class PprofMerger {
   readonly #values: number[] = [];
   #files = 0;
 
-  /** `bytes` is not compressed. Throws `unreadable-profile`; `unmergeable-profiles` when its values are of another kind than those before. */
-  add(bytes: Uint8Array, labels: PprofLabels = {}): void {
+  /** Gives the sum of its first value: for CPU the samples, for heap sampling the bytes. `bytes` is not compressed. Throws `unreadable-profile`; `unmergeable-profiles` when its values are of another kind than those before. */
+  add(bytes: Uint8Array, labels: PprofLabels = {}): number {
     const file = readPprofFile(bytes);
     const types = file.sampleTypes.map(({ type, unit }) => `${file.texts[type] ?? ''}/${file.texts[unit] ?? ''}`);
     this.#join(file, types);
@@ -50,6 +50,7 @@ export class PprofMerger {
       this.#addSample(stack, this.#labelSet(set), sample.values);
     }
     this.#files++;
+    return file.samples.reduce((sum, { values }) => sum + (values[0] ?? 0), 0);
   }
 
   get files(): number {

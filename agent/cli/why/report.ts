@@ -2,6 +2,7 @@ import type { ClosingResult } from '../../attach/close-inspector.ts';
 import type { ActiveSpan, MemoryReading } from '../../../protocol/inspector/readings.ts';
 import type { Hotspot, Shares } from './places.ts';
 import { placeText } from './places.ts';
+import { ageText } from '../age-text.ts';
 import type { UsageRates } from './process-usage.ts';
 import { percent } from './verdict.ts';
 import type { Verdict } from './verdict.ts';
@@ -115,7 +116,7 @@ function targetText({ pid, command, container, nodeVersion, uptimeMs }: TargetLi
   const facts = [
     container === null ? [] : [`container ${container}`],
     nodeVersion === null ? [] : [`Node ${nodeVersion}`],
-    uptimeMs === null ? [] : [`up ${uptimeText(uptimeMs)}`],
+    uptimeMs === null ? [] : [`up ${ageText(uptimeMs)}`],
   ].flat();
   return `${pid === null ? '' : `pid ${pid}  `}${command}${facts.length === 0 ? '' : `  (${facts.join(', ')})`}`;
 }
@@ -173,13 +174,6 @@ function workersText(workers: WhyReport['busyWorkers']): string {
   if (first === undefined) return '';
   const more = others.length === 0 ? '' : `, and ${others.length} more`;
   return `${first.thread} computes without a pause in ${placeText(first.hotspot.place)}${more}`;
-}
-
-function uptimeText(ms: number): string {
-  const minutes = Math.floor(ms / 60_000);
-  if (minutes < 1) return `${Math.floor(ms / 1000)} s`;
-  if (minutes < 120) return `${minutes} min`;
-  return minutes < 48 * 60 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / 1440)} d`;
 }
 
 function plain(line: string): string {
