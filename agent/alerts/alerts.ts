@@ -30,6 +30,7 @@ const longestSilenceMs: Readonly<Record<AlertProblem, number>> = {
   saturation: 3_600_000,
   regression: 24 * 3_600_000,
   rule: 3_600_000,
+  'inspector-exposed': 24 * 3_600_000,
 };
 
 export interface AlertsOptions {

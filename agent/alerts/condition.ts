@@ -19,7 +19,14 @@ export interface Condition {
 }
 
 export type AlertProblem =
-  'memory-limit' | 'memory-leak' | 'target-death' | 'stall' | 'saturation' | 'regression' | 'rule';
+  | 'memory-limit'
+  | 'memory-leak'
+  | 'target-death'
+  | 'stall'
+  | 'saturation'
+  | 'regression'
+  | 'rule'
+  | 'inspector-exposed';
 
 export interface Evidence {
   /** File name of the attachment: `sites.txt`, `vitals.json`. */

@@ -28,6 +28,13 @@ export async function readListeningSockets(pid: number | 'self'): Promise<Listen
   return sockets;
 }
 
+/** Whether what answers at this port of a loopback address listens on every address, or on another one. False where nothing is seen. */
+export async function listensBeyondLoopback(port: number): Promise<boolean> {
+  const listeners = (await readListeningSockets('self')).filter((socket) => socket.port === port);
+  // Another program may have the same port on another address: what has it on loopback is who answers.
+  return listeners.length > 0 && !listeners.some(({ host }) => isLoopbackHost(host));
+}
+
 /** How many clients a listener at the port has, by its own end of the connections. Infinity when there are more rows than we read. */
 export async function countClients(pid: number, port: number): Promise<number> {
   let count = 0;

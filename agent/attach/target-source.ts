@@ -2,6 +2,7 @@ import { SidescopeError } from '../../protocol/error.ts';
 import { formatAddress, targetId } from './address.ts';
 import type { InspectorAddress } from './address.ts';
 import { containerOf } from './container.ts';
+import { isLoopbackHost, listensBeyondLoopback } from './listening-sockets.ts';
 import { lookForInspector, openInspector } from './open-inspector.ts';
 import type { OpenInspector } from './open-inspector.ts';
 
@@ -13,6 +14,8 @@ export interface FoundTarget {
   /** Of a target named by its pid: whoever answers must be that process. */
   readonly opened: OpenInspector | undefined;
   readonly warnings: readonly string[];
+  /** The inspector listens beyond loopback, as far as can be seen from here. */
+  readonly isExposed: boolean;
   /** As `containerOf` says it; null also where the process is not to be seen. */
   readonly container: string | null;
 }
@@ -38,7 +41,12 @@ function addressSource(address: InspectorAddress): TargetSource {
   return {
     id: targetId(address),
     label: formatAddress(address),
-    find: () => Promise.resolve({ address, opened: undefined, warnings: [], container: null }),
+    async find() {
+      // Another machine's listeners cannot be seen; who names such an address knows that it is open to the network.
+      const isLocal = address.host === 'localhost' || isLoopbackHost(address.host);
+      const isExposed = isLocal && (await listensBeyondLoopback(address.port));
+      return { address, opened: undefined, warnings: exposure(address, isExposed), isExposed, container: null };
+    },
     isOpen: undefined,
     onClosed: () => undefined,
   };
@@ -54,11 +62,9 @@ function processSource(pid: number): TargetSource {
     async find(signal) {
       const opened = await openInspector(pid, { signalled, startTicks, signal });
       startTicks ??= opened.facts.startTicks;
-      const address = formatAddress(opened.address);
-      const warnings = opened.isExposed
-        ? [`the inspector at ${address} listens beyond loopback: whoever reaches it can run code in the target`]
-        : [];
-      return { address: opened.address, opened, warnings, container: await containerOf(pid) };
+      const { address, isExposed } = opened;
+      const warnings = exposure(address, isExposed);
+      return { address, opened, warnings, isExposed, container: await containerOf(pid) };
     },
     async isOpen(signal) {
       const { facts, open } = await lookForInspector(pid, { startTicks, signal });
@@ -67,6 +73,12 @@ function processSource(pid: number): TargetSource {
     },
     onClosed: () => signalled.clear(),
   };
+}
+
+function exposure(address: InspectorAddress, isExposed: boolean): string[] {
+  if (!isExposed) return [];
+  const at = formatAddress(address);
+  return [`the inspector at ${at} listens beyond loopback: whoever reaches it can run code in the target`];
 }
 
 /** Throws when another process answered. */

@@ -47,6 +47,7 @@ export class TargetWatcher implements AsyncDisposable {
   #identity: TargetIdentity | null = null;
   #detectedAgents: string[] = [];
   #warnings: string[] = [];
+  #isExposed = false;
   #previous: Target['previous'] = [];
   #captures: CaptureRef[] = [];
   #attachment: Attachment | undefined;
@@ -157,6 +158,11 @@ export class TargetWatcher implements AsyncDisposable {
     await this.#leave();
     await this.#running;
     this.#change({ state: 'detached', since: now(), reason: { code: reason.code, message: reason.message } });
+  }
+
+  /** Its inspector listened beyond loopback when it was attached last. */
+  get isExposed(): boolean {
+    return this.#isExposed;
   }
 
   /** How long inspectors that we opened in this target have been open in all. */
@@ -309,6 +315,7 @@ export class TargetWatcher implements AsyncDisposable {
     this.#previous = this.#previous.filter((run) => run.identity.instanceId !== identity.instanceId);
     this.#detectedAgents = [...reading.agents];
     this.#warnings = [...target.warnings];
+    this.#isExposed = target.isExposed;
     this.#change({ state: 'attached', since: now(), captures: [...this.#captures] });
     return { promise: ended };
   }

@@ -54,6 +54,11 @@ export class Targets extends EventEmitter<TargetsEvents> implements AsyncDisposa
     return [...this.#watchers.values()].map(({ id, inspectorOpenMs }) => ({ id, openMs: inspectorOpenMs }));
   }
 
+  /** Per target, whether its inspector listened beyond loopback when it was attached last. */
+  exposure(): readonly { readonly id: string; readonly isExposed: boolean }[] {
+    return [...this.#watchers.values()].map(({ id, isExposed }) => ({ id, isExposed }));
+  }
+
   /** Throws `unknown-target`. */
   view(id: string): Target {
     return this.watcher(id).view;

@@ -59,9 +59,17 @@ export function observe(metrics: Metrics, observed: Observed): Disposable {
 
 /** Read when it is scraped: it grows by itself. */
 export function observeInspectors(
-  { inspectorOpenSecondsTotal: counter }: Metrics,
-  targets: { inspectorOpenMs(): readonly { readonly id: string; readonly openMs: number }[] },
+  { inspectorOpenSecondsTotal: counter, targetInspectorExposed: gauge }: Metrics,
+  targets: {
+    inspectorOpenMs(): readonly { readonly id: string; readonly openMs: number }[];
+    exposure(): readonly { readonly id: string; readonly isExposed: boolean }[];
+  },
 ): void {
+  Object.assign(gauge, {
+    collect() {
+      for (const { id, isExposed } of targets.exposure()) gauge.set({ target: id }, isExposed ? 1 : 0);
+    },
+  });
   Object.assign(counter, {
     collect() {
       counter.reset();

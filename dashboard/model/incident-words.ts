@@ -7,6 +7,7 @@ import { sentence } from './words.ts';
 export const problemWords = {
   'memory-limit': 'Memory near its limit',
   'memory-leak': 'Memory leak',
+  'inspector-exposed': 'Inspector open to the network',
   'target-death': 'Death',
   stall: 'Stall',
   saturation: 'Saturation',

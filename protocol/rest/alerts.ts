@@ -9,6 +9,7 @@ export const alertProblems = [
   'saturation',
   'regression',
   'rule',
+  'inspector-exposed',
 ] as const;
 
 export const alertSeverities = ['info', 'warning', 'critical'] as const;
