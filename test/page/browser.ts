@@ -49,6 +49,12 @@ export async function launchBrowser(options: BrowserOptions = {}): Promise<Brows
     acceptDownloads: true,
   });
   stack.defer(() => context.close());
+  // What the policy refuses is not always a message of the console.
+  await context.addInitScript(() => {
+    addEventListener('securitypolicyviolation', ({ effectiveDirective, blockedURI, sample }) =>
+      console.error(`policy: ${effectiveDirective} refused ${blockedURI} ${sample}`),
+    );
+  });
   const complaints: string[] = [];
   context.on('console', (message) => {
     if (message.type() === 'error') complaints.push(`console: ${message.text()} (${message.location().url})`);

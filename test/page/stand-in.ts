@@ -32,7 +32,12 @@ import { sampleBaseline, sampleCheck } from './regression-samples.ts';
 import type { Death } from '../../protocol/rest/deaths.ts';
 import { deathListSchema } from '../../protocol/rest/deaths.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
-import type { VitalsHistory } from '../../protocol/rest/vitals.ts';
+import type { LeakList } from '../../protocol/rest/leaks.ts';
+import { leakListSchema } from '../../protocol/rest/leaks.ts';
+import type { Stacks } from '../../protocol/rest/stacks.ts';
+import { stacksSchema } from '../../protocol/rest/stacks.ts';
+import type { MemoryStats, VitalsHistory } from '../../protocol/rest/vitals.ts';
+import { memoryStatsSchema } from '../../protocol/rest/vitals.ts';
 import { vitalsHistorySchema } from '../../protocol/rest/vitals.ts';
 import { sampleHistory } from './history-samples.ts';
 import { sampleRequestHistory } from './request-history-samples.ts';
@@ -46,6 +51,7 @@ import { requestHistorySchema } from '../../protocol/rest/request-history.ts';
 import type { RouteList, TimelineDetail } from '../../protocol/rest/timelines.ts';
 import { routeListSchema, timelineDetailSchema, timelineListSchema } from '../../protocol/rest/timelines.ts';
 import { noHotFunctions, sampleProfileRequests } from './request-samples.ts';
+import { sampleLeaks, sampleMemoryStats, sampleStacks } from './memory-samples.ts';
 import { pageDirectory } from './browser.ts';
 import {
   sampleCpuProfile,
@@ -75,6 +81,9 @@ export interface World {
   cutDownloads: number;
   /** By hand, where the shape of the history matters; else it is made of one reading. */
   history: VitalsHistory | null;
+  memory: MemoryStats;
+  leaks: LeakList;
+  stacks: Stacks;
   timelines: TimelineDetail[];
   routes: RouteList['routes'];
   otherRoots: number;
@@ -140,6 +149,9 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
     missing: [],
     cutDownloads: 0,
     history: null,
+    memory: sampleMemoryStats(),
+    leaks: sampleLeaks({ verdicts: [], searches: [], investigations: [] }),
+    stacks: sampleStacks(),
     timelines: [],
     routes: [],
     otherRoots: 0,
@@ -243,6 +255,11 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
           seriesListSchema.parse({ targetId: 't1', ...span, scrape: null, series, total: 1, nextCursor: null }),
         );
       }
+      case 'GET /memory':
+        if (id === 'leaks') return sendJson(response, leakListSchema.parse(world.leaks));
+        return sendJson(response, memoryStatsSchema.parse(world.memory));
+      case 'POST /stacks':
+        return sendJson(response, stacksSchema.parse(world.stacks));
       case 'GET /timelines': {
         if (id === undefined) return sendJson(response, timelinePage(url));
         const found = world.timelines.find(({ traceId }) => traceId === id);
