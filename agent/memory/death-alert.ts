@@ -1,6 +1,7 @@
 import type { Death } from '../../protocol/rest/deaths.ts';
 import type { Condition, Evidence } from '../alerts/condition.ts';
-import { siteName, sitesText, vitalsTable } from './vitals-table.ts';
+import { sitesText } from './sites-text.ts';
+import { siteName, vitalsTable } from './vitals-table.ts';
 
 /**
  * The alert of a death; undefined for the ordinary ones, so that deploys raise none: code 0, running out of work, the codes of a handled SIGTERM, SIGINT or

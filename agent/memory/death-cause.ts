@@ -2,6 +2,7 @@ import type { Death } from '../../protocol/rest/deaths.ts';
 import type { ExitEvidence } from './exit-watch.ts';
 import type { LimitUse } from './nearer-limit.ts';
 import type { ExitStatus } from './process-end.ts';
+import { megabytes } from './megabytes.ts';
 
 export interface DeathFacts {
   readonly exit: ExitEvidence;
@@ -225,8 +226,4 @@ function codeWords(exitCode: number | null): string {
 function frameWords(stack: string): string {
   const frame = /^ {4}at (.*)$/m.exec(stack)?.[1];
   return frame === undefined ? '' : ` at ${frame.slice(0, 200)}`;
-}
-
-function megabytes(bytes: number): string {
-  return (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
 }

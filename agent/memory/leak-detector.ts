@@ -6,11 +6,12 @@ import type { AlertDesk } from '../alerts/condition.ts';
 import { RecordTable, type RecordIndex } from '../store/record-table.ts';
 import { newId } from '../store/id.ts';
 import { LeakJudge, type PoolJudgement } from './leak-judge.ts';
-import { leakTitle, sitesText } from './leak-words.ts';
+import { leakTitle } from './leak-words.ts';
 import { limitUses, type LimitUses } from './nearer-limit.ts';
 import { limitsOf, poolSample, sampleOfPoint } from './pools.ts';
 import { SuspicionSearch, type SearchService } from './suspicion-search.ts';
 import { verdictOf } from './leak-verdict.ts';
+import { sitesText } from './sites-text.ts';
 
 const recordsMax = 500;
 const defaultWindowMs = 30_000;
@@ -246,7 +247,7 @@ export class LeakDetector extends EventEmitter<LeakEvents> implements AsyncDispo
         url: (sites[0]?.original ?? sites[0])?.url ?? null,
         line: (sites[0]?.original ?? sites[0])?.line ?? null,
       },
-      evidence: sites.length === 0 ? [] : [{ name: 'sites.txt', mediaType: 'text/plain', text: sitesText(sites) }],
+      evidence: sites.length === 0 ? [] : [{ name: 'sites.txt', mediaType: 'text/plain', text: sitesText({ sites }) }],
     });
   }
 

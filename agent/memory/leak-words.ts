@@ -47,17 +47,6 @@ export function leakTitle(verdict: LeakVerdict): string {
   return `${names[pool]} grows${pace}${level}${forecast}${most}`;
 }
 
-/** One line per site: bytes per minute, live bytes, function and place. */
-export function sitesText(sites: readonly GrowthSite[]): string {
-  const lines = sites.map((site) => {
-    const { bytesPerMinute, liveBytes, original, caller } = site;
-    const raw = original === null ? '' : `  (as run: ${placeText(site)})`;
-    const from = caller === null ? '' : `  <- ${placeText(caller)}`;
-    return `${(bytesPerMinute / 1e6).toFixed(3).padStart(10)} MB/min ${(liveBytes / 1e6).toFixed(2).padStart(10)} MB live  ${placeText(original ?? site)}${from}${raw}`;
-  });
-  return `${lines.join('\n')}\n`;
-}
-
 export function placeText({ functionName, url, line, column }: SitePlace): string {
   return shortFrameText({ functionName, url, line, column, scriptId: '0' });
 }

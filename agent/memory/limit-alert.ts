@@ -3,7 +3,9 @@ import type { Vitals, VitalsPoint } from '../../protocol/rest/vitals.ts';
 import type { Condition, Evidence } from '../alerts/condition.ts';
 import type { LimitForecast } from './limit-forecast.ts';
 import type { LimitUse } from './nearer-limit.ts';
-import { siteName, sitesText, vitalsTable } from './vitals-table.ts';
+import { megabytes } from './megabytes.ts';
+import { sitesText } from './sites-text.ts';
+import { siteName, vitalsTable } from './vitals-table.ts';
 
 /** From here on it may be over at any moment. */
 const critical = { share: 0.95, inMs: 5 * 60_000 };
@@ -64,10 +66,6 @@ function evidenceOf(parts: { points: readonly VitalsPoint[]; growth: GrowthReadi
 }
 
 const names = { heap: 'the heap', container: "the container's memory" } as const;
-
-function megabytes(bytes: number): string {
-  return (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
-}
 
 function minutes(ms: number): string {
   return ms < 90_000 ? `${Math.max(1, Math.round(ms / 1000))} s` : `${Math.round(ms / 60_000)} min`;

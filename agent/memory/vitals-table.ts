@@ -2,12 +2,12 @@ import type { GrowthReading } from '../../protocol/rest/leaks.ts';
 import type { VitalsPoint } from '../../protocol/rest/vitals.ts';
 
 const columns = [
-  ['heap MB', (point: VitalsPoint) => megabytes(point.heapUsedMaxBytes)],
-  ['limit', (point: VitalsPoint) => megabytes(point.heapLimitBytes)],
-  ['ext. MB', (point: VitalsPoint) => megabytes(point.externalBytes)],
-  ['RSS MB', (point: VitalsPoint) => megabytes(point.rssMaxBytes)],
-  ['cont. MB', (point: VitalsPoint) => megabytes(point.containerBytes)],
-  ['limit', (point: VitalsPoint) => megabytes(point.containerLimitBytes)],
+  ['heap MB', (point: VitalsPoint) => inMegabytes(point.heapUsedMaxBytes)],
+  ['limit', (point: VitalsPoint) => inMegabytes(point.heapLimitBytes)],
+  ['ext. MB', (point: VitalsPoint) => inMegabytes(point.externalBytes)],
+  ['RSS MB', (point: VitalsPoint) => inMegabytes(point.rssMaxBytes)],
+  ['cont. MB', (point: VitalsPoint) => inMegabytes(point.containerBytes)],
+  ['limit', (point: VitalsPoint) => inMegabytes(point.containerLimitBytes)],
   ['CPU', (point: VitalsPoint) => fixed(point.cpuMaxCores, 2)],
   ['loop', (point: VitalsPoint) => fixed(point.utilization, 2)],
   ['p99 ms', (point: VitalsPoint) => fixed(point.delayP99Ms, 0)],
@@ -22,24 +22,13 @@ export function vitalsTable(points: readonly VitalsPoint[]): string {
   return [head, ...rows].map((row) => row.map((cell, at) => cell.padStart(widths[at] ?? 0)).join('  ')).join('\n');
 }
 
-/** The sites that grew, one line each, as their authors wrote them where that is known. */
-export function sitesText({ forMs, sites }: GrowthReading): string {
-  const lines = sites.map((site) => {
-    const { functionName, url, line, column } = site.original ?? site;
-    const rate = `${megabytes(site.bytesPerMinute)} MB/min`.padStart(12);
-    const live = `${megabytes(site.liveBytes)} MB`.padStart(10);
-    return `${live}  ${rate}  ${functionName || '(anonymous)'} ${url}:${line}:${column}`;
-  });
-  return [`allocated and still there, over ${Math.round(forMs / 1000)} s:`, ...lines].join('\n');
-}
-
 /** "saveVisit (/app/visits.js:12)", for a sentence. */
 export function siteName(site: GrowthReading['sites'][number]): string {
   const { functionName, url, line } = site.original ?? site;
   return `${functionName || '(anonymous)'} (${url.replace(/^file:\/\//, '')}:${line})`;
 }
 
-function megabytes(bytes: number | null): string {
+function inMegabytes(bytes: number | null): string {
   return bytes === null ? '-' : (bytes / 1e6).toFixed(1);
 }
 
