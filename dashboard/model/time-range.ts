@@ -35,6 +35,24 @@ export function readRange(query: Readonly<Record<string, string>>, nowMs: number
   return { fromMs: nowMs - lengthMs, toMs: nowMs, isLive: true, name };
 }
 
+/**
+ * What of a live range is drawn: up to the last reading, however late the clock of the page ticks; and where nobody chose a length, from the
+ * first thing that is known: two minutes of a new agent are not to stand in a corner.
+ */
+export function drawnRange(
+  range: TimeRange,
+  known: { readonly firstMs: number | null; readonly lastMs: number | null; readonly isChosen: boolean },
+): TimeRange {
+  if (!range.isLive) return range;
+  const { firstMs, lastMs, isChosen } = known;
+  const toMs = Math.max(range.toMs, lastMs ?? 0);
+  if (isChosen || firstMs === null) return { ...range, toMs };
+  const lengthMs = Math.max(leastDrawnMs, (toMs - firstMs) * 1.04);
+  return { ...range, fromMs: Math.max(range.fromMs, toMs - lengthMs), toMs };
+}
+
+const leastDrawnMs = 2 * minuteMs;
+
 /** As the link holds it. */
 export function writeRange(range: { fromMs: number; toMs: number } | null): Record<'from' | 'to', string | null> {
   if (range === null) return { from: null, to: null };

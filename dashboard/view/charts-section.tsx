@@ -2,11 +2,14 @@ import { useMemo } from 'preact/hooks';
 import type { Target } from '../../protocol/rest/target.ts';
 import type { ChartPlan } from '../model/charts.ts';
 import { chartPlans } from '../model/charts.ts';
+import type { History } from '../model/history.ts';
+import type { Mark } from '../model/marks.ts';
 import { marksOf } from '../model/marks.ts';
 import type { Outlook } from '../model/outlook.ts';
 import type { PageState } from '../model/page-state.ts';
 import type { RangeName } from '../model/time-range.ts';
-import { ranges, readRange, writeRange, zoomed } from '../model/time-range.ts';
+import type { TimeRange } from '../model/time-range.ts';
+import { drawnRange, ranges, readRange, writeRange, zoomed } from '../model/time-range.ts';
 import { Chart } from './chart.tsx';
 import { MarksLane } from './marks-lane.tsx';
 import { setQuery } from './navigation.ts';
@@ -39,7 +42,12 @@ export function ChartsSection(props: {
     [profiles.items, stalls, alerts, deaths, regressions, target, nowMs],
   );
   const show = (chosen: { fromMs: number; toMs: number } | null): void => setQuery(writeRange(chosen));
-  const axis = { range, marks, onBrush: show, onReset: () => show(null) };
+  const drawn = drawnRange(range, {
+    firstMs: firstOf(history, marks, range),
+    lastMs: history?.points.at(-1)?.atMs ?? null,
+    isChosen: query['range'] !== undefined,
+  });
+  const axis = { range: drawn, marks, onBrush: show, onReset: () => show(null) };
   return (
     <section id="charts" aria-labelledby="charts-title">
       <div class="title">
@@ -58,10 +66,10 @@ export function ChartsSection(props: {
             </label>
           ))}
         </fieldset>
-        <button type="button" onClick={() => show(zoomed(range, 0.5, nowMs))}>
+        <button type="button" onClick={() => show(zoomed(drawn, 0.5, nowMs))}>
           Zoom in
         </button>
-        <button type="button" onClick={() => show(zoomed(range, 2, nowMs))}>
+        <button type="button" onClick={() => show(zoomed(drawn, 2, nowMs))}>
           Zoom out
         </button>
         {!range.isLive && (
@@ -77,7 +85,7 @@ export function ChartsSection(props: {
         )}
       </div>
       <ProblemNote problem={problem} />
-      <MarksLane marks={marks} range={range} nowMs={nowMs} />
+      <MarksLane marks={marks} range={drawn} nowMs={nowMs} />
       {history === null ? (
         problem === null && <p class="hint">Reading…</p>
       ) : (
@@ -97,11 +105,12 @@ export function ChartsSection(props: {
       )}
       {plans === chartPlans && (
         <>
-          <RequestCharts state={state} targetId={target.id} axis={axis} />
+          <RequestCharts state={state} targetId={target.id} asked={range} axis={axis} />
           <SeriesCharts
             feature={state.info?.features.find(({ name }) => name === 'metrics')}
             targetId={target.id}
             query={query}
+            asked={range}
             axis={axis}
             nowMs={nowMs}
           />
@@ -109,6 +118,12 @@ export function ChartsSection(props: {
       )}
     </section>
   );
+}
+
+function firstOf(history: History | null, marks: readonly Mark[], { fromMs }: TimeRange): number | null {
+  if (history === null) return null;
+  const times = [...marks.map(({ atMs }) => atMs), ...history.points.slice(0, 1).map(({ atMs }) => atMs)];
+  return times.reduce<number | null>((first, at) => (at < fromMs || at > (first ?? Infinity) ? first : at), null);
 }
 
 function chooseRange(name: RangeName): void {

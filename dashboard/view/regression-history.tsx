@@ -133,7 +133,7 @@ function Correlated({ regression: { correlated } }: { regression: Regression }) 
         <tbody>
           {correlated.slice(0, shownCorrelated).map((one) => (
             <tr key={one.name}>
-              <td data-label="Series">
+              <td data-label="Kind">
                 <bdi>{one.name}</bdi>
               </td>
               <td class="num" data-label="Before">

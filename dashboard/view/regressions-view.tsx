@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import type { BaselineView } from '../../protocol/rest/baseline.ts';
-import type { RegressionCheck } from '../../protocol/rest/regressions.ts';
+import type { Reference, RegressionCheck } from '../../protocol/rest/regressions.ts';
 import type { ApiProblem } from '../api.ts';
 import { formatCount, formatShare } from '../format.ts';
 import { changeWords } from '../model/diff-words.ts';
@@ -139,7 +139,7 @@ function Comparison({ check }: { check: RegressionCheck }) {
           </thead>
           <tbody>
             {rows.map((row) => (
-              <MeasureRow key={row.metric} row={row} />
+              <MeasureRow key={row.metric} row={row} references={check.comparisons.map(({ reference }) => reference)} />
             ))}
           </tbody>
         </table>
@@ -156,7 +156,11 @@ function RowPicture({ row: { title, cells } }: { row: CompareRow }) {
   return <Sparkline windows={cell.windows} baseline={cell.baseline} size="small" words={words} />;
 }
 
-function MeasureRow({ row }: { row: CompareRow }) {
+function nameOf(reference: Reference | undefined): string {
+  return reference === undefined ? 'Before' : referenceWords(reference);
+}
+
+function MeasureRow({ row, references }: { row: CompareRow; references: readonly Reference[] }) {
   const [tone, word] = verdictWords[row.worst];
   const explanation = row.cells.find((cell) => cell?.explanation)?.explanation ?? null;
   return (
@@ -166,7 +170,7 @@ function MeasureRow({ row }: { row: CompareRow }) {
         {amountOf(row.now, row.unit)}
       </td>
       {row.cells.map((cell, index) => (
-        <td key={index} class="num" data-label="Before">
+        <td key={index} class="num" data-label={nameOf(references[index])}>
           {cell === null ? (
             <span class="dim">not known</span>
           ) : (
@@ -180,7 +184,7 @@ function MeasureRow({ row }: { row: CompareRow }) {
           )}
         </td>
       ))}
-      <td data-label="Over time">
+      <td class="over-time" data-label="Over time">
         <RowPicture row={row} />
       </td>
       <td data-label="Verdict">
@@ -218,7 +222,7 @@ function Functions({ check: { functions, functionsReason } }: { check: Regressio
         <tbody>
           {changes.map((change, index) => (
             <tr key={index}>
-              <td data-label="Function">
+              <td data-label="Kind">
                 <code>{change.functionName || '(anonymous)'}</code>{' '}
                 <span class="dim">
                   {change.url}

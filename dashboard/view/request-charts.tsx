@@ -1,6 +1,7 @@
 import { useMemo } from 'preact/hooks';
 import type { PageState } from '../model/page-state.ts';
 import { requestPlans, requestsObstacle } from '../model/request-charts.ts';
+import type { TimeRange } from '../model/time-range.ts';
 import type { TimeAxis } from './chart.tsx';
 import { Chart } from './chart.tsx';
 import { hrefTo } from './navigation.ts';
@@ -8,9 +9,16 @@ import { Marked, ProblemNote } from './parts.tsx';
 import { useRequestHistory } from './use-request-history.ts';
 
 /** Rate, failures and latency of the requests that spans told of. */
-export function RequestCharts({ state, targetId, axis }: { state: PageState; targetId: string; axis: TimeAxis }) {
+export function RequestCharts(props: {
+  state: PageState;
+  targetId: string;
+  /** Of it the axis shows a part. */
+  asked: TimeRange;
+  axis: TimeAxis;
+}) {
+  const { state, targetId, asked, axis } = props;
   const { range } = axis;
-  const { value: history, problem } = useRequestHistory({ state, targetId, range });
+  const { value: history, problem } = useRequestHistory({ state, targetId, range: asked });
   const names = JSON.stringify(history?.routes ?? []);
   const plans = useMemo(() => requestPlans(JSON.parse(names) as string[]), [names]);
   const otlp = state.info?.features.find(({ name }) => name === 'otlp');

@@ -111,8 +111,8 @@ function RuleCard(props: { rule: RuleView; state: PageState; nowMs: number; onFi
             <ul class="list">
               {one.conditions.map(({ text, value, holds }) => (
                 <li key={text}>
-                  {text}: {value === null ? 'unknown' : Number(value.toPrecision(3))},{' '}
-                  {holds ? 'holds' : 'does not hold'}
+                  {text}
+                  {value === null && ', not known yet'}: {holds ? 'holds' : 'does not hold'}
                 </li>
               ))}
               {one.firings.map((firing) => (

@@ -12,6 +12,7 @@ import {
   withoutSeries,
   withSeries,
 } from '../model/chosen-series.ts';
+import type { TimeRange } from '../model/time-range.ts';
 import type { TimeAxis } from './chart.tsx';
 import { Chart } from './chart.tsx';
 import { setQuery } from './navigation.ts';
@@ -22,6 +23,8 @@ import { useFresh } from './use-fresh.ts';
 interface Place {
   readonly targetId: string;
   readonly query: Readonly<Record<string, string>>;
+  /** Of it the axis shows a part. */
+  readonly asked: TimeRange;
   readonly axis: TimeAxis;
   readonly nowMs: number;
 }
@@ -57,9 +60,9 @@ export function SeriesCharts(place: Place & { feature: Feature | undefined }) {
   );
 }
 
-function SeriesChart({ chosen, targetId, query, axis, nowMs }: Place & { chosen: ChosenSeries }) {
+function SeriesChart({ chosen, targetId, query, asked, axis, nowMs }: Place & { chosen: ChosenSeries }) {
   const { api } = usePage();
-  const { fromMs, toMs, isLive } = axis.range;
+  const { fromMs, toMs, isLive } = asked;
   const step = Math.max(1_000, Math.ceil((toMs - fromMs) / wantedPoints / 1_000) * 1_000);
   const { value, problem } = useFresh({
     key: `${targetId} ${chosen.text} ${isLive ? toMs - fromMs : `${fromMs} ${toMs}`}`,

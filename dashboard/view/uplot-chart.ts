@@ -141,7 +141,7 @@ function optionsOf({ box, plan, callbacks, marks }: Drawing): uPlot.Options {
         stroke: isLimit ? colour('--bad') : colour(`--series-${Math.min(index + 1, 3)}`),
         width: isLimit ? 1 : 1.5,
         dash: isLimit ? [8, 5] : [...(dashes[Math.min(index, 2)] ?? [])],
-        points: { show: false },
+        points: { show: true, size: 3, filter: loneValues },
         spanGaps: false,
       })),
     ],
@@ -159,6 +159,13 @@ function optionsOf({ box, plan, callbacks, marks }: Drawing): uPlot.Options {
       drawAxes: [(chart) => drawMarks(chart, marks(), colour)],
     },
   };
+}
+
+/** A value with nothing before and after it makes no line: it is drawn as a dot. */
+function loneValues(chart: uPlot, seriesIndex: number): number[] {
+  const values = chart.data[seriesIndex] ?? [];
+  const isThere = (at: number): boolean => typeof values[at] === 'number';
+  return Array.from(values.keys()).filter((at) => isThere(at) && !isThere(at - 1) && !isThere(at + 1));
 }
 
 /** Behind the lines: a band for what lasted, a line for a moment. */

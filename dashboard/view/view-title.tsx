@@ -2,6 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { CopyText } from './copy-text.tsx';
 import type { ViewEntry } from './view-props.ts';
+import { viewText } from './view-text.ts';
 
 /** The name of the view, what one is looking at, and a link to exactly this. */
 export function ViewTitle({ entry, children }: { entry: ViewEntry; children?: ComponentChildren }) {
@@ -26,6 +27,14 @@ export function ViewTitle({ entry, children }: { entry: ViewEntry; children?: Co
         <p>{entry.about}</p>
       </details>
       <CopyText label="Copy link" text={() => location.href} />
+      <CopyText label="Copy view as text" text={() => shownText(entry.title)} />
     </div>
   );
+}
+
+/** What is below the title; where it is from stands above it. */
+function shownText(title: string): string {
+  const main = document.querySelector('main');
+  const parts = main === null ? [] : [...main.children].filter((part) => !part.matches('.view-title')).map(viewText);
+  return [`${title}: ${location.href}`, ...parts].join('\n\n');
 }

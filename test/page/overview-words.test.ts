@@ -8,7 +8,7 @@ import type { PageState } from '../../dashboard/model/page-state.ts';
 import { emptyState } from '../../dashboard/model/page-state.ts';
 import { arrange, compareObstacle, pageOf } from '../../dashboard/model/profile-list.ts';
 import { readKey, shortcuts } from '../../dashboard/model/shortcuts.ts';
-import { readRange, writeRange, zoomed } from '../../dashboard/model/time-range.ts';
+import { drawnRange, readRange, writeRange, zoomed } from '../../dashboard/model/time-range.ts';
 import { views } from '../../dashboard/views.ts';
 import { sampleAlert, sampleDeath } from './incident-samples.ts';
 import { sampleRegression } from './regression-samples.ts';
@@ -170,6 +170,20 @@ it('keeps a limit out of the scale while it is far above, and no chart below its
 });
 
 describe('the range of the charts', () => {
+  it('is drawn from the first thing known while nobody chose, and up to the last reading', () => {
+    const minutes = (from: number, to: number) => ({ fromMs: from * 60_000, toMs: to * 60_000, isLive: true });
+    const drawn = (known: Partial<Parameters<typeof drawnRange>[1]>, range = minutes(0, 15)): (number | boolean)[] => {
+      const { fromMs, toMs } = drawnRange(range, { firstMs: null, lastMs: null, isChosen: false, ...known });
+      return [fromMs / 60_000, toMs / 60_000];
+    };
+    expect(drawn({})).toEqual([0, 15]);
+    expect(drawn({ firstMs: 14.5 * 60_000 })).toEqual([13, 15]);
+    expect(drawn({ firstMs: 10 * 60_000 })).toEqual([9.8, 15]);
+    expect(drawn({ firstMs: 10 * 60_000, isChosen: true })).toEqual([0, 15]);
+    expect(drawn({ lastMs: 15.1 * 60_000 })).toEqual([0, 15.1]);
+    expect(drawn({ firstMs: 14 * 60_000, lastMs: 16 * 60_000 }, { ...minutes(0, 15), isLive: false })).toEqual([0, 15]);
+  });
+
   it.each([
     [{}, 900_000, true],
     [{ range: '1h' }, 3_600_000, true],

@@ -33,7 +33,7 @@ export function sampleRule(over: Partial<RuleView> = {}): RuleView {
         targetId: 't1',
         state: 'idle',
         waitMs: 0,
-        conditions: [{ text: 'cpu > 0.9 for 30 s', value: 0.4512, holds: false, sinceMs: null }],
+        conditions: [{ text: 'cpu is 0.4512, wanted above 0.9 for 30 s', value: 0.4512, holds: false, sinceMs: null }],
         total: 4,
         suppressed: { cooldown: 1, limit: 0 },
         firings: [sampleFiring('cpu-burst')],

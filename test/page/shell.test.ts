@@ -132,6 +132,30 @@ it('copies the link to what is shown, without the token', async () => {
   expect(copied).toBe(`${standIn.url}#/captures?order=longest`);
 });
 
+it('copies each view as text: what one sees, without what one can press', async () => {
+  await using opened = await openTabs({ paths: ['/'] });
+  const { page, standIn } = opened;
+  await browser.context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: standIn.origin });
+  const copy = async (view: string): Promise<string> => {
+    await page.getByRole('link', { name: view, exact: true }).click();
+    await page.getByRole('heading', { name: view, exact: true }).first().waitFor();
+    await page.locator('main section').first().waitFor();
+    await page.getByRole('button', { name: /^(Copy view as text|Copied)$/ }).click();
+    const read = (): Promise<string> => page.evaluate(() => navigator.clipboard.readText());
+    await waitFor(async () => (await read()).startsWith(`${view}: `), { message: `the text of ${view}` });
+    return read();
+  };
+  const overview = await copy('Overview');
+  expect(overview).toContain(`Overview: ${standIn.url}#/\n`);
+  expect(overview).toMatch(/\nProcess: pid 4711 on shop-7d9f\nNode: 22.21.1 \(linux x64\)\n/);
+  expect(overview).toMatch(/\nCPU process, of a core [\d.]+ %/);
+  expect(overview).not.toMatch(/Zoom in|What am I looking at/);
+  const captures = await copy('Captures');
+  expect(captures).toMatch(/\nKind\tStarted\tTarget\tDuration\tSize\tStands out\tTarget paused/);
+  expect(captures).toMatch(/\nCPU profile\t[^\n]*renderReport/);
+  expect(await copy('Agent')).toMatch(/\n- on storage/);
+});
+
 it('tells the age of what it shows by the clock of the agent, not by its own', async () => {
   const dayMs = 86_400_000;
   const at = (agoMs: number): string => new Date(Date.now() + dayMs - agoMs).toISOString();
