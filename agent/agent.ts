@@ -15,8 +15,13 @@ import { Regressions } from './baseline/regressions.ts';
 import type { RunTimes } from './baseline/run.ts';
 import { BaselineState } from './baseline/state.ts';
 import { StateDirectory } from './baseline/state-directory.ts';
+import type { StateStorage } from './baseline/state-storage.ts';
 import { Captures } from './capture/captures.ts';
 import { KeepOnAlert } from './capture/keep-on-alert.ts';
+import { Egress } from './egress/egress.ts';
+import { openS3Client } from './egress/open-destination.ts';
+import type { ReadVariable } from './egress/s3/credentials.ts';
+import { S3State } from './egress/s3/state.ts';
 import { HeapAnalyses } from './capture/heap-analyses.ts';
 import { ProfileWorker } from './capture/profile-worker.ts';
 import { Redactions } from './capture/redactions.ts';
@@ -62,6 +67,7 @@ import { observeSpanReadings } from './telemetry/observe-span-readings.ts';
 import { observeTraces } from './telemetry/observe-traces.ts';
 import { observeScrapes } from './telemetry/observe-scrapes.ts';
 import { observeRules } from './telemetry/observe-rules.ts';
+import { observeEgress } from './telemetry/egress-metrics.ts';
 import { observe, observeInspectors } from './telemetry/observe.ts';
 import { observeAlerts } from './telemetry/observe-alerts.ts';
 import { observeMemory } from './telemetry/observe-memory.ts';
@@ -91,6 +97,8 @@ export interface AgentSurroundings {
   readonly log: Log;
   /** Pod, namespace, node, container: what the downward API gave. */
   readonly environment: Readonly<Record<string, string>>;
+  /** One environment variable: credentials of destinations are looked for there. Default: none is set. */
+  readonly variable?: ReadVariable;
   /** Default: JSON lines on stderr. */
   readonly audit?: Audit;
   /** Only tests are in a hurry: windows of less than 30 s, and readings as often. */
@@ -105,7 +113,7 @@ export interface AgentSurroundings {
  */
 export async function startAgent(resolved: ResolvedOptions, surroundings: AgentSurroundings): Promise<Agent> {
   const { options } = resolved;
-  const { log, environment, audit = createAudit() } = surroundings;
+  const { log, environment, audit = createAudit(), variable = () => undefined } = surroundings;
   const startedAt = new Date();
   const endsAt = options.ttlMs === 0 ? undefined : new Date(startedAt.getTime() + options.ttlMs);
   const failures: Feature[] = optionFailures(resolved);
@@ -268,7 +276,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     }),
   );
   opening.use(sampling.watch(targetMetrics.series));
-  const stateDirectory = options.stateUrl ?? join(storage.store?.usage().directory ?? options.dataDir, 'state');
+  const stateUrl = options.stateUrl ?? join(storage.store?.usage().directory ?? options.dataDir, 'state');
   const regressions = opening.use(
     new Regressions({
       targets,
@@ -281,7 +289,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       index: recordIndex,
       store: storage.store,
       worker,
-      state: new BaselineState({ storage: new StateDirectory(stateDirectory), log }),
+      state: new BaselineState({ storage: stateStorage(stateUrl, variable), log }),
       vitalsIntervalMs: options.vitalsIntervalMs,
       intervalMs: options.regressionIntervalMs,
       times: surroundings.regressionTimes,
@@ -329,6 +337,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     targetMetrics.feature(),
     recorder.feature(),
     rules.feature(),
+    egress.feature(),
   ];
   opening.use(observe(metrics, { targets, captures, monitor, store: storage.store, features }));
   observeInspectors(metrics, targets);
@@ -382,6 +391,24 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     };
   };
   const redactions = opening.use(new Redactions());
+  const egress: Egress = await Egress.open({
+    urls: options.egressUrl,
+    configPath: options.config,
+    store: storage.store,
+    diskBudgetBytes: options.diskBudgetBytes,
+    recorder,
+    worker,
+    joins,
+    redactions,
+    identities,
+    targets,
+    sourceMapPaths: options.sourceMapPath,
+    environment,
+    variable,
+    log,
+  });
+  opening.defer(() => egress.close({ graceMs: 0 }));
+  opening.use(observeEgress(metrics, egress));
   observeHeapWork(metrics, { analyses: heapAnalyses.tally, redactions: redactions.tally });
   const adminServices = {
     targets,
@@ -394,6 +421,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     targetMetrics,
     recorder,
     rules,
+    egress,
     timelines,
     joins,
     limits: memory.limits,
@@ -447,7 +475,12 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
         // The application in the same pod sends its last spans meanwhile; only then no more are taken.
         await listeners.otlp?.close();
         const flush = { ...grace, graceMs: Math.min(grace.graceMs, flushGraceMs) };
-        await Promise.all([requests.close(flush), alerts.close(flush), ownSpans.close(flush)]);
+        const ship = async (): Promise<void> => {
+          // Its last windows are to be sent as well.
+          await recorder[Symbol.asyncDispose]();
+          await egress.close(flush);
+        };
+        await Promise.all([requests.close(flush), alerts.close(flush), ownSpans.close(flush), ship()]);
         await parts.disposeAsync();
       })()),
   };
@@ -491,6 +524,12 @@ function metricsPage(options: ResolvedOptions['options']): Pick<TargetMetricsOpt
     source: url === undefined ? undefined : { url, tokenFile, caFile },
     obstacle: isLoop ? '--metrics-url is the ops listener of this agent itself' : undefined,
   };
+}
+
+function stateStorage(url: string, variable: ReadVariable): StateStorage {
+  if (!url.startsWith('s3://')) return new StateDirectory(url);
+  const { client, location } = openS3Client(url, { variable });
+  return new S3State(client, location);
 }
 
 interface Storage extends AsyncDisposable {

@@ -60,7 +60,8 @@ async function serve(resolved: ResolvedOptions): Promise<void> {
   // Not at the top: a command has no use for them, and runs in the memory limit of the agent beside it.
   const [{ startAgent }, { createLog }] = await Promise.all([import('./agent.ts'), import('./telemetry/log.ts')]);
   const log = createLog({ level: options.logLevel, isPretty: hasTty });
-  const agent = await startAgent(resolved, { log, environment: downwardApi(process.env) });
+  const variable = (name: string): string | undefined => process.env[name];
+  const agent = await startAgent(resolved, { log, environment: downwardApi(process.env), variable });
   starting[Symbol.dispose]();
   const failed = agent.features().filter(({ state }) => state === 'failed');
   if (options.strict && failed.length > 0) {

@@ -220,7 +220,7 @@ export const optionTable = {
     default: null,
     defaultText: 'DATA-DIR/state',
     meaning:
-      'Directory that keeps what is normal for each version of each service, with one merged CPU profile of it. A new version is compared with the one before only where both find the same directory: a volume that outlives the pod.',
+      'Directory or bucket that keeps what is normal for each version of each service, with one merged CPU profile of it. A new version is compared with the one before only where both find the same: a volume that outlives the pod, or `s3://BUCKET/PREFIX`.',
   },
   'regression-interval': {
     group: 'Baseline and regressions',
@@ -255,6 +255,15 @@ export const optionTable = {
     default: null,
     meaning:
       'A scraped series to compare as well: `value`, `rate` or a quantile of a histogram, what change is too much, and the least difference. Labels are divided by spaces: `rate(http_errors_total{code=500 method=GET}) +50% 0.1`, `p99(job_seconds) +100%`, `value(workers_ready) -30%`.',
+  },
+  'egress-url': {
+    group: 'Egress',
+    type: 'egress-url',
+    repeatable: true,
+    default: null,
+    secret: true,
+    meaning:
+      'Where profiles are sent as they are stored: `s3://BUCKET/PREFIX` (with `?endpoint=https://HOST` for what is not AWS), `pyroscope+https://HOST`, `file:///PATH`, `webhook+https://HOST/PATH`. Filters, names and credentials from files are in the file of `--config`, under `egress:`.',
   },
   'liveness-budget': {
     group: 'Captures',

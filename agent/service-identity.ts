@@ -95,7 +95,7 @@ function isGiven(text: string | null | undefined): text is string {
 }
 
 /** `shop-7d4b9c6f5d-x2x9z`: a Deployment, the hash of its pod template, the pod. Their letters: k8s.io/apimachinery/pkg/util/rand. */
-function workloadOf(podName: string): { name: string; templateHash: string } | undefined {
+export function workloadOf(podName: string): { name: string; templateHash: string } | undefined {
   const [, name, templateHash] =
     /^(.+)-([bcdfghjklmnpqrstvwxz2456789]{6,10})-[bcdfghjklmnpqrstvwxz2456789]{5}$/.exec(podName) ?? [];
   return name === undefined || templateHash === undefined ? undefined : { name, templateHash };

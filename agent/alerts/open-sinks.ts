@@ -7,7 +7,8 @@ import type { AlertSink } from './alert-sink.ts';
 import { DeliveryQueue } from './delivery-queue.ts';
 import { logSink } from './log-sink.ts';
 import { sentry } from './sentry.ts';
-import { readSecret, webhook } from './webhook.ts';
+import { readSecret } from './signed-post.ts';
+import { webhook } from './webhook.ts';
 
 export interface AlertSinks {
   readonly sinks: readonly AlertSink[];

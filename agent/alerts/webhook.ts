@@ -1,9 +1,8 @@
-import { createHmac, randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
 import type { AlertNotice } from './alert-sink.ts';
-import { checkStatus, DeliveryError } from './delivery-error.ts';
 import type { Receiver } from './delivery-queue.ts';
 import { openCommand, profileLinks } from './links.ts';
+import { postSigned } from './signed-post.ts';
 
 export interface WebhookOptions {
   readonly url: URL;
@@ -36,62 +35,10 @@ export function webhook(options: WebhookOptions): Receiver {
         links,
         open: openCommand(agent.environment),
       });
-      const headers = {
-        'content-type': 'application/json',
-        'user-agent': `sidescope/${agent.version}`,
-        'x-sidescope-delivery': id,
-        'x-sidescope-event': `alert.${notice.change}`,
-        ...(secretFile !== undefined && signature({ secret: await readSecret(secretFile), sentAt, body })),
-      };
-      await send({ url, receiver, init: { method: 'POST', headers, body, redirect: 'manual', signal } });
+      await postSigned(
+        { url, secretFile, receiver, sentAt, body, id, event: `alert.${notice.change}`, version: agent.version },
+        signal,
+      );
     },
   };
-}
-
-const minSecretBytes = 16;
-
-/** Without the line end that editors and `echo` leave. Rejects with a `DeliveryError`. */
-export async function readSecret(path: string): Promise<string> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new DeliveryError(`the webhook's secret ${path} cannot be read (${code})`, { isFinal: false, cause: error });
-  });
-  const secret = text.replace(/\r?\n$/, '');
-  if (Buffer.byteLength(secret) < minSecretBytes)
-    throw new DeliveryError(`the webhook's secret in ${path} has fewer than ${minSecretBytes} bytes`, {
-      isFinal: false,
-    });
-  return secret;
-}
-
-function signature({ secret, sentAt, body }: { secret: string; sentAt: Date; body: string }): Record<string, string> {
-  const timestamp = String(Math.floor(sentAt.getTime() / 1000));
-  const hex = createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex');
-  return { 'x-sidescope-timestamp': timestamp, 'x-sidescope-signature': `v1=${hex}` };
-}
-
-async function send({ url, receiver, init }: { url: URL; receiver: string; init: RequestInit }): Promise<void> {
-  const target = new URL(url);
-  const headers = new Headers(init.headers);
-  if (url.username !== '') {
-    // fetch refuses credentials in an address.
-    const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-    headers.set('authorization', `Basic ${Buffer.from(credentials).toString('base64')}`);
-    target.username = '';
-    target.password = '';
-  }
-  let response: Response;
-  try {
-    response = await fetch(target, { ...init, headers });
-  } catch (error) {
-    const { cause } = error as { cause?: { code?: string } };
-    const why =
-      init.signal?.aborted === true
-        ? 'did not answer in time'
-        : `cannot be reached (${cause?.code ?? 'no connection'})`;
-    throw new DeliveryError(`${receiver} ${why}`, { isFinal: false, cause: error });
-  }
-  // Nothing in it matters, and it may never end.
-  await response.body?.cancel().catch(() => undefined);
-  checkStatus(receiver, { status: response.status, retryAfter: response.headers.get('retry-after') });
 }

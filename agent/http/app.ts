@@ -10,6 +10,7 @@ import { cpuHandlers } from './cpu.ts';
 import { deathHandlers } from './deaths.ts';
 import { diffHandlers } from './diff.ts';
 import { docsHandlers } from './docs.ts';
+import { egressHandlers } from './egress.ts';
 import { downloadHandlers } from './download.ts';
 import { EventHub } from './event-hub.ts';
 import { setSecurityHeaders } from './headers.ts';
@@ -62,6 +63,7 @@ export function createAdminApp(services: AdminServices): AdminApp {
     ...summaryHandlers(services),
     ...recorderHandlers(services),
     ...ruleHandlers(services),
+    ...egressHandlers(services),
     ...diffHandlers(services),
     ...baselineHandlers(services),
     ...timelineHandlers(services),

@@ -7,6 +7,7 @@ import type { HeapAnalyses } from '../capture/heap-analyses.ts';
 import type { Redactions } from '../capture/redactions.ts';
 import type { FindingChange } from '../baseline/findings.ts';
 import type { Regressions } from '../baseline/regressions.ts';
+import type { Egress } from '../egress/egress.ts';
 import type { ProfileStore } from '../store/store.ts';
 import type { Targets } from '../attach/targets.ts';
 import type { Monitor } from '../vitals/monitor.ts';
@@ -107,6 +108,7 @@ export interface AdminServices {
   readonly targetMetrics: TargetMetricsService;
   readonly recorder: RecorderService;
   readonly rules: RuleService;
+  readonly egress: Pick<Egress, 'view'>;
   readonly deaths: DeathService;
   readonly timelines: TimelineService;
   readonly joins: Pick<ProfileJoins, 'requestsOf' | 'cpuOf'>;

@@ -39,8 +39,8 @@ export async function readConfigFile({
   for (const { key, value } of document.contents.items) {
     const name = isScalar(key) ? String(key.value) : '';
     const where = at(isScalar(key) ? key.range?.[0] : undefined);
-    // No option: rules/read-rules.ts has it.
-    if (name === 'rules') continue;
+    // No options: rules/read-rules.ts and egress/read-egress.ts have them.
+    if (name === 'rules' || name === 'egress') continue;
     if (reader.row(name) === undefined) {
       reader.refuse(`${where}: unknown option ${quote(name)}${reader.suggestion(name, (nearest) => nearest)}`);
       continue;

@@ -3,6 +3,7 @@ import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { formatAddress } from '../attach/address.ts';
 import { parseSeriesRule, type SeriesRule } from '../baseline/series-rule.ts';
+import { parseS3Url } from '../egress/s3/location.ts';
 import type { PathMapping } from '../source-maps/target-files.ts';
 import { formatJwksPlace, formatRoleScopes, parseJwksPlace, parseRoleScopes } from './jwt-values.ts';
 import type { JwksPlace, RoleScopes } from './jwt-values.ts';
@@ -38,7 +39,8 @@ interface ValueType<T> {
 export const valueTypes = {
   flag: { syntax: '', parse: parseFlag, format: String },
   path: { syntax: 'PATH', parse: parsePath, format: String },
-  'state-url': { syntax: 'PATH|file:URL', parse: parseStateUrl, format: String },
+  'state-url': { syntax: 'PATH|file:URL|s3:URL', parse: parseStateUrl, format: String },
+  'egress-url': { syntax: 'URL', parse: parseEgressUrl, format: String },
   'series-rule': { syntax: 'RULE', parse: parseSeriesRuleText, format: formatSeriesRule },
   'path-mapping': {
     syntax: 'FROM=TO',
@@ -77,6 +79,7 @@ export const valueTypes = {
   flag: ValueType<boolean>;
   path: ValueType<string>;
   'state-url': ValueType<string>;
+  'egress-url': ValueType<string>;
   'series-rule': ValueType<SeriesRule>;
   'path-mapping': ValueType<PathMapping>;
   choice: ValueType<string>;
@@ -132,16 +135,28 @@ function parsePath(text: string): Parsed<string> {
   return text.includes('\0') || text.trim() === '' ? { problem: 'must be a path' } : { value: text };
 }
 
-/** A directory; as a path. */
+/** A directory, as a path; or what begins with `s3:`, as it is. */
 function parseStateUrl(text: string): Parsed<string> {
   const [, scheme] = /^([a-z][a-z0-9+.-]*):/i.exec(text) ?? [];
   if (scheme === undefined) return parsePath(text);
+  if (scheme === 's3') {
+    const location = parseS3Url(text);
+    return typeof location === 'string' ? { problem: location } : { value: text };
+  }
   if (scheme.toLowerCase() !== 'file' || !URL.canParse(text))
-    return { problem: 'must be a directory, such as /state or file:///state; other stores are not there yet' };
+    return { problem: 'must be a directory, such as /state or file:///state, or s3://BUCKET/PREFIX' };
   const url = new URL(text);
   if (url.host !== '' || /%2f|%00/i.test(url.pathname))
     return { problem: 'must name a directory of this machine, such as file:///state' };
   return { value: fileURLToPath(url) };
+}
+
+/** The rest of it is read where destinations are opened. */
+function parseEgressUrl(text: string): Parsed<string> {
+  const isKnown = /^(s3:\/\/[^/]|(pyroscope|webhook)\+https?:\/\/[^/]|file:\/)/.test(text) && text.length <= 2_000;
+  return isKnown
+    ? { value: text }
+    : { problem: 'must be s3://BUCKET/PREFIX, pyroscope+https://HOST, webhook+https://HOST/PATH or file:///PATH' };
 }
 
 function parseSeriesRuleText(text: string): Parsed<SeriesRule> {

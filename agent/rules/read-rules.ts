@@ -1,16 +1,12 @@
-import { z } from 'zod';
 import { cpuDurationMs, samplingDurationMs } from '../../protocol/rest/limits.ts';
+import { issueText, readLocatedList, type FileProblem } from '../options/located-list.ts';
 import { contradictionsOf } from './contradictions.ts';
 import type { Rule, RuleCapture, RuleLeaf, RuleWhen } from './rule.ts';
 import { maxRules, ruleShape, type CaptureInput, type RuleInput, type WhenInput } from './rule-schema.ts';
 
 const defaultLimits = { cooldownMs: 600_000, max: 12, windowMs: 86_400_000 };
 
-export interface RuleProblem {
-  /** 1-based, in the file. */
-  readonly line: number;
-  readonly message: string;
-}
+export type RuleProblem = FileProblem;
 
 export interface RulesReading {
   readonly rules: readonly Rule[];
@@ -18,33 +14,17 @@ export interface RulesReading {
   readonly problems: readonly RuleProblem[];
 }
 
-/** The `rules` of a configuration file. The YAML parser is loaded only here. */
+/** The `rules` of a configuration file. */
 export async function readRules(text: string): Promise<RulesReading> {
-  const { LineCounter, isMap, isNode, parseDocument } = await import('yaml');
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const [error] = document.errors;
-  if (error !== undefined) return refused(lines.linePos(error.pos[0]).line, error.message);
-  if (!isMap(document.contents)) return { rules: [], problems: [] };
-  const lineOf = (path: readonly PropertyKey[]): number => {
-    for (let length = path.length; length > 0; length--) {
-      const node = document.getIn(path.slice(0, length), true);
-      if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
-    }
-    return 1;
-  };
-  const contents = plainContents(document);
-  if (contents === undefined) return refused(1, 'aliases (*name) cannot be used in this file');
-  const { rules } = contents as { rules?: unknown };
-  if (rules === undefined || rules === null) return { rules: [], problems: [] };
-  const list = z.array(z.unknown()).max(maxRules).safeParse(rules);
-  if (!list.success) return refused(lineOf(['rules']), `rules must be a list of at most ${maxRules} rules`);
+  const list = await readLocatedList(text, { key: 'rules', max: maxRules });
+  if (!('items' in list)) return { rules: [], problems: [list] };
+  const { items, lineOf } = list;
   const problems: RuleProblem[] = [];
-  const read = list.data.flatMap((item, index): Rule[] => {
+  const read = items.flatMap((item, index): Rule[] => {
     const parsed = ruleShape.safeParse(item);
     if (!parsed.success) {
-      for (const { path, message } of parsed.error.issues)
-        problems.push({ line: lineOf(['rules', index, ...path]), message: at(path, message) });
+      for (const issue of parsed.error.issues)
+        problems.push({ line: lineOf(['rules', index, ...issue.path]), message: issueText(issue) });
       return [];
     }
     const rule = toRule(parsed.data);
@@ -57,24 +37,6 @@ export async function readRules(text: string): Promise<RulesReading> {
       problems.push({ line: lineOf(['rules', index, 'name']), message: `there are two rules named ${name}` });
   });
   return { rules: problems.length > 0 ? [] : read, problems: problems.slice(0, 20) };
-}
-
-/** Aliases could make a small file endless. */
-function plainContents(document: { toJS(options: { maxAliasCount: number }): unknown }): unknown {
-  try {
-    return document.toJS({ maxAliasCount: 0 });
-  } catch (error) {
-    if (error instanceof ReferenceError) return undefined;
-    throw error;
-  }
-}
-
-function refused(line: number, message: string): RulesReading {
-  return { rules: [], problems: [{ line, message }] };
-}
-
-function at(path: readonly PropertyKey[], message: string): string {
-  return path.length === 0 ? message : `${path.join('.')}: ${message}`;
 }
 
 function toRule(input: RuleInput): Rule {

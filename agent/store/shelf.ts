@@ -75,7 +75,11 @@ export class Shelf {
 
   async enforceLimits(limits: { retentionCount: number; retentionAgeMs: number; nowMs: number }): Promise<void> {
     await this.#inTurn(async () => {
-      for (const { artifact, reason } of evictByLimits(this.#candidates(), limits)) await this.#evict(artifact, reason);
+      // How long something may be kept does not depend on whether somebody has fetched it; how many are kept does.
+      const byAge = evictByLimits(this.#candidates(new Set()), { ...limits, retentionCount: 0 });
+      for (const { artifact, reason } of byAge) await this.#evict(artifact, reason);
+      const byCount = evictByLimits(this.#candidates(), { ...limits, retentionAgeMs: 0 });
+      for (const { artifact, reason } of byCount) await this.#evict(artifact, reason);
     });
   }
 

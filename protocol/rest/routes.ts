@@ -3,6 +3,7 @@ import { baselineRoutes } from './baseline-routes.ts';
 import { deathRoutes } from './deaths-routes.ts';
 import { diffRoutes } from './diff-routes.ts';
 import { heapAnalysisRoutes } from './heap-analysis-routes.ts';
+import { egressRoutes } from './egress-routes.ts';
 import { eventSchema } from './event.ts';
 import { snapshotForecastSchema } from './forecast.ts';
 import { infoSchema } from './info.ts';
@@ -223,6 +224,7 @@ export const routes = {
   ...summaryRoutes,
   ...recorderRoutes,
   ...ruleRoutes,
+  ...egressRoutes,
   ...diffRoutes,
   ...heapAnalysisRoutes,
   ...baselineRoutes,

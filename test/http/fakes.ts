@@ -286,7 +286,15 @@ export class FakeRecorder implements RecorderService {
   readonly asked: unknown[] = [];
   status: RecorderService['status'] = (targetId) => {
     this.asked.push(targetId);
-    return { isOn: false, intervalUs: 10_000, windowMs: 30_000, keptMs: 600_000, droppedWindows: 0, targets: [] };
+    return {
+      isOn: false,
+      intervalUs: 10_000,
+      windowMs: 30_000,
+      keptMs: 600_000,
+      droppedWindows: 0,
+      threads: 'main',
+      targets: [],
+    };
   };
 }
 
@@ -541,6 +549,7 @@ export async function fakeServices(overrides: Partial<AdminServices> = {}): Prom
     targetMetrics: new FakeTargetMetrics(),
     recorder: new FakeRecorder(),
     rules: new FakeRules(),
+    egress: { view: () => ({ destinations: [], problems: [], deliveries: [] }) },
     timelines: new FakeTimelines(),
     joins: new FakeJoins(),
     deaths: new FakeDeaths(),

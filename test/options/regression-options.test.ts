@@ -21,7 +21,13 @@ describe('--state-url', () => {
     expect([options.stateUrl, problems]).toEqual([directory, []]);
   });
 
-  test.each(['s3://bucket/prefix', 'https://example.com/', 'file://host/share', 'file:///a%2Fb', ' '])(
+  test('a bucket is taken as it is written', async () => {
+    const text = 's3://bucket/prefix?endpoint=https://minio.example:9000&region=eu-central-1';
+    const { options, problems } = await resolve(['--state-url', text]);
+    expect([options.stateUrl, problems]).toEqual([text, []]);
+  });
+
+  test.each(['s3://Bucket/prefix', 's3://bucket/?region', 'https://example.com/', 'file://host/share', 'file:///a%2Fb', ' '])(
     '%s is refused',
     async (text) => {
       const { options, problems } = await resolve(['--state-url', text]);

@@ -42,6 +42,7 @@ describe('without anything given', () => {
       inspectorLifetime: 'always',
       dataDir: './.sidescope',
       diskBudgetBytes: 2 * 2 ** 30,
+      egressUrl: [],
       regressionCpu: 0.5,
       regressionIntervalMs: 60_000,
       regressionMemory: 0.3,

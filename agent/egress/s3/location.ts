@@ -26,8 +26,10 @@ export function parseS3Url(text: string, defaults: S3Defaults = {}): S3Location 
   const unknown = [...given.keys()].find((name) => !parameters.includes(name));
   if (unknown !== undefined)
     return `has an unknown parameter ${unknown.slice(0, 40)}; there are ${parameters.join(', ')}`;
+  const empty = [...given].find(([, value]) => value === '');
+  if (empty !== undefined) return `has a parameter ${empty[0]} without a value`;
   const endpoint = given.get('endpoint') ?? defaults.endpoint;
-  const endpointUrl = endpoint === undefined || endpoint === '' ? undefined : endpointOf(endpoint);
+  const endpointUrl = endpoint === undefined ? undefined : endpointOf(endpoint);
   if (typeof endpointUrl === 'string') return endpointUrl;
   const prefix = decodeURI(path).replace(/^\/+|\/+$/g, '');
   if (prefix.length > 500 || /[^\w.\-/=+@ ]/.test(prefix))
