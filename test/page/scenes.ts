@@ -2,7 +2,8 @@ import type { Page } from 'playwright-core';
 import type { SidescopeEvent } from '../../protocol/rest/event.ts';
 import { profileScenes } from './profile-scenes.ts';
 import { sampleAlert, sampleDeath } from './incident-samples.ts';
-import { sampleHotFunctions, sampleRoute, sampleTimeline } from './request-samples.ts';
+import { memoryScenes } from './memory-scenes.ts';
+import { requestScenes } from './request-scenes.ts';
 import { sampleDiff, sampleRegression } from './regression-samples.ts';
 import { sampleCatch, sampleRule, sampleRules } from './rule-samples.ts';
 import {
@@ -90,17 +91,8 @@ export function scenes(): Scene[] {
       },
       ready: (page) => page.getByText('Refused', { exact: true }).waitFor(),
     },
-    {
-      name: 'requests',
-      path: '/requests',
-      world: {
-        ...incident,
-        timelines: [sampleTimeline()],
-        routes: [sampleRoute()],
-        hot: sampleHotFunctions,
-      },
-      ready: (page) => page.getByText('database 93 %, server 7 %').waitFor(),
-    },
+    ...requestScenes(incident),
+    ...memoryScenes(incident),
     {
       name: 'alerts',
       path: '/alerts?alert=a-1',
