@@ -44,7 +44,7 @@ test('an inspector that everybody can reach is told on the page, by a metric and
   const metrics = (await curl(`${agent.opsUrl}/metrics`)).body.toString();
   expect(metrics).toContain(`sidescope_target_inspector_exposed{target="${exposed?.id}"} 1`);
   expect(metrics).toContain(`sidescope_target_inspector_exposed{target="${closed?.id}"} 0`);
-  const { alerts } = await get<AlertList>('/alerts');
+  const { alerts } = await get<AlertList>('/alerts?problem=inspector-exposed');
   expect(alerts).toMatchObject([
     { problem: 'inspector-exposed', severity: 'critical', targetId: exposed?.id, state: 'open' },
   ]);
