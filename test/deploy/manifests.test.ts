@@ -1,9 +1,10 @@
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { resolveOptions } from '../../agent/options.ts';
+import { readRules } from '../../agent/rules/read-rules.ts';
 import {
   at,
   containersOf,
@@ -27,6 +28,7 @@ writeEveryKind();
 const overlays: readonly [string, readonly JsonObject[]][] = [
   ['examples/shop', renderOverlay(join(deployDirectory, 'examples/shop'))],
   ['examples/shop-guaranteed', renderOverlay(join(deployDirectory, 'examples/shop-guaranteed'))],
+  ['examples/shop-rules', renderOverlay(join(deployDirectory, 'examples/shop-rules'))],
   ['plain/deployment.yaml', readManifest(join(deployDirectory, 'plain/deployment.yaml'))],
   ['every kind of workload', renderOverlay(everyKind)],
 ];
@@ -190,6 +192,52 @@ describe('the components', () => {
     expect(at(monitor, 'spec', 'podMetricsEndpoints', 0, 'port')).toBe('sidescope-ops');
   });
 
+  it('config-file: the ConfigMap is optional, mounted whole where the option says, and its rules are good', async () => {
+    const deployment = deploymentOf('examples/shop-rules');
+    const sidecar = sidecarOf(deployment);
+    const { options } = await resolvedEnvironment(sidecar);
+    expect(options.flightRecorder).toBe(true);
+    const mount = list(sidecar['volumeMounts']).find(({ name }) => name === 'sidescope-config');
+    // With a subPath the kubelet would never write a change.
+    expect(mount).toEqual({ name: 'sidescope-config', mountPath: dirname(options.config ?? ''), readOnly: true });
+    const volume = list(at(podTemplate(deployment), 'spec', 'volumes')).find(
+      ({ configMap }) => configMap !== undefined,
+    );
+    expect(volume).toMatchObject({ configMap: { name: at(configMap(), 'metadata', 'name'), optional: true } });
+    const { rules, problems } = await readRules(text(at(configMap(), 'data', 'sidescope.yaml')));
+    expect(problems).toEqual([]);
+    // No rule that profiles CPU comes enabled with anything that is copied.
+    expect(rules.map(({ capture }) => capture?.kind)).toEqual(['recorder', 'stacks']);
+  });
+
+  it('state-volume: the claim is mounted where the option says, outside of the data directory, writable for the agent', async () => {
+    const deployment = deploymentOf('examples/shop-rules');
+    const { options } = await resolvedEnvironment(sidecarOf(deployment));
+    const mounts = list(sidecarOf(deployment)['volumeMounts']);
+    const mount = mounts.find(({ mountPath }) => mountPath === at(stateEnvironment(deployment), 'value'));
+    expect(mount?.['readOnly']).toBeUndefined();
+    expect(text(mount?.['mountPath']).startsWith(options.dataDir)).toBe(false);
+    const volume = list(at(podTemplate(deployment), 'spec', 'volumes')).find(({ name }) => name === mount?.['name']);
+    const claim = rendered('examples/shop-rules', 'PersistentVolumeClaim');
+    expect(at(volume, 'persistentVolumeClaim', 'claimName')).toBe(at(claim, 'metadata', 'name'));
+    expect(at(claim, 'spec', 'accessModes')).toEqual(['ReadWriteMany']);
+    const group = at(sidecarOf(deployment), 'securityContext', 'runAsGroup');
+    expect(at(podTemplate(deployment), 'spec', 'securityContext', 'fsGroup')).toBe(group);
+  });
+
+  it("target-metrics: the application's page is read through the agent, and by a monitor of its own", async () => {
+    const { options } = await resolvedEnvironment(sidecarOf(deploymentOf('examples/shop-rules')));
+    expect(options.metricsUrl?.href).toBe('http://127.0.0.1:3000/metrics');
+    const monitors = overlays
+      .find(([name]) => name === 'examples/shop-rules')?.[1]
+      .filter(({ kind }) => kind === 'PodMonitor')
+      .map((monitor) => [at(monitor, 'metadata', 'name'), at(monitor, 'spec', 'podMetricsEndpoints', 0)]);
+    expect(monitors).toEqual([
+      ['sidescope', { port: 'sidescope-ops', path: '/metrics', interval: '60s' }],
+      ['sidescope-target', { port: 'sidescope-ops', path: '/target-metrics', interval: '60s' }],
+    ]);
+  });
+
   it('kubectl debug: the agent ends by itself', async () => {
     const [profile = {}] = readManifest(join(deployDirectory, 'debug/profile.yaml'));
     const { options, problems } = await resolvedEnvironment(profile);
@@ -199,8 +247,20 @@ describe('the components', () => {
 });
 
 function deploymentOf(overlay: string): JsonObject {
+  return rendered(overlay, 'Deployment');
+}
+
+function configMap(): JsonObject {
+  return rendered('examples/shop-rules', 'ConfigMap');
+}
+
+function stateEnvironment(deployment: JsonObject): JsonObject | undefined {
+  return list(sidecarOf(deployment)['env']).find(({ name }) => name === 'SIDESCOPE_STATE_URL');
+}
+
+function rendered(overlay: string, wanted: string): JsonObject {
   const objects = overlays.find(([name]) => name === overlay)?.[1] ?? [];
-  return objects.find(({ kind }) => kind === 'Deployment') ?? {};
+  return objects.find(({ kind }) => kind === wanted) ?? {};
 }
 
 function resolvedEnvironment(container: JsonObject): ReturnType<typeof resolveOptions> {
@@ -210,7 +270,10 @@ function resolvedEnvironment(container: JsonObject): ReturnType<typeof resolveOp
   return resolveOptions({
     argv: [],
     environment,
-    readFile: () => Promise.reject(new Error('no file')),
+    readFile: async (path) => {
+      if (path !== '/etc/sidescope-config/sidescope.yaml') throw new Error('no file');
+      return text(at(configMap(), 'data', 'sidescope.yaml'));
+    },
     isTerminal: false,
   });
 }
