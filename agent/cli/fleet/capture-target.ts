@@ -20,7 +20,7 @@ export interface Captured {
   readonly operation: Operation;
 }
 
-const pollMs = 500;
+const longestPollMs = 500;
 /** Over the duration: a queue in the agent, the end of the sampling, the writing of the file. */
 const graceMs = 60_000;
 const cancelDeadlineMs = 5_000;
@@ -55,7 +55,7 @@ export async function captureTarget(
           `pod/${agent.pod}: not ended ${graceMs / 1_000} s after its time (${operation.progress.phase})`,
         );
       }
-      await delay(pollMs, undefined, { signal });
+      await delay(Math.min(longestPollMs, durationMs / 10), undefined, { signal });
       operation = await agent.ask({ path, schema: operationSchema, signal });
     }
   } catch (error) {

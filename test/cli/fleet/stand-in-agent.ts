@@ -176,7 +176,7 @@ function routesOf({ routes = [] }: AgentFacts): object {
   const usual = {
     ...{
       name: 'GET /',
-      kind: 'http-server',
+      kind: 'server',
       count: 100,
       estimatedCount: null,
       ratePerSecond: 10,

@@ -1,0 +1,97 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { Profile } from 'pprof-format';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { captureFleet } from '../../../agent/cli/capture.ts';
+import type { Command } from '../../../agent/cli/command.ts';
+import { compareVersions } from '../../../agent/cli/compare.ts';
+import type { CompareReport } from '../../../agent/cli/fleet/comparison-text.ts';
+import { listPods } from '../../../agent/cli/pods.ts';
+import { openAgent } from '../../support/agent.ts';
+import { startTarget } from '../../support/target.ts';
+import { waitFor } from '../../support/wait-for.ts';
+import { deploymentObjects, startFleet } from './fleet.ts';
+import type { Fleet } from './fleet.ts';
+
+const stack = new AsyncDisposableStack();
+const folder = mkdtempSync(join(tmpdir(), 'sidescope-real-fleet-'));
+stack.defer(() => rmSync(folder, { recursive: true }));
+let fleet: Fleet;
+
+/** Two versions of one Deployment, which are two programs here, each with an agent of its own. */
+beforeAll(async () => {
+  const pods = { 'shop-old': { hash: 'aaa111', tag: '1.0.0' }, 'shop-new': { hash: 'bbb222', tag: '1.1.0' } };
+  const sets = Object.values(pods).map((facts) => ({ ...facts, replicas: 1 }));
+  fleet = stack.use(await startFleet(pods, deploymentObjects(sets)));
+  for (const pod of Object.keys(pods)) {
+    const target = stack.use(await startTarget('allocates'));
+    const agent = stack.use(await openAgent({ targets: [target.inspectorAddress] }));
+    const { port } = new URL(agent.url);
+    const about = {
+      pid: process.pid,
+      version: '0.1.0',
+      startedAt: new Date().toISOString(),
+      dataDirectory: agent.dataDirectory,
+    };
+    const minted = {
+      token: agent.token,
+      expiresAt: new Date().toISOString(),
+      agent: { ...about, admin: { url: agent.url, port: Number(port) } },
+    };
+    fleet.cluster.behaviours.set(pod, {
+      exec: () => Promise.resolve({ stdout: JSON.stringify(minted), code: 0 }),
+      port: (remote) => remote,
+    });
+  }
+});
+afterAll(() => stack.disposeAsync());
+
+const json = async <T>(command: Command, args: readonly string[]): Promise<T> =>
+  JSON.parse((await fleet.run(command, [...args, '--json'])).printed) as T;
+
+test('the pods of agents that are attached are ok', async () => {
+  interface Row {
+    name: string;
+    health: { word: string };
+    targets: { state: { state: string } }[];
+  }
+  const rows = await waitFor(
+    async () => {
+      const { pods } = await json<{ pods: Row[] }>(listPods, ['-l', 'app=shop']);
+      return pods.every(({ targets }) => targets[0]?.state.state === 'attached') && pods;
+    },
+    { message: 'both to be attached' },
+  );
+  expect(rows.map(({ name }) => name)).toEqual(['shop-new', 'shop-old']);
+});
+
+test('their CPU profiles and heap samples become one pprof file each, with functions of both', async () => {
+  for (const kind of ['cpu', 'heap-sampling']) {
+    const output = join(folder, `${kind}.pb.gz`);
+    const args = ['deploy/shop', '--duration', '1s', '--jitter', '0s', '--kind', kind, '-o', output];
+    expect(await json<{ pods: object[] }>(captureFleet, args)).toMatchObject({
+      file: { profiles: 2 },
+      pods: [{ result: 'captured' }, { result: 'captured' }],
+    });
+    const { stringTable, sample } = Profile.decode(gunzipSync(readFileSync(output)));
+    expect(stringTable.strings).toEqual(expect.arrayContaining(['shop-old', 'shop-new', 'pod']));
+    expect(sample.length).toBeGreaterThan(1);
+  }
+});
+
+test('two versions that are equal have no sure change', async () => {
+  const { cpu, memory, before, after } = await json<CompareReport>(compareVersions, [
+    'deploy/shop',
+    '--duration',
+    '2s',
+  ]);
+  expect([before.revision, after.revision]).toEqual([1, 2]);
+  expect(cpu.functions.filter(({ kind }) => kind === 'changed').length).toBeGreaterThan(0);
+  // One pod each: what is beyond the noise of sampling may still be another run's luck, but the hot function is the same.
+  const [most] = cpu.functions.toSorted((a, b) => b.shareAfter - a.shareAfter);
+  expect(most?.shareBefore).toBeGreaterThan(0.1);
+  expect(memory[0]?.before).toBeGreaterThan(10e6);
+  expect(memory[0]?.after).toBeGreaterThan(10e6);
+});
