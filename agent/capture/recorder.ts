@@ -219,6 +219,7 @@ export class FlightRecorder
       windowMs,
       keptMs,
       droppedWindows: this.#windows.droppedForBytes,
+      threads: 'main',
       targets: views.map((view) => this.#describe(view)),
     };
   }

@@ -36,6 +36,7 @@ export const recorderSchema = z.object({
   droppedWindows: z
     .int()
     .describe('Gone before their time because all windows together were over their bound of bytes'),
+  threads: z.literal('main').describe('Which threads of each target are recorded'),
   targets: z.array(recorderTargetSchema),
 });
 export type Recorder = z.infer<typeof recorderSchema>;

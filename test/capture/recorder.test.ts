@@ -244,6 +244,16 @@ it('pauses while the target is overloaded for long, keeps its window, says so, a
   await opened.recording();
 });
 
+it('records no worker, and says so', async () => {
+  await using target = await startTarget('with-workers');
+  await using opened = await openRecorder(target.inspectorAddress, { tempo: { windowMs: 200 } });
+  await opened.recording();
+  await waitFor(() => opened.view().windows.length >= 2, { message: 'two windows' });
+  expect(opened.recorder.status()).toMatchObject({ threads: 'main' });
+  const kept = await opened.recorder.keep({ targetId: opened.targetId, ...keep });
+  expect(kept?.thread.id).toBe('main');
+});
+
 it('bounds the bytes of all windows, and counts what went for that', () => {
   using index = openIndexInMemory();
   const windows = new RecorderWindows({ index, maxPerTarget: 10, maxBytes: 2_500 });

@@ -27,8 +27,6 @@ export async function startAgent(options: {
   otlpAddress: string;
   /** The shop's own page. */
   metricsUrl: string;
-  /** More options, by their names in the environment. */
-  env?: Readonly<Record<string, string>>;
   signal: AbortSignal;
 }): Promise<DemoAgent> {
   await using stack = new AsyncDisposableStack();
@@ -55,7 +53,6 @@ export async function startAgent(options: {
         ...(token === undefined ? [] : ['--token-file', await writeTokenFile(folder, token)]),
       ],
       terminal: true,
-      ...(options.env !== undefined && { env: options.env }),
     }),
   );
   const answered = new AbortController();

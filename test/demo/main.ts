@@ -74,6 +74,7 @@ function overview({ shopUrl, inspectorAddress, databaseAddress }: Backend): stri
 
   to try, besides the load:
   CPU         curl ${shopUrl}/products/17/report
+  CPU burst   curl -sZ -o /dev/null '${shopUrl}/products/[1-2000]/report'   (the rule of test/demo/sidescope.yaml captures it)
   database    curl '${shopUrl}/search?q=lamp'
   leak        curl -X POST ${shopUrl}/sessions
   block 5 s   curl '${shopUrl}/invoices/1?ms=5000'

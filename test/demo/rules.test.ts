@@ -44,8 +44,6 @@ describe('the agent of the demo', () => {
         inspectorAddress: shop.inspectorAddress,
         otlpAddress: await freeAddress(),
         metricsUrl: `${shop.shopUrl}/metrics`,
-        // Readings as often as the test can wait for them.
-        env: { SIDESCOPE_VITALS_INTERVAL: '1s' },
         signal: AbortSignal.timeout(60_000),
       }),
     );
