@@ -128,14 +128,15 @@ function select(database: DatabaseSync, asked: { targetId: string; fromMs: numbe
   const first = database
     .prepare('SELECT min(at_ms) AS at_ms FROM vitals WHERE target = ? AND step_ms = 0')
     .get(target)?.['at_ms'];
-  const fineFromMs = first === null || first === undefined ? toMs : Math.ceil(Number(first) / minuteMs) * minuteMs;
+  const firstMs = first === null || first === undefined ? toMs : Number(first);
+  // Of the first minute of all, every reading is there; of a later one some may be pruned.
   const hasMinutes =
     Number(
       database
         .prepare('SELECT count(*) AS rows FROM vitals WHERE target = ? AND step_ms = ? AND at_ms < ?')
-        .get(target, minuteMs, fineFromMs)?.['rows'],
+        .get(target, minuteMs, startOf(firstMs, minuteMs))?.['rows'],
     ) > 0;
-  const splitMs = hasMinutes ? fineFromMs : 0;
+  const splitMs = hasMinutes ? Math.ceil(firstMs / minuteMs) * minuteMs : 0;
   return [
     ...rowsOf(database, { target, stepMs: minuteMs, fromMs, toMs: Math.min(toMs, splitMs) }),
     ...rowsOf(database, { target, stepMs: 0, fromMs: Math.max(fromMs, splitMs), toMs }),

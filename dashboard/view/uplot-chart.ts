@@ -110,7 +110,8 @@ function optionsOf({ box, plan, callbacks, marks }: Drawing): uPlot.Options {
   return {
     width: Math.max(box.clientWidth, 200),
     height: heightPx,
-    padding: [8, 8, 0, 0],
+    // To the right half a label of the axis: `12:00:00`.
+    padding: [8, 22, 0, 0],
     legend: { show: false },
     scales: { x: { time: true, auto: false }, y: { auto: false } },
     cursor: {

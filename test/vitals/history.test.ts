@@ -49,6 +49,14 @@ it('gives every reading of the last hour, and what is older by the minute, witho
   expect(vitalsHistorySchema.omit({ latest: true }).parse(last)).toEqual(last);
 });
 
+it('gives the first readings of all as they came, though their minute is made already', () => {
+  using opened = open();
+  const fromMs = startMs + 50_000;
+  opened.fill('t1', [fromMs, startMs + 90_000], 5_000);
+  const { points } = opened.history.read('t1', { from: iso(startMs), to: iso(startMs + 90_000), step: 5_000 });
+  expect(points.map(({ at }) => at)).toEqual(Array.from({ length: 8 }, (_, index) => iso(fromMs + index * 5_000)));
+});
+
 it('leaves gaps as they are, and counts readings that told nothing', () => {
   using opened = open();
   opened.history.add('t1', row(startMs, 1_000));
