@@ -1,6 +1,7 @@
 import type { HeapAnalysis } from './analyse.ts';
 import type { HeapClass } from './classes.ts';
 import { selfSizeOf } from './graph.ts';
+import { chainLengths, FRESH, STAYED } from './growing-chains.ts';
 import { IdSet } from './id-set.ts';
 import { PathShapes } from './path-shapes.ts';
 import { pathText, pathTo } from './paths.ts';
@@ -41,7 +42,12 @@ export interface GrownPath {
   readonly exampleId: number;
   readonly count: number;
   readonly retainedBytes: number;
-  /** With three snapshots: its class grows steadily, and at least `SUSPECT_COUNT` of them stayed. Never with two. */
+  /** Of three snapshots: new ones of its class that hang on each other, as in a list, where few stand for many; else 0. */
+  readonly chainedCount: number;
+  /**
+   * With three snapshots: its class grows steadily, and at least `SUSPECT_COUNT` of them stayed, side by side or in a chain
+   * that went on growing. Never with two.
+   */
   readonly isSuspect: boolean;
 }
 
@@ -102,7 +108,7 @@ export function diffSnapshots(
     totals.newCount++;
     totals.newBytes += size;
     changes.addNew(last.classes.nameOf(node), size);
-    if (middle === undefined || middle.known.has(graph.ids[node]!)) isNew[node] = 1;
+    isNew[node] = middle === undefined || middle.known.has(graph.ids[node]!) ? STAYED : FRESH;
   }
   const now = new IdSet(graph.ids);
   first.ids.forEach((id, node) => {
@@ -113,19 +119,33 @@ export function diffSnapshots(
   });
   const classes = changes.list([...bases.map(({ histogram }) => histogram), last.histogram]);
   const steady = new Set(classes.filter(({ isGrowingSteadily }) => isGrowingSteadily).map(({ name }) => name));
+  const groups = groupByPath(last, isNew);
+  const isFew = groups.map(({ nodes, className }) => nodes.length < SUSPECT_COUNT && steady.has(className));
+  const lengths = [
+    ...chainLengths(
+      last,
+      isNew,
+      middle === undefined ? [] : groups.filter((_, at) => isFew[at]).map(({ nodes }) => nodes),
+    ),
+  ];
   return {
     snapshots: bases.length + 1,
     totals,
     classes,
-    grown: groupByPath(last, isNew).map((group) => ({
-      ...group,
-      isSuspect:
-        middle !== undefined &&
-        group.count >= SUSPECT_COUNT &&
-        steady.has(group.className) &&
-        // Held by V8 itself: its table of internalized strings.
-        group.path !== group.className,
-    })),
+    grown: groups.map(({ nodes: _, ...group }, at) => {
+      const chainedCount = isFew[at] ? (lengths.shift() ?? 0) : 0;
+      const stayedCount = Math.max(group.count, chainedCount);
+      return {
+        ...group,
+        chainedCount,
+        isSuspect:
+          middle !== undefined &&
+          stayedCount >= SUSPECT_COUNT &&
+          steady.has(group.className) &&
+          // Held by V8 itself: its table of internalized strings.
+          group.path !== group.className,
+      };
+    }),
   };
 }
 
@@ -186,32 +206,37 @@ export function growth(values: readonly number[]): number {
  * Only the topmost new objects are grouped, those that no new one holds. Arrays that a Map, an Array or an object keeps its
  * contents in are looked through: growing replaces them. V8's own structures are left out.
  */
-function groupByPath(last: HeapAnalysis, isNew: Uint8Array): Omit<GrownPath, 'isSuspect'>[] {
+function groupByPath(
+  last: HeapAnalysis,
+  isNew: Uint8Array,
+): (Omit<GrownPath, 'isSuspect' | 'chainedCount'> & { nodes: readonly number[] })[] {
   const { graph, dominated, classes, paths } = last;
   const isOwn = graph.nodeTypeNames.map((type) => !bookkeeping.has(type));
   const array = graph.nodeTypeNames.indexOf('array');
   const isCarrier = (node: number): boolean =>
     graph.types[node] === array && selfSizeOf(graph, node) * 2 < dominated.retainedSizes[node]!;
   const shapes = new PathShapes(last);
-  const groups = new Map<number, { node: number; count: number; retainedBytes: number }>();
+  const groups = new Map<number, { node: number; nodes: number[]; count: number; retainedBytes: number }>();
   for (let node = 1; node < graph.nodeCount; node++) {
-    if (isNew[node] === 0 || paths.edgeTo[node] === 0 || !isOwn[graph.types[node]!]! || isCarrier(node)) continue;
+    if (isNew[node] !== STAYED || paths.edgeTo[node] === 0 || !isOwn[graph.types[node]!]! || isCarrier(node)) continue;
     let above = dominated.dominators[node]!;
     while (above !== 0 && isCarrier(above)) above = dominated.dominators[above]!;
-    if (isNew[above] === 1) continue;
+    if (isNew[above] === STAYED) continue;
     const shape = shapes.of(node);
     const group = groups.get(shape);
     if (group === undefined) {
-      groups.set(shape, { node, count: 1, retainedBytes: dominated.retainedSizes[node]! });
+      groups.set(shape, { node, nodes: [node], count: 1, retainedBytes: dominated.retainedSizes[node]! });
     } else {
       group.count++;
+      if (group.nodes.length < SUSPECT_COUNT) group.nodes.push(node);
       group.retainedBytes += dominated.retainedSizes[node]!;
     }
   }
   return [...groups.values()]
     .sort((a, b) => b.retainedBytes - a.retainedBytes || a.node - b.node)
     .slice(0, GROUPS_MAX)
-    .map(({ node, count, retainedBytes }) => ({
+    .map(({ node, nodes, count, retainedBytes }) => ({
+      nodes,
       className: classes.nameOf(node),
       path: shapes.text(node),
       example: pathText(graph, pathTo(paths, node)),

@@ -40,6 +40,10 @@ const leastOf: Readonly<Record<HintKind, number>> = {
   detached: 50,
 };
 
+/** So many of one place are worth a look when they hold this share of all. */
+const FEW_CLOSURES = 50;
+const MUCH_OF_THE_HEAP = 0.05;
+
 interface Found {
   readonly kind: HintKind;
   readonly text: (count: number) => string;
@@ -51,7 +55,12 @@ interface Found {
 /** The `perKind` largest of each kind, by what they retain. One pass over nodes and edges. */
 export function findHints(analysis: HeapAnalysis, perKind = 5): HeapHint[] {
   const { graph, dominated } = analysis;
-  const found = [...collections(analysis), ...groups(analysis)].filter(({ kind, count }) => count >= leastOf[kind]);
+  const wholeBytes = dominated.retainedSizes[0]!;
+  const found = [...collections(analysis), ...groups(analysis)].filter(
+    ({ kind, count, retainedBytes }) =>
+      count >= leastOf[kind] ||
+      (kind === 'closures' && count >= FEW_CLOSURES && retainedBytes > wholeBytes * MUCH_OF_THE_HEAP),
+  );
   const detached = graph.detachedNodes;
   if (detached.length > 0) {
     found.push({
@@ -137,7 +146,12 @@ function* listeners(graph: HeapGraph, retainedSizes: Float64Array, events: numbe
 function groups(analysis: HeapAnalysis): Iterable<Found> {
   const { graph, dominated, functions } = analysis;
   const byKey = new Map<string, Found>();
-  const add = (kind: HintKind, node: number, { what, owner = node }: { what: string; owner?: number }): void => {
+  const add = (
+    kind: HintKind,
+    node: number,
+    { what, isWithin = false }: { what: string; isWithin?: boolean },
+  ): void => {
+    const retainedBytes = isWithin ? 0 : dominated.retainedSizes[node]!;
     const key = `${kind} ${what}`;
     const known = byKey.get(key);
     if (known === undefined) {
@@ -145,12 +159,12 @@ function groups(analysis: HeapAnalysis): Iterable<Found> {
         kind,
         text: (count) => `${count} ${what}`,
         count: 1,
-        retainedBytes: dominated.retainedSizes[owner]!,
+        retainedBytes,
         node,
       });
     } else {
       known.count++;
-      known.retainedBytes += dominated.retainedSizes[owner]!;
+      known.retainedBytes += retainedBytes;
     }
   };
   const names = edgeNames(graph);
@@ -162,11 +176,21 @@ function groups(analysis: HeapAnalysis): Iterable<Found> {
     }
     return undefined;
   };
+  const textOf = closurePlaces(analysis);
+  const isBelow = (text: string, node: number): boolean => {
+    let above = dominated.dominators[node]!;
+    for (let asked = 0; above !== 0 && asked < DOMINATORS_ASKED; asked++) {
+      if (textOf(above) === text) return true;
+      above = dominated.dominators[above]!;
+    }
+    return false;
+  };
   for (let node = 0; node < graph.nodeCount; node++) {
     const type = graph.types[node];
     if (type === closure) {
-      const place = functions.of(node);
-      if (place !== undefined && place.line > 0) add('closures', node, { what: `closures of ${placeText(place)}` });
+      const text = textOf(node);
+      // Each of a chain of functions retains those before it: only the topmost counts.
+      if (text !== undefined) add('closures', node, { what: `closures of ${text}`, isWithin: isBelow(text, node) });
       continue;
     }
     const name = isNamed(node);
@@ -185,6 +209,23 @@ function groups(analysis: HeapAnalysis): Iterable<Found> {
   }
   return byKey.values();
 }
+
+/** `wrapHandler app.js:8` of closures whose place is known; each place is written once. */
+function closurePlaces({ graph, functions }: HeapAnalysis): (node: number) => string | undefined {
+  const closure = graph.nodeTypeNames.indexOf('closure');
+  const texts = new Map<number, string | undefined>();
+  return (node) => {
+    if (graph.types[node] !== closure) return undefined;
+    if (!texts.has(node)) {
+      const place = functions.of(node);
+      texts.set(node, place === undefined || place.line === 0 ? undefined : placeText(place));
+    }
+    return texts.get(node);
+  };
+}
+
+/** How far up the dominators another closure of the same place is looked for: in a chain it is three above. */
+const DOMINATORS_ASKED = 8;
 
 const wantedEdges: ReadonlySet<string> = new Set([
   '_events',

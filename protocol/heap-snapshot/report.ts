@@ -78,7 +78,8 @@ export function heapDiffText({ snapshots, totals, classes, grown }: HeapDiff): s
       'Suspects: class grows in every snapshot, and its new objects stay',
       textTable(suspects.slice(0, 20), {
         retained: ({ retainedBytes }) => sizeText(retainedBytes),
-        class: ({ className, count }) => `${count} ${className}`,
+        class: ({ className, count, chainedCount }) =>
+          chainedCount > count ? `${chainedCount} ${className} in a chain` : `${count} ${className}`,
         example: ({ example, exampleId }) => `${example} @${exampleId}`,
       }),
     ),

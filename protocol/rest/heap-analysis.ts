@@ -91,7 +91,8 @@ export const heapSnapshotDiffSchema = z.object({
         exampleId: z.int(),
         count: z.int(),
         retainedBytes: bytes,
-        isSuspect: z.boolean(),
+        chainedCount: z.int().describe('Of three: of its class, those that hang on each other, as in a list; else 0'),
+        isSuspect: z.boolean().describe('Of three: its class grows in each, and at least 100 of them stayed'),
       }),
     )
     .describe('New objects, by how they are held'),

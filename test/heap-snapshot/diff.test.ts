@@ -26,11 +26,13 @@ describe.each([18, 26])('three snapshots of a process on Node %i', (node) => {
       .sort();
     expect(suspects).toEqual([
       'InArray 500 global.state.array[]',
+      'InList 1 global.state.list.next',
       'InMap 500 global.state.map.table[]',
       'InObject 500 global.state.object[key]',
       'InSet 500 global.state.set.table[]',
     ]);
-    // Those held by a function or in a list: the topmost new object is that function, and the class grows by as many.
+    expect(ofThree.grown.find(({ className }) => className === 'InList')?.chainedCount).toBe(500);
+    // Those held by a function: the topmost new object is that function, and the class grows by as many.
     const classes = new Map(ofThree.classes.map((entry) => [entry.name, entry]));
     for (const name of ['ByListener', 'ByTimer', 'ByPromise', 'ByClosure', 'InList']) {
       expect(classes.get(name)).toMatchObject({
@@ -96,6 +98,7 @@ test('new, freed and survived are told by id, and only the topmost new objects a
       exampleId: 7,
       count: 1,
       retainedBytes: 1_010,
+      chainedCount: 0,
       isSuspect: false,
     },
   ]);
@@ -119,6 +122,34 @@ test('of three snapshots only what the second has too counts as grown', () => {
   const { grown, classes } = diffSnapshots([asDiffBase(first!), asDiffBase(second!)], third!);
   expect(grown.map(({ path, count, exampleId }) => [path, count, exampleId])).toEqual([['List[]', 1, 7]]);
   expect(classes[0]).toMatchObject({ name: 'Item', counts: [0, 1, 2], newCount: 2, isGrowingSteadily: true });
+});
+
+test('a large piece that is loaded once is no suspect, though its class grows; one that goes on growing is', () => {
+  // Each holds the next, the newest the one before: `chain` long in the three snapshots, and a few side by side.
+  const heapOf = ({ chain, others }: { chain: number; others: number }) => {
+    const links = Array.from({ length: chain }, (_, at) => chain - at);
+    return analyseHeap(
+      graphOf([
+        root([1, 'a'], [2, 'b']),
+        { name: 'Holder', id: 3, edges: chain === 0 ? [] : [[3, 'last']] },
+        { name: 'Others', id: 5, edges: Array.from({ length: others }, (_, at) => [3 + chain + at, at] as const) },
+        ...links.map((link, at) => ({
+          name: 'Link',
+          id: 1_001 + 2 * link,
+          edges: at === chain - 1 ? [] : [[4 + at, 'before'] as const],
+        })),
+        ...Array.from({ length: others }, (_, at) => ({ name: 'Link', id: 100_001 + 2 * at })),
+      ]),
+    );
+  };
+  const suspectsOf = (chains: readonly [number, number, number]) => {
+    const [first, second, third] = chains.map((chain, at) => heapOf({ chain, others: at * 5 }));
+    const { grown } = diffSnapshots([asDiffBase(first!), asDiffBase(second!)], third!);
+    return grown.filter(({ isSuspect }) => isSuspect).map(({ path, chainedCount }) => [path, chainedCount]);
+  };
+  expect(suspectsOf([0, 300, 300])).toEqual([]);
+  expect(suspectsOf([0, 300, 600])).toEqual([['Holder.last.before', 300]]);
+  expect(suspectsOf([0, 40, 80])).toEqual([]);
 });
 
 test('snapshots of two processes are told to be that', () => {

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { analyseHeap } from '../../protocol/heap-snapshot/analyse.ts';
+import type { HeapAnalysis } from '../../protocol/heap-snapshot/analyse.ts';
+import { findHints } from '../../protocol/heap-snapshot/hints.ts';
 import { asDiffBase, diffSnapshots } from '../../protocol/heap-snapshot/diff.ts';
 import type { HeapDiff } from '../../protocol/heap-snapshot/diff.ts';
 import { leakPrograms } from '../memory/leak-suite.ts';
@@ -49,12 +51,18 @@ describe('the leaking programs, by three snapshots of each', () => {
   });
 
   test('closure: the chain is held by its last function, with all that grew', async () => {
-    const { grown, classes, totals } = await diffOf('closure', 120);
-    expect(grown[0]).toMatchObject({ className: 'Function', count: 1 });
+    const analyses = await analysesOf('closure', 120);
+    const { grown, classes, totals } = diffOfThree(analyses);
+    expect(grown.filter(({ isSuspect }) => isSuspect)).toEqual([grown[0]]);
+    expect(grown[0]).toMatchObject({ className: 'Function', count: 1, chainedCount: 120 });
     expect(grown[0]!.path.startsWith(`${module}.previous.context.inner.context.inner…`)).toBe(true);
     expect(grown[0]!.retainedBytes / totals.newBytes).toBeGreaterThan(0.9);
     const { counts } = classes.find(({ name, isGrowingSteadily }) => name === 'Function' && isGrowingSteadily)!;
     expect(counts[2]! - counts[0]!).toBeGreaterThanOrEqual(240);
+    const hints = findHints(analyses[2]!).map(({ kind, text, path }) => `${kind}: ${text} | ${path}`);
+    expect(hints).toContainEqual(
+      expect.stringMatching(/^closures: 360 closures of previous closure\.mjs:9 \| .*\.previous/),
+    );
   });
 
   test('all programs that leak are among these', () => {
@@ -74,9 +82,15 @@ test.each(leakPrograms.filter(({ pool }) => pool === null).map(({ name }) => nam
 );
 
 async function diffOf(program: string, steps: number): Promise<HeapDiff> {
+  return diffOfThree(await analysesOf(program, steps));
+}
+
+async function analysesOf(program: string, steps: number): Promise<HeapAnalysis[]> {
   const args = [`--program=${program}`, `--steps=${steps}`];
-  const [first, second, third] = (await takeSnapshots('leak-suite', { count: 3, args })).map((bytes) =>
-    analyseHeap(readSnapshot(bytes)),
-  );
+  const snapshots = await takeSnapshots('leak-suite', { count: 3, args });
+  return snapshots.map((bytes) => analyseHeap(readSnapshot(bytes)));
+}
+
+function diffOfThree([first, second, third]: readonly HeapAnalysis[]): HeapDiff {
   return diffSnapshots([asDiffBase(first!), asDiffBase(second!)], third!);
 }
