@@ -1,5 +1,5 @@
-// Fetches what the tests need beyond `npm ci`: the Node versions that targets run on, Chromium for the page, kubectl and
-// Kubernetes' types for the manifests, older exporters of OpenTelemetry, podman for the pod, Prometheus and its Python client for the metrics.
+// Fetches what the tests need beyond `npm ci`: the Node versions that targets run on, Chromium for the page, kubectl, helm and
+// Kubernetes' types for the manifests, older exporters of OpenTelemetry, podman for the pod, Prometheus and its Python client for the metrics, Swift as an S3 that checks signatures.
 // `npm test` runs it first; with everything in place it takes a few milliseconds. Idempotent: run it by hand at any time.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -7,20 +7,23 @@ import { join } from 'node:path';
 import { nodeVersions } from '../test/support/node-versions.ts';
 import { chromiumPath } from '../test/support/chromium.ts';
 import { prepareContainers } from './prepare/containers.ts';
-import { prepareKubectl, prepareKubernetesTypes } from './prepare/kubernetes.ts';
+import { prepareHelm, prepareKubectl, prepareKubernetesTypes } from './prepare/kubernetes.ts';
 import { prepareOtelVersions } from './prepare/otel-versions.ts';
 import { preparePrometheus } from './prepare/prometheus.ts';
 import { preparePrometheusClient } from './prepare/prometheus-client.ts';
 import { installPackages, say, tryRun } from './prepare/run.ts';
+import { prepareSwift } from './prepare/swift.ts';
 
 prepareNodeVersions();
 prepareChromium();
 prepareKubectl();
+prepareHelm();
 prepareKubernetesTypes();
 prepareOtelVersions();
 prepareContainers();
 preparePrometheus();
 preparePrometheusClient();
+prepareSwift();
 
 function prepareNodeVersions(): void {
   const folder = join(import.meta.dirname, '..', 'test', 'node-versions');

