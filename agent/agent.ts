@@ -122,7 +122,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   const storage = await openStorage(resolved, log);
   if (storage.store !== undefined) opening.use(storage);
   const tokens = await Tokens.open({ file: options.tokenFile, log });
-  const jwt = opening.use(new JwtAccess({ ...jwtOptions(options), log }));
+  const jwt = opening.use(await JwtAccess.open({ ...jwtOptions(options), log }));
   const worker = opening.use(new ProfileWorker());
   const targets = opening.use(new Targets(options.target, { inspectorLifetime: options.inspectorLifetime }));
   // A worker of its own: a stack is not to wait for a profile of minutes.
@@ -306,6 +306,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       targets,
       monitor,
       alerts,
+      deaths: memory.deaths,
       captures,
       recorder,
       timelines,

@@ -25,7 +25,8 @@ export interface KeyTimes {
 
 const usualTimes: KeyTimes = {
   refreshMs: 10 * 60_000,
-  retry: { firstMs: 5_000, longestMs: 5 * 60_000 },
+  // A sidecar starts before the network is up, and before the application that may be the issuer itself.
+  retry: { firstMs: 1_000, longestMs: 5 * 60_000 },
   timeoutMs: 5_000,
 };
 /** Without an answer of the issuer for so long, nobody can know which keys it still stands by. */

@@ -57,6 +57,13 @@ export class JwtAccess implements Disposable {
         : new JwtKeys({ place, credentials, log, now: this.#now, ...(times !== undefined && { times }) });
   }
 
+  /** With a file read already, so that what is wrong with it is known at the start. An address is not waited for. */
+  static async open(options: JwtOptions): Promise<JwtAccess> {
+    const access = new JwtAccess(options);
+    if (options.place !== undefined && 'path' in options.place) await access.#keys?.get();
+    return access;
+  }
+
   get isOn(): boolean {
     return this.#keys !== undefined;
   }

@@ -35,7 +35,6 @@ test('an agent whose issuer is away says so everywhere, serves static tokens, an
   expect(agent.logged.join('')).toContain('"msg":"keys for JWT cannot be read"');
 
   await provider.listen(port);
-  // The first of its pauses is five seconds and a half at most.
   await waitFor(async () => (await ask('/info', token)).status === 200, { deadlineMs: 30_000, message: 'the keys' });
   const { you } = JSON.parse((await ask('/info', token)).body.toString()) as Info;
   expect(you).toMatchObject({ name: 'ada', scopes: ['admin'] });
@@ -61,6 +60,17 @@ test('an agent whose issuer is away says so everywhere, serves static tokens, an
     { subject: 'ada', credential: 'jwt', scopes: ['view'], result: 'forbidden-scope' },
   ]);
   expect(agent.logged.join('') + JSON.stringify(agent.audited)).not.toContain(token.split('.')[2]);
+});
+
+test('a file of keys that is wrong is known as soon as the agent has started', async () => {
+  await using agent = await openAgent({
+    targets: ['127.0.0.1:1'],
+    args: ['--jwks', '/nonexistent/jwks.json', '--jwt-issuer', issuer, '--jwt-audience', audience],
+  });
+  expect(agent.agent.features().find(({ name }) => name === 'jwt')).toMatchObject({
+    state: 'failed',
+    reason: '/nonexistent/jwks.json cannot be read (ENOENT); no JWT is accepted',
+  });
 });
 
 test('an event stream ends with the JWT that it was opened with', async () => {

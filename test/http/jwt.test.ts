@@ -173,11 +173,29 @@ describe('a token', () => {
   });
 });
 
-test('every reason but those of the surroundings was met above', () => {
-  const elsewhere = ['no-keys', 'too-many-checks'];
+test('a flood of wrong signatures is refused beyond what may wait, and a token that is known does not wait with it', async () => {
+  await using provider = await Issuer.open([key.jwk]);
+  const { access, reason } = await openAccess({ url: provider.url });
+  using _ = access;
+  const right = await sign(key);
+  expect(await reason(right)).toBe('accepted');
+  const wrong = await sign(await makeKey('k1'));
+  const ended: string[] = [];
+  const flood = Promise.all(Array.from({ length: 600 }, async () => ended.push(await reason(wrong))));
+  expect(await reason(right)).toBe('accepted');
+  expect(ended.filter((one) => one === 'signature').length).toBeLessThan(500);
+  await flood;
+  expect(Object.groupBy(ended, (one) => one)).toMatchObject({
+    signature: { length: 514 },
+    'too-many-checks': { length: 86 },
+  });
+  expect(await reason(await sign(key))).toBe('accepted');
+});
+
+test('every reason but that of missing keys was met above', () => {
   expect([...seen].sort()).toEqual(
     Object.keys(jwtRefusals)
-      .filter((name) => !elsewhere.includes(name))
+      .filter((name) => name !== 'no-keys')
       .sort(),
   );
 });
