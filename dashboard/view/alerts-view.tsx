@@ -1,6 +1,7 @@
 import type { Alert } from '../../protocol/rest/alerts.ts';
 import { plural } from '../format.ts';
 import { alertAsText, alertState, alertTone, factWords, problemWords } from '../model/incident-words.ts';
+import { CatchForm } from './catch-form.tsx';
 import { CopyText } from './copy-text.tsx';
 import { DeathsSection } from './deaths-section.tsx';
 import { hrefTo } from './navigation.ts';
@@ -12,7 +13,7 @@ import type { ViewProps } from './view-props.ts';
 import '../style/incidents.css';
 
 /** What was reported as a problem, how processes ended, and what is set to watch for more. */
-export function View({ state, address }: ViewProps) {
+export function View({ state, target, address }: ViewProps) {
   const nowMs = useNow(state.clockOffsetMs, 5_000);
   const { api } = usePage();
   const { value, problem } = useFresh({
@@ -38,6 +39,7 @@ export function View({ state, address }: ViewProps) {
       </section>
       <DeathsSection state={state} named={address.query['death']} nowMs={nowMs} />
       <RulesSection state={state} nowMs={nowMs} />
+      {target !== undefined && <CatchForm state={state} target={target} />}
     </>
   );
 }

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { Catch } from '../../protocol/rest/rules.ts';
+import type { Catch, Rules } from '../../protocol/rest/rules.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import type { PageState } from '../model/page-state.ts';
 import { catchStatus, catchTimes, catchWords } from '../model/rule-words.ts';
@@ -20,6 +20,8 @@ export function CatchForm({ state, target }: { state: PageState; target: Target 
   const [event, setEvent] = useState<Catch['event']>('stall');
   const [time, setTime] = useState<string>('30m');
   const [started, setStarted] = useState(0);
+  /** What the agent said to the last click, until the list is read again. */
+  const [answer, setAnswer] = useState<{ readonly one: Catch; readonly before: Rules } | null>(null);
   const { value, problem } = useFresh({
     key: target.id,
     tick: `${nowMs} ${started}`,
@@ -28,15 +30,17 @@ export function CatchForm({ state, target }: { state: PageState; target: Target 
   if (value === null) return problem !== null && problem.status !== 404 ? <ProblemNote problem={problem} /> : null;
   const start = (): void =>
     action.run(async () => {
-      await api.catchNext({ target: target.id, event, for: time });
+      setAnswer({ one: await api.catchNext({ target: target.id, event, for: time }), before: value });
       setStarted((count) => count + 1);
     });
   const cancel = (id: string): void =>
     action.run(async () => {
-      await api.cancelCatch(id);
+      setAnswer({ one: await api.cancelCatch(id), before: value });
       setStarted((count) => count + 1);
     });
-  const catches = value.catches.filter(({ targetId }) => targetId === target.id).slice(0, shown);
+  const known =
+    answer?.before === value ? [answer.one, ...value.catches.filter(({ id }) => id !== answer.one.id)] : value.catches;
+  const catches = known.filter(({ targetId }) => targetId === target.id).slice(0, shown);
   return (
     <section id="catch" aria-labelledby="catch-title">
       <h3 id="catch-title">Catch the next one</h3>

@@ -1,4 +1,5 @@
 import { useEffect, useRef } from 'preact/hooks';
+import { formatTime, formatUtc } from '../format.ts';
 import type { ChartPlan } from '../model/charts.ts';
 import type { History } from '../model/history.ts';
 import { columnsOf } from '../model/history.ts';
@@ -27,6 +28,7 @@ export function Chart<Values>(
   const box = useRef<HTMLDivElement>(null);
   const handle = useRef<ChartHandle | null>(null);
   const values = useRef<(HTMLElement | null)[]>([]);
+  const time = useRef<HTMLTimeElement>(null);
   const columns = useRef<(number | null)[][]>([]);
   const latest = useRef(props);
   latest.current = props;
@@ -39,6 +41,8 @@ export function Chart<Values>(
       const value = index === null ? lastOf(column) : (column[index] ?? null);
       element.textContent = value === null ? '–' : plan.format(value);
     }
+    const atSeconds = index === null ? undefined : columns.current[0]?.[index];
+    if (time.current !== null) tellTime(time.current, atSeconds ?? null);
   };
 
   useEffect(() => {
@@ -92,9 +96,21 @@ export function Chart<Values>(
           </span>
         ))}
       </figcaption>
-      <div class="plot" ref={box} />
+      <div class="plot" ref={box}>
+        <time class="cursor-time" ref={time} aria-hidden="true" />
+      </div>
     </figure>
   );
+}
+
+/** The moment under the cursor, local and as UTC. */
+function tellTime(element: HTMLTimeElement, atSeconds: number | null): void {
+  if (atSeconds === null) {
+    element.textContent = '';
+    return;
+  }
+  const iso = new Date(atSeconds * 1000).toISOString();
+  element.textContent = `${formatTime(iso, Date.now())} (${formatUtc(iso).slice(11)})`;
 }
 
 function swatch(index: number, isLimit: boolean | undefined): string {

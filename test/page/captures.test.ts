@@ -135,6 +135,10 @@ it('zooms where the mouse was drawn over a chart, keeps that in the link, and go
   const box = await plot.boundingBox();
   if (box === null) throw new Error('the chart has no box');
   await page.mouse.move(box.x + box.width * 0.25, box.y + 40);
+  await page
+    .getByRole('figure', { name: 'Heap' })
+    .getByText(/^(\w+ \d+, )?\d\d:\d\d:\d\d \(\d\d:\d\d:\d\d UTC\)$/)
+    .waitFor();
   await page.mouse.down();
   await page.mouse.move(box.x + box.width * 0.75, box.y + 50, { steps: 4 });
   await page.mouse.up();
