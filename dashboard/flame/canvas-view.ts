@@ -71,13 +71,14 @@ export class CanvasView {
 
   /** Another tree is shown whole. */
   show(content: CanvasContent): void {
-    if (content.tree !== this.#content.tree) {
+    const isOther = content.tree !== this.#content.tree;
+    this.#content = content;
+    if (isOther) {
       this.#range = wholeOf(content.tree);
       this.#hovered = null;
       this.#box.scrollTop = 0;
       this.#tellRange();
     }
-    this.#content = content;
     this.#plan();
   }
 

@@ -67,15 +67,25 @@ function OperationRow({ item, nowMs }: { item: HotOperation; nowMs: number }) {
         </code>{' '}
         <Where where={item.where} /> <LastSeen iso={item.lastSeenAt} nowMs={nowMs} />
       </td>
-      <td class="num">{formatDuration(item.selfMs)}</td>
-      <td class="num">{formatShare(item.share)}</td>
-      <td class="num">
+      <td class="num" data-label="Self">
+        {formatDuration(item.selfMs)}
+      </td>
+      <td class="num" data-label="Share">
+        {formatShare(item.share)}
+      </td>
+      <td class="num" data-label="Count">
         {formatCount(item.count)}
         {item.estimatedCount !== null && ` (≈ ${formatCount(item.estimatedCount)})`}
       </td>
-      <td class="num">{formatDuration(item.averageMs)}</td>
-      <td class="num">{formatDuration(item.p95Ms)}</td>
-      <td class="num">{formatDuration(item.totalMs)}</td>
+      <td class="num" data-label="Average">
+        {formatDuration(item.averageMs)}
+      </td>
+      <td class="num" data-label="p95">
+        {formatDuration(item.p95Ms)}
+      </td>
+      <td class="num" data-label="Total">
+        {formatDuration(item.totalMs)}
+      </td>
     </tr>
   );
 }
@@ -117,11 +127,15 @@ function FunctionRow({ item, nowMs }: { item: HotFunctionOfProfiles; nowMs: numb
         </code>{' '}
         <Where where={item.where} /> <LastSeen iso={item.lastSeenAt} nowMs={nowMs} />
       </td>
-      <td class="num">
+      <td class="num" data-label="Self">
         {formatDuration(item.selfMs)} ± {formatDuration(item.selfErrorMs)}
       </td>
-      <td class="num">{formatShare(item.share)}</td>
-      <td class="num">{formatDuration(item.totalMs)}</td>
+      <td class="num" data-label="Share">
+        {formatShare(item.share)}
+      </td>
+      <td class="num" data-label="Total">
+        {formatDuration(item.totalMs)}
+      </td>
     </tr>
   );
 }

@@ -97,7 +97,7 @@ function Outcome({ found }: { found: Investigation }) {
   return (
     <>
       <p class="remedy">{found.nextStep}</p>
-      <div class="wide">
+      <div class="wide" role="region" aria-label="Pools before, under load and settled" tabIndex={0}>
         <table>
           <thead>
             <tr>

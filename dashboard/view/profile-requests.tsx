@@ -56,11 +56,15 @@ export function ProfileRequests({ profileId }: { profileId: string }) {
                   Only its samples
                 </a>
               </td>
-              <td class="num">
+              <td class="num" data-label="On the CPU">
                 {formatDuration(request.cpuMs)} ± {formatDuration(request.cpuErrorMs)}
               </td>
-              <td class="num">{formatShare(request.share)}</td>
-              <td>{request.topFunction !== null && <FunctionName of={request.topFunction} />}</td>
+              <td class="num" data-label="Share">
+                {formatShare(request.share)}
+              </td>
+              <td data-label="Most of it in">
+                {request.topFunction !== null && <FunctionName of={request.topFunction} />}
+              </td>
             </tr>
           ))}
         </tbody>

@@ -29,10 +29,12 @@ export function RequestCpu({ cpu, cpuReason }: Pick<TimelineDetail, 'cpu' | 'cpu
               <td class="request-name">
                 <FunctionName of={one} />
               </td>
-              <td class="num">
+              <td class="num" data-label="Self">
                 {formatDuration(one.selfMs)} ± {formatDuration(one.selfErrorMs)}
               </td>
-              <td class="num">{formatDuration(one.totalMs)}</td>
+              <td class="num" data-label="Total">
+                {formatDuration(one.totalMs)}
+              </td>
             </tr>
           ))}
         </tbody>

@@ -100,7 +100,7 @@ function Row({ timeline, nowMs, isOpen }: { timeline: Timeline; nowMs: number; i
           <Badge tone={tone}>{label}</Badge>
         </td>
         <td class="num">{formatDuration(timeline.durationMs)}</td>
-        <td>
+        <td class="time-shares">
           <KindShares totals={timeline.totals} summary={timeline.summary} />
         </td>
         <td class="actions">

@@ -42,16 +42,28 @@ export function RoutesTable({ state, onRoute }: { state: PageState; onRoute: (ro
                   {route.name}
                 </button>
               </td>
-              <td class="num">{formatCount(route.count)}</td>
-              <td class="num">{Number(route.ratePerSecond.toPrecision(2))}</td>
-              <td class={`num${route.errors > 0 ? ' bad-text' : ''}`}>
+              <td class="num" data-label="Count">
+                {formatCount(route.count)}
+              </td>
+              <td class="num" data-label="Per second">
+                {Number(route.ratePerSecond.toPrecision(2))}
+              </td>
+              <td class={`num${route.errors > 0 ? ' bad-text' : ''}`} data-label="Failed">
                 {route.errors === 0 ? '0' : `${formatCount(route.errors)} (${formatShare(route.errorShare)})`}
               </td>
-              <td class="num">{formatDuration(route.p50Ms)}</td>
-              <td class="num">{formatDuration(route.p95Ms)}</td>
-              <td class="num">{formatDuration(route.p99Ms)}</td>
-              <td class="num">{formatShare(route.databaseShare)}</td>
-              <td>
+              <td class="num" data-label="p50">
+                {formatDuration(route.p50Ms)}
+              </td>
+              <td class="num" data-label="p95">
+                {formatDuration(route.p95Ms)}
+              </td>
+              <td class="num" data-label="p99">
+                {formatDuration(route.p99Ms)}
+              </td>
+              <td class="num" data-label="Database">
+                {formatShare(route.databaseShare)}
+              </td>
+              <td class="time-shares">
                 <KindShares totals={route.totals} summary={route.summary} />
               </td>
             </tr>

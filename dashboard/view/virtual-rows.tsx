@@ -73,6 +73,8 @@ export function VirtualRows<Row>(props: {
         onScroll={onScroll}
         tabIndex={0}
         aria-label={`${label}, rows`}
+        // A short list leaves no empty box; the last one's length until the next is there.
+        style={{ maxHeight: shown === null ? undefined : `${Math.max(shown.total, rowsMin) * rowPx}px` }}
       >
         {current?.total === 0 && (
           <div role="row">
@@ -98,6 +100,8 @@ export function VirtualRows<Row>(props: {
     </div>
   );
 }
+
+const rowsMin = 3;
 
 interface Shown<Row> {
   readonly key: string;

@@ -31,16 +31,6 @@ function Drawn({ detail }: { detail: TimelineDetail }) {
   ].filter((note) => note !== null);
   return (
     <div class="waterfall">
-      <Facts
-        rows={[
-          ['Time', detail.summary],
-          ['Trace', <code>{detail.traceId}</code>],
-          ['Service', detail.serviceName],
-          ['Profiles', profileLinks(detail)],
-          ['Spans', formatCount(detail.spans)],
-        ]}
-      />
-      <RequestCpu cpu={detail.cpu} cpuReason={detail.cpuReason} />
       {bands.length > 0 && (
         <ul class="bands" aria-label="Meanwhile">
           {bands.map(({ kind, text, left, width }, index) => (
@@ -91,6 +81,15 @@ function Drawn({ detail }: { detail: TimelineDetail }) {
           </ul>
         </section>
       )}
+      <RequestCpu cpu={detail.cpu} cpuReason={detail.cpuReason} />
+      <Facts
+        rows={[
+          ['Trace', <code>{detail.traceId}</code>],
+          ['Service', detail.serviceName],
+          ['Profiles', profileLinks(detail)],
+          ['Spans', formatCount(detail.spans)],
+        ]}
+      />
       {notes.length > 0 && <p class="hint">{notes.join(' ')}</p>}
     </div>
   );

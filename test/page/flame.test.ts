@@ -205,6 +205,7 @@ it('compares with another profile by share: sign and word beside the colour', as
   expect(await rows.filter({ hasText: 'sumUp' }).innerText()).toMatch(/new.*0 %.*60 %.*\+60 %/su);
   expect(await rows.filter({ hasText: 'query' }).innerText()).toMatch(/60 %.*30 %.*−30 %/su);
   await page.getByRole('list', { name: 'Legend' }).getByText('+ Larger share than before').waitFor();
+  expect(await page.getByRole('button', { name: 'Show all' }).isDisabled()).toBe(true);
   await page.getByRole('application').focus();
   for (const key of ['ArrowDown', 'ArrowDown', 'ArrowDown']) await page.keyboard.press(key);
   await page.getByRole('group', { name: 'Function in sight' }).getByText('Total before 40 %, now 60 %').waitFor();

@@ -33,7 +33,7 @@ export function requestScenes(incident: Partial<World>): Scene[] {
       sampleRoute({ name: 'GET /reports/:id', p50Ms: 640, p95Ms: 1_900, p99Ms: 3_400, databaseShare: 0.2 }),
       sampleRoute({ name: 'POST /orders', errors: 0, errorShare: 0, p50Ms: 22, p95Ms: 70, p99Ms: 95 }),
     ],
-    hot: sampleHotFunctions,
+    hot: hotFunctions(),
   };
   return [
     {
@@ -56,6 +56,49 @@ export function requestScenes(incident: Partial<World>): Scene[] {
       ready: (page) => page.getByRole('heading', { name: 'By CPU profiles' }).waitFor(),
     },
   ];
+}
+
+/** Five of each. */
+function hotFunctions(): World['hot'] {
+  const { spans, cpu } = sampleHotFunctions;
+  const work = [
+    ['database', 'SELECT * FROM products WHERE name LIKE ?'],
+    ['handler', '/reports/:id'],
+    ['http-client', 'GET rates.internal'],
+    ['database', 'SELECT * FROM lines WHERE invoice IN (?)'],
+    ['middleware', 'session'],
+  ] as const;
+  const functions = ['renderReport', 'similarity', 'trigramsOf', 'JSON.stringify', 'parseRow'];
+  const lessBy = (index: number): number => 1 / (1 + index * 0.8);
+  return {
+    spans: spans && {
+      ...spans,
+      items: work.flatMap(([kind, name], index) =>
+        spans.items.map((item) => ({
+          ...item,
+          kind,
+          name,
+          selfMs: item.selfMs * lessBy(index),
+          totalMs: item.totalMs * lessBy(index),
+          share: 0.41 * lessBy(index),
+          lastSeenAt: ago(index * 900),
+        })),
+      ),
+    },
+    cpu: cpu && {
+      ...cpu,
+      items: functions.flatMap((name, index) =>
+        cpu.items.map((item) => ({
+          ...item,
+          name,
+          selfMs: item.selfMs * lessBy(index),
+          totalMs: item.totalMs * lessBy(index) * 1.2,
+          share: 0.31 * lessBy(index),
+          lastSeenAt: ago(30_000),
+        })),
+      ),
+    },
+  };
 }
 
 /** A handler that computes between its queries while the loop is blocked. */
