@@ -158,8 +158,8 @@ export class Sender {
     } catch (error) {
       if (!isSidescopeError(error)) throw error;
       // The index: nothing can be said of any row.
-      this.#resumeAtMs = performance.now() + faultPauseMs;
-      const { name, log } = this.#options;
+      const { name, log, pauses = destinationPauses } = this.#options;
+      this.#resumeAtMs = performance.now() + Math.min(faultPauseMs, pauses.longestMs);
       if (!this.#isFaulty && !this.#isClosing)
         log.error({ destination: name, code: error.code }, `the queue cannot be read: ${error.message}`);
       this.#isFaulty = true;

@@ -16,7 +16,11 @@ export interface Child extends AsyncDisposable {
 
 /** Runs a program of `programs/` in a process of its own. */
 export function startProgram(name: string, args: readonly string[]): Child {
-  return start(process.execPath, [programPath(name), ...args]);
+  return startProgramAt(programPath(name), args);
+}
+
+export function startProgramAt(path: string, args: readonly string[]): Child {
+  return start(process.execPath, [path, ...args]);
 }
 
 /**

@@ -1,0 +1,211 @@
+import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { SidescopeError } from '../../protocol/error.ts';
+import { Sender } from '../../agent/egress/sender.ts';
+import { OutboxTable } from '../../agent/store/outbox-table.ts';
+import { openStore, put, recordingLog, scratchDirectory } from '../store/sample.ts';
+import { startProgramAt } from '../store/child.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { openEgress } from './harness.ts';
+import { openS3Double, type S3Double } from './s3-double.ts';
+
+const urlOf = ({ endpoint }: S3Double): string => `s3://profiles?endpoint=${endpoint}`;
+const megabyte = 2 ** 20;
+
+test('a receiver that asks for a pause with 503 is not asked before it is over', async () => {
+  await using s3 = await openS3Double();
+  let refusals = 1;
+  const askedMs: number[] = [];
+  s3.fault = () => {
+    askedMs.push(performance.now());
+    return refusals-- > 0 ? { status: 503, headers: { 'retry-after': '1' } } : undefined;
+  };
+  await using harness = await openEgress(urlOf(s3));
+  await harness.capture();
+  const refused = await harness.until('a refusal', ({ failed }) => failed['throttled'] === 1);
+  expect(refused).toMatchObject({ state: 'waiting', queue: { items: 1 }, lastError: { reason: 'throttled' } });
+  expect(refused.lastError?.message).toContain('answered 503 SlowDown');
+  expect(harness.egress.feature()).toMatchObject({ state: 'on', reason: expect.stringContaining('503') as string });
+  await harness.until('the profile to be sent', ({ sent }) => sent === 1);
+  expect(askedMs[1]! - askedMs[0]!).toBeGreaterThanOrEqual(1_000);
+  expect(harness.view()).toMatchObject({ lastError: null, queue: { items: 0 } });
+});
+
+test('403 makes the destination wait and loses nothing; captures go on meanwhile', async () => {
+  await using s3 = await openS3Double();
+  s3.fault = () => ({ status: 403 });
+  await using harness = await openEgress(urlOf(s3));
+  const first = await harness.capture();
+  await harness.until('two attempts', ({ failed }) => (failed['credentials'] ?? 0) >= 2);
+  const second = await harness.capture();
+  expect(harness.view().queue.items).toBe(2);
+  s3.fault = () => undefined;
+  await harness.until('both to be sent', ({ sent }) => sent === 2);
+  expect([...s3.objects.keys()].map((path) => path.split('-').at(-1)?.split('.')[0])).toEqual([first.id, second.id]);
+});
+
+test('what the receiver refuses for good is dropped, told, and holds nobody up', async () => {
+  await using s3 = await openS3Double();
+  let isFirst = true;
+  s3.fault = () => {
+    const fault = isFirst ? { status: 413 } : undefined;
+    isFirst = false;
+    return fault;
+  };
+  await using harness = await openEgress(urlOf(s3));
+  const refused = await harness.capture();
+  await harness.capture();
+  await harness.until('the other one to be sent', ({ sent }) => sent === 1);
+  expect(harness.view().dropped).toEqual({ refused: 1 });
+  const delivery = harness.egress.view().deliveries.find(({ profileId }) => profileId === refused.id);
+  expect(delivery).toMatchObject({ state: 'dropped', attempts: 1 });
+});
+
+test('a receiver that falls silent, or cuts the connection in the middle, gets the profile again', async () => {
+  await using s3 = await openS3Double();
+  const faults = ['hang', { cutAfterBytes: megabyte }] as const;
+  let asked = 0;
+  s3.fault = () => faults[asked++];
+  await using harness = await openEgress(urlOf(s3));
+  const profile = await harness.capture(3 * megabyte);
+  await harness.until('the profile to be sent', ({ sent }) => sent === 1);
+  expect(harness.view().failed).toEqual({ timeout: 1, cut: 1 });
+  const [object] = [...s3.objects.values()];
+  expect(object?.body.length).toBe(profile.sizeBytes);
+});
+
+test('a snapshot cut in one part goes on with that part, and without end it leaves no parts behind', async () => {
+  await using s3 = await openS3Double();
+  let cuts = 1;
+  s3.fault = ({ method, query }) =>
+    method === 'PUT' && query.get('partNumber') === '2' && cuts-- > 0 ? { cutAfterBytes: megabyte } : undefined;
+  const config = `egress:\n  - { name: archive, kind: s3, url: "${urlOf(s3)}", redact: false }\n`;
+  await using harness = await openEgress(config);
+  const bytes = randomBytes(9 * megabyte);
+  const snapshot = await put(harness.store, bytes, { kind: 'heap-snapshot' });
+  expect(snapshot.storedBytes).toBeGreaterThan(8 * megabyte);
+  await harness.until('the snapshot to be sent', ({ sent }) => sent === 1);
+  const partsSent = s3.requests.filter(({ method, query }) => method === 'PUT' && query.get('partNumber') === '1');
+  expect([partsSent.length, [...s3.objects.values()][0]?.body.length]).toEqual([1, snapshot.storedBytes]);
+
+  s3.fault = ({ method, query }) =>
+    method === 'PUT' && query.get('partNumber') === '2' ? { cutAfterBytes: 1 } : undefined;
+  await put(harness.store, bytes, { kind: 'heap-snapshot' });
+  await harness.until('a failed upload', ({ failed }) => (failed['cut'] ?? 0) >= 1);
+  s3.fault = () => undefined;
+  await harness.until('the other snapshot', ({ sent }) => sent === 2);
+  expect([...s3.openUploads]).toEqual([]);
+});
+
+test('an agent killed in the middle of an upload is followed by one that sends it, and removes the parts', async () => {
+  await using s3 = await openS3Double();
+  await using scratch = scratchDirectory();
+  {
+    await using store = await openStore(scratch.path);
+    await put(store, randomBytes(9 * megabyte), { kind: 'heap-snapshot' });
+    const [row] = store.list({}).profiles;
+    const outbox = new OutboxTable(store);
+    const { id, storedBytes } = row!;
+    outbox.add({ destination: 's3', kind: 'profile', item: id, bytes: storedBytes, queuedMs: 0, facts: {} });
+  }
+  s3.fault = ({ query }) => (query.get('partNumber') === '2' ? 'hang' : undefined);
+  {
+    await using child = startProgramAt(join(import.meta.dirname, 'program/sends.ts'), [scratch.path, urlOf(s3)]);
+    await waitFor(() => s3.requests.some(({ query }) => query.get('partNumber') === '2'), {
+      message: 'the second part',
+    });
+    await child.kill();
+  }
+  expect(s3.openUploads.size).toBe(1);
+  s3.fault = () => undefined;
+  await using harness = await openEgress(urlOf(s3), { directory: scratch.path });
+  await harness.until('the snapshot to be sent', ({ sent }) => sent === 1);
+  expect([s3.openUploads.size, s3.objects.size]).toEqual([0, 1]);
+});
+
+test('beyond its bound the queue drops the oldest, and evicts nothing of what is left', async () => {
+  await using s3 = await openS3Double();
+  s3.fault = () => ({ status: 503, headers: { 'retry-after': '60' } });
+  const config = `egress:\n  - { name: archive, kind: s3, url: "${urlOf(s3)}", queue: 2MiB }\n`;
+  const storeOptions = { budgetBytes: 64 * megabyte, retentionCount: 2 };
+  await using harness = await openEgress(config, { storeOptions });
+  const ids: string[] = [];
+  for (let count = 0; count < 4; count++) ids.push((await harness.capture(900_000)).id);
+  // Two fit; retention would keep two anyway, so one more that nobody waits for has to go first.
+  expect(harness.view()).toMatchObject({ queue: { items: 2 }, dropped: { 'queue-full': 2 } });
+  expect(harness.store.list({}).profiles.map(({ id }) => id)).toEqual(ids.slice(2).reverse());
+});
+
+test('a capture that needs the room goes before what waits; what went is counted', async () => {
+  await using s3 = await openS3Double();
+  s3.fault = () => ({ status: 503, headers: { 'retry-after': '60' } });
+  await using harness = await openEgress(urlOf(s3), { storeOptions: { budgetBytes: 3.5 * megabyte } });
+  await harness.capture(megabyte);
+  await harness.capture(megabyte);
+  await harness.until('a refusal', ({ failed }) => failed['throttled'] === 1);
+  await harness.capture(2 * megabyte);
+  expect(harness.view()).toMatchObject({ queue: { items: 2 }, dropped: { gone: 1 } });
+});
+
+test('with no room for the queue itself captures are stored, and the missing is counted and told once', async () => {
+  await using scratch = scratchDirectory();
+  await using store = await openStore(scratch.path);
+  let isFull = true;
+  const outbox = new OutboxTable({
+    inIndex: (attempt, work) => {
+      if (isFull) throw new SidescopeError('disk-full', `${attempt}: no space left`);
+      return store.inIndex(attempt, work);
+    },
+  });
+  const log = recordingLog();
+  const sent: string[] = [];
+  const sender = new Sender({
+    name: 'archive',
+    destination: {
+      where: 'nowhere',
+      takes: ['cpu'],
+      send: async ({ facts }) => sent.push(facts.id),
+      [Symbol.dispose]: () => undefined,
+    },
+    outbox,
+    queueBytesMax: megabyte,
+    open: ({ item }) => ({ facts: { id: item } }) as never,
+    settleMs: 0,
+    onSent: () => undefined,
+    pauses: { firstMs: 20, longestMs: 60 },
+    log,
+  });
+  onTestFinished(() => sender.close(AbortSignal.abort()));
+  sender.accept({ kind: 'profile', item: 'a', bytes: 1, facts: {} });
+  sender.accept({ kind: 'profile', item: 'b', bytes: 1, facts: {} });
+  expect(sender.stats().dropped).toEqual({ 'not-queued': 2 });
+  expect(log.lines.filter(({ message }) => message.includes('not queued'))).toHaveLength(1);
+  isFull = false;
+  sender.accept({ kind: 'profile', item: 'c', bytes: 1, facts: {} });
+  await waitFor(() => sent.length > 0, { message: 'the third to be sent' });
+  expect(sent).toEqual(['c']);
+});
+
+test('a secret file that is not there, empty, or put right later', async () => {
+  await using s3 = await openS3Double();
+  await using scratch = scratchDirectory();
+  const [access, secret] = ['access', 'secret'].map((name) => join(scratch.path, name));
+  const config = `egress:
+  - name: archive
+    kind: s3
+    url: "${urlOf(s3)}"
+    access-key-file: ${access}
+    secret-key-file: ${secret}
+`;
+  await using harness = await openEgress(config);
+  await harness.capture();
+  const { lastError } = await harness.until('a failure', ({ failed }) => failed['credentials'] === 1);
+  expect(lastError?.message).toBe(`${access} cannot be read (ENOENT)`);
+  await writeFile(access!, 'test:tester\n');
+  await writeFile(secret!, 'SECRETsecret\n');
+  await harness.until('the profile to be sent', ({ sent }) => sent === 1);
+  expect(JSON.stringify([harness.egress.view(), harness.egress.feature()])).not.toContain('SECRETsecret');
+  expect(s3.requests[0]?.headers.authorization).toContain('Credential=test:tester/');
+});
