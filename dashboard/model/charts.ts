@@ -87,6 +87,20 @@ export const chartPlans: readonly ChartPlan[] = [
   },
 ];
 
+const dashes = [[], [6, 3], [2, 3]] as const;
+const limitDashes = [
+  [8, 5],
+  [2, 5],
+] as const;
+
+/** No two lines of a chart differ by their colour alone. */
+export function dashOf(series: readonly Pick<ChartSeries<never>, 'isLimit'>[], index: number): readonly number[] {
+  const isLimit = series[index]?.isLimit === true;
+  const before = series.slice(0, index).filter((one) => (one.isLimit === true) === isLimit).length;
+  const patterns: readonly (readonly number[])[] = isLimit ? limitDashes : dashes;
+  return patterns[Math.min(before, patterns.length - 1)] ?? [];
+}
+
 function totalCores({ cpuUserCores, cpuSystemCores }: SeriesValues): number | null {
   return cpuUserCores === null || cpuSystemCores === null ? null : cpuUserCores + cpuSystemCores;
 }

@@ -56,7 +56,7 @@ function stallWords(stall: Stall, verb: 'is' | 'was'): string {
   const by = place === null ? '' : ` by ${verdict === null ? '' : `${verdict} `}${place}`;
   const request =
     stall.span === null ? '' : `, ${stall.span.route ?? stall.span.name}, trace ${stall.span.traceId.slice(0, 8)}…`;
-  return `${who} ${verb} ${stall.kind} for ${formatDuration(stall.durationMs)}${by}${request}.`;
+  return sentence(`${who} ${verb} ${stall.kind} for ${formatDuration(stall.durationMs)}${by}${request}`);
 }
 
 function died({ deaths }: PageState, target: Target, nowMs: number): Health | null {

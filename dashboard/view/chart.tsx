@@ -1,6 +1,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { formatTime, formatUtc } from '../format.ts';
-import type { ChartPlan } from '../model/charts.ts';
+import type { ChartPlan, ChartSeries } from '../model/charts.ts';
+import { dashOf } from '../model/charts.ts';
 import type { History } from '../model/history.ts';
 import { columnsOf } from '../model/history.ts';
 import type { Mark } from '../model/marks.ts';
@@ -85,7 +86,7 @@ export function Chart<Values>(
               height="8"
               aria-hidden="true"
             >
-              <path d="M0 4h18" stroke="currentColor" stroke-width="2" stroke-dasharray={swatch(index, isLimit)} />
+              <path d="M0 4h18" stroke="currentColor" stroke-width="2" stroke-dasharray={swatch(plan.series, index)} />
             </svg>
             {label}{' '}
             <b
@@ -113,9 +114,8 @@ function tellTime(element: HTMLTimeElement, atSeconds: number | null): void {
   element.textContent = `${formatTime(iso, Date.now())} (${formatUtc(iso).slice(11)})`;
 }
 
-function swatch(index: number, isLimit: boolean | undefined): string {
-  if (isLimit) return '5 3';
-  return ['none', '4 2', '2 2', '2 2'][index] ?? 'none';
+function swatch(series: readonly ChartSeries<never>[], index: number): string {
+  return dashOf(series, index).join(' ') || 'none';
 }
 
 function lastOf(column: readonly (number | null)[]): number | null {

@@ -1,7 +1,7 @@
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import type { ChartPlan } from '../model/charts.ts';
-import { topOf } from '../model/charts.ts';
+import { dashOf, topOf } from '../model/charts.ts';
 import type { Mark } from '../model/marks.ts';
 
 export interface ChartHandle extends Disposable {
@@ -26,7 +26,6 @@ export interface ChartCallbacks {
 const heightPx = 130;
 /** Narrower is a click with an unsteady hand. */
 const leastBrushPx = 6;
-const dashes = [[], [6, 3], [2, 3]] as const;
 const sharedCursor = 'overview';
 
 /** One chart inside `box`, as wide as it. Everything drawn is in the colours that the style sheet has now. */
@@ -141,7 +140,7 @@ function optionsOf({ box, plan, callbacks, marks }: Drawing): uPlot.Options {
         label,
         stroke: isLimit ? colour('--bad') : colour(`--series-${Math.min(index + 1, 3)}`),
         width: isLimit ? 1 : 1.5,
-        dash: isLimit ? [8, 5] : [...(dashes[Math.min(index, 2)] ?? [])],
+        dash: [...dashOf(plan.series, index)],
         points: { show: true, size: 3, filter: loneValues },
         spanGaps: false,
       })),

@@ -38,7 +38,7 @@ describe('the health of a target', () => {
     [
       'blocked now, whatever else',
       { stalls: [stall], alerts: [sampleAlert({ severity: 'critical' })] },
-      'bad /stacks: The event loop is blocked for 3.1 s by renderInvoice (invoices.js:41), /invoices/:id, trace 0af76519….',
+      'bad /stacks: The event loop is blocked for 3.1 s by renderInvoice (invoices.js:41), /invoices/:id, trace 0af76519…',
     ],
     [
       'dead a minute ago, and back',
@@ -94,7 +94,7 @@ describe('the health of a target', () => {
     [
       'stalled lately',
       { stalls: [sampleStall()] },
-      'warn /stacks: The event loop was blocked for 3.1 s by renderInvoice (invoices.js:41), /invoices/:id, trace 0af76519…. That was 56 s ago.',
+      'warn /stacks: The event loop was blocked for 3.1 s by renderInvoice (invoices.js:41), /invoices/:id, trace 0af76519… That was 56 s ago.',
     ],
   ])('is told when it is %s', (_, over, sentence) => {
     expect(read(over)).toBe(sentence);
