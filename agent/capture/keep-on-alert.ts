@@ -41,8 +41,9 @@ export class KeepOnAlert implements AsyncDisposable {
 
   #note({ change, alert }: AlertNotice): void {
     const { targetId, problem, id } = alert;
-    // A rule says itself what it captures.
-    if (problem === 'rule' || !['opened', 'reopened', 'escalated'].includes(change)) return;
+    if (!['opened', 'reopened', 'escalated'].includes(change)) return;
+    // A rule that captures just that, and what was caught.
+    if (problem === 'rule' && alert.facts['capture'] === 'recorder') return;
     const waiting = this.#waiting.get(targetId);
     if (waiting !== undefined) {
       waiting.add(id);

@@ -39,6 +39,11 @@ export function deathCondition(death: Death): Condition | undefined {
   };
 }
 
+/** Whether `deathCondition` says something of it. */
+export function isAlarming(death: Death): boolean {
+  return severityOf(death) !== undefined;
+}
+
 /** What a shell and Node's own handlers make of SIGHUP, SIGINT and SIGTERM. */
 const stoppedCodes = new Set<number | null>([0, null, 129, 130, 143]);
 const stopSignals = new Set<string | null>([null, 'SIGTERM', 'SIGINT', 'SIGHUP']);

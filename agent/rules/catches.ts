@@ -214,7 +214,13 @@ export class Catches implements AsyncDisposable {
     this.#change(waiting, { state: 'caught', profileId: profile.id });
     log.info({ target: targetId, event, profile: profile.id }, `caught: ${why}`);
     const episode = { problem: 'rule', targetId, key: `catch-${event}` } as const;
-    alerts.raise({ ...episode, severity: 'info', title: `caught the next ${event}: ${why}`, profileIds: [profile.id] });
+    alerts.raise({
+      ...episode,
+      severity: 'info',
+      title: `caught the next ${event}: ${why}`,
+      facts: { capture: 'recorder' },
+      profileIds: [profile.id],
+    });
     alerts.settle(episode, 'one was asked for');
   }
 

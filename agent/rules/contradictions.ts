@@ -68,5 +68,5 @@ function impossible(when: RuleWhen): string[] {
 function onlyExit(when: RuleWhen): boolean {
   if (when.kind === 'all') return when.of.some(onlyExit);
   if (when.kind === 'any') return when.of.every(onlyExit);
-  return when.kind === 'event' && when.event === 'exit';
+  return when.kind === 'event' && (when.event === 'exit' || when.event === 'death');
 }

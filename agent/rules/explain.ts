@@ -1,6 +1,8 @@
 import type { RuleExplanation } from '../../protocol/rest/rules.ts';
+import type { VitalsPoint } from '../../protocol/rest/vitals.ts';
 import type { Alerts } from '../alerts/alerts.ts';
 import type { Series } from '../baseline/series.ts';
+import type { DeathRecords } from '../memory/death-records.ts';
 import type { Timelines } from '../requests/timelines.ts';
 import type { Monitor } from '../vitals/monitor.ts';
 import { RuleEvaluator, whyOf, type Evaluation } from './evaluate.ts';
@@ -17,6 +19,7 @@ const lateMs = 120_000;
 export interface ExplainSources {
   readonly monitor: Pick<Monitor, 'vitals' | 'listStalls'>;
   readonly alerts: Pick<Alerts, 'list'>;
+  readonly deaths: Pick<DeathRecords, 'list'>;
   readonly timelines: Pick<Timelines, 'routes'>;
   /** Undefined without `--metrics-url`. */
   readonly series: Pick<Series, 'past'> | undefined;
@@ -31,7 +34,7 @@ export function explainRule(
   const fromMs = nowMs - historyMs;
   const [from, to] = [new Date(fromMs).toISOString(), new Date(nowMs).toISOString()];
   const leaves = leavesOf(rule.when);
-  const { points } = sources.monitor.vitals({ targetId, from, to, step: 5_000 });
+  const points = readPoints(sources, { targetId, fromMs, nowMs });
   const asked = leaves.flatMap((leaf) => (leaf.kind === 'event' ? [leaf.event] : []));
   const happened = pastEvents(asked, { targetId, since: from, ...sources });
   const past: PastSources = {
@@ -61,6 +64,18 @@ export function explainRule(
       ...eventNotes(happened, asked),
     ],
   };
+}
+
+/** Every single reading, down to one a second: a history is of 2,000 at most. */
+function readPoints(
+  { monitor }: ExplainSources,
+  { targetId, fromMs, nowMs }: { targetId: string; fromMs: number; nowMs: number },
+): VitalsPoint[] {
+  const times = [fromMs, fromMs + historyMs / 2, nowMs].map((ms) => new Date(ms).toISOString());
+  return [0, 1].flatMap((half) => {
+    const [from, to] = [times[half], times[half + 1]];
+    return monitor.vitals({ targetId, from, to, step: 1_000 }).points;
+  });
 }
 
 interface DryRun {
@@ -139,7 +154,7 @@ function routeNotes(leaves: readonly RuleLeaf[], { timelines }: ExplainSources):
 }
 
 function eventNotes({ cut }: PastEvents, asked: readonly string[]): string[] {
-  const ofAlerts = asked.filter((event) => event !== 'stall' && event !== 'saturation');
+  const ofAlerts = asked.filter((event) => ['leak', 'memory', 'regression'].includes(event));
   return [
     ...(ofAlerts.length === 0
       ? []

@@ -1,11 +1,13 @@
 import type { Alert } from '../../protocol/rest/alerts.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { Alerts } from '../alerts/alerts.ts';
+import type { DeathRecords } from '../memory/death-records.ts';
 import type { Monitor } from '../vitals/monitor.ts';
-import { eventOfProblem } from './recent-events.ts';
+import { eventOfProblem, eventsOfDeath } from './recent-events.ts';
 import type { RuleEvent } from './rule.ts';
 
 const maxStalls = 100;
+const maxDeaths = 50;
 /** Of each kind of problem. */
 const maxAlerts = 50;
 
@@ -22,7 +24,7 @@ export interface PastEvents {
   readonly cut: readonly RuleEvent[];
 }
 
-/** What happened to a target since then, of what rules wait for: stalls, and the beginnings of alerts. Throws `storage-failed`. */
+/** What happened to a target since then, of what rules wait for: stalls, deaths, and the beginnings of alerts. Throws `storage-failed`. */
 export function pastEvents(
   asked: readonly RuleEvent[],
   about: {
@@ -30,9 +32,10 @@ export function pastEvents(
     readonly since: string;
     readonly monitor: Pick<Monitor, 'listStalls'>;
     readonly alerts: Pick<Alerts, 'list'>;
+    readonly deaths: Pick<DeathRecords, 'list'>;
   },
 ): PastEvents {
-  const { targetId, since, monitor, alerts } = about;
+  const { targetId, since, monitor, alerts, deaths } = about;
   const cut: RuleEvent[] = [];
   const events: PastEvent[] = [];
   if (asked.includes('stall') || asked.includes('saturation')) {
@@ -45,6 +48,13 @@ export function pastEvents(
     const { alerts: found, nextCursor } = alerts.list({ targetId, since, problem, limit: maxAlerts });
     events.push(...found.map(({ openedAt, title }) => ({ event, atMs: Date.parse(openedAt), title })));
     if (nextCursor !== null) cut.push(event);
+  }
+  if (asked.includes('exit') || asked.includes('death')) {
+    const { deaths: found, nextCursor } = deaths.list({ targetId, since, limit: maxDeaths });
+    for (const death of found)
+      for (const event of eventsOfDeath(death))
+        events.push({ event, atMs: Date.parse(death.at), title: death.summary });
+    if (nextCursor !== null) cut.push('exit', 'death');
   }
   const wanted = events.filter(({ event }) => asked.includes(event));
   return { events: wanted.toSorted((a, b) => a.atMs - b.atMs), cut: cut.filter((event) => asked.includes(event)) };

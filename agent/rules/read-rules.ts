@@ -85,7 +85,7 @@ function toCapture(input: CaptureInput): RuleCapture {
       return { kind: 'heap-sampling', durationMs: duration, mode, intervalBytes: interval };
     }
     case 'recorder':
-      return { kind: 'recorder', beforeMs: input.before ?? 60_000 };
+      return { kind: 'recorder', beforeMs: input.before ?? 60_000, afterMs: input.after ?? 15_000 };
     default:
       return { kind: input.kind };
   }

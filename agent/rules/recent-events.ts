@@ -1,28 +1,31 @@
 import type { AlertNotice } from '../alerts/alert-sink.ts';
 import type { AlertProblem } from '../alerts/condition.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
+import type { Death } from '../../protocol/rest/deaths.ts';
+import { isAlarming } from '../memory/death-alert.ts';
 import type { RuleEvent } from './rule.ts';
 
 export const eventOfProblem: Partial<Record<AlertProblem, RuleEvent>> = {
   'memory-leak': 'leak',
   'memory-limit': 'memory',
   regression: 'regression',
-  'target-death': 'exit',
 };
 
-const maxStallIds = 200;
+const maxIds = 200;
+
+export function eventsOfDeath(death: Death): readonly RuleEvent[] {
+  return isAlarming(death) ? ['exit', 'death'] : ['exit'];
+}
 
 /** The last event of each kind and target, and when it came, by a clock that only grows. */
 export class RecentEvents {
   readonly #last = new Map<string, { readonly atMs: number; readonly title: string }>();
-  readonly #stallIds = new Set<string>();
+  /** Of stalls and deaths: they are told again when more is known. */
+  readonly #ids = new Set<string>();
 
   /** Whether it is one that a rule may wait for, and new. Of a stall only the beginning is an event. */
   noteStall({ id, targetId, thread, kind, summary }: Stall, nowMs: number): RuleEvent | undefined {
-    if (thread !== 'main' || this.#stallIds.has(id)) return undefined;
-    this.#stallIds.add(id);
-    const [oldest] = this.#stallIds;
-    if (this.#stallIds.size > maxStallIds && oldest !== undefined) this.#stallIds.delete(oldest);
+    if (thread !== 'main' || !this.#isNew(id)) return undefined;
     return this.#note(kind === 'blocked' ? 'stall' : 'saturation', { targetId, title: summary, nowMs });
   }
 
@@ -32,9 +35,25 @@ export class RecentEvents {
     return this.#note(event, { targetId: alert.targetId, title: alert.title, nowMs });
   }
 
+  /** Whether it is a new one. */
+  noteDeath(death: Death, nowMs: number): boolean {
+    if (!this.#isNew(death.id)) return false;
+    const { targetId, summary: title } = death;
+    for (const event of eventsOfDeath(death)) this.#note(event, { targetId, title, nowMs });
+    return true;
+  }
+
   get(targetId: string, event: RuleEvent, nowMs: number): { agoMs: number; title: string } | undefined {
     const last = this.#last.get(`${event} ${targetId}`);
     return last === undefined ? undefined : { agoMs: nowMs - last.atMs, title: last.title };
+  }
+
+  #isNew(id: string): boolean {
+    if (this.#ids.has(id)) return false;
+    this.#ids.add(id);
+    const [oldest] = this.#ids;
+    if (this.#ids.size > maxIds && oldest !== undefined) this.#ids.delete(oldest);
+    return true;
   }
 
   #note(event: RuleEvent, { targetId, title, nowMs }: { targetId: string; title: string; nowMs: number }): RuleEvent {

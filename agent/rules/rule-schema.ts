@@ -52,7 +52,7 @@ const leafShapes = [
       ...bounds,
     })
     .strict(),
-  z.object({ event: z.enum(['stall', 'saturation', 'leak', 'memory', 'regression', 'exit']) }).strict(),
+  z.object({ event: z.enum(['stall', 'saturation', 'leak', 'memory', 'regression', 'exit', 'death']) }).strict(),
 ] as const;
 
 /** Which kind of condition it is, by its first key: a message about the right shape says more than four about all of them. */
@@ -95,7 +95,7 @@ function groupShape(key: 'all' | 'any') {
 
 export type WhenInput = z.infer<(typeof leafShapes)[number]> | { all: WhenInput[] } | { any: WhenInput[] };
 
-const captureDuration = duration(`${cpuDurationMs.min}ms`, '1h').optional();
+const captureDuration = duration(`${cpuDurationMs.min}ms`, `${cpuDurationMs.max}ms`).optional();
 
 const captureShapes = {
   cpu: z
@@ -119,7 +119,13 @@ const captureShapes = {
     .strict(),
   stacks: z.object({ kind: z.literal('stacks') }).strict(),
   'heap-snapshot': z.object({ kind: z.literal('heap-snapshot') }).strict(),
-  recorder: z.object({ kind: z.literal('recorder'), before: duration('1s', '10m').optional() }).strict(),
+  recorder: z
+    .object({
+      kind: z.literal('recorder'),
+      before: duration('1s', '10m').optional(),
+      after: duration('1s', '5m').optional(),
+    })
+    .strict(),
 } as const;
 
 const captureNames = Object.keys(captureShapes) as (keyof typeof captureShapes)[];

@@ -1,3 +1,4 @@
+import type { Death } from '../../protocol/rest/deaths.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import type { SeriesValues } from '../../protocol/rest/vitals.ts';
@@ -6,6 +7,7 @@ import type { Alerts } from '../alerts/alerts.ts';
 import type { AlertClock } from '../alerts/clock.ts';
 import type { Targets } from '../attach/targets.ts';
 import type { Series } from '../baseline/series.ts';
+import type { DeathRecords } from '../memory/death-records.ts';
 import type { Timelines } from '../requests/timelines.ts';
 import type { Monitor } from '../vitals/monitor.ts';
 import { RuleEvaluator, whyOf, type Evaluation } from './evaluate.ts';
@@ -19,6 +21,7 @@ export interface RuleWatchOptions {
   readonly targets: Pick<Targets, 'on' | 'off'>;
   readonly monitor: Pick<Monitor, 'on' | 'off'>;
   readonly alerts: Pick<Alerts, 'on' | 'off'>;
+  readonly deaths: Pick<DeathRecords, 'on' | 'off'>;
   readonly timelines: Pick<Timelines, 'routes'>;
   readonly series: Pick<Series, 'value' | 'rate' | 'quantile'> | undefined;
   readonly states: RuleStates;
@@ -47,7 +50,7 @@ export class RuleWatch implements Disposable {
 
   constructor(options: RuleWatchOptions) {
     this.#options = options;
-    const { targets, monitor, alerts, clock } = options;
+    const { targets, monitor, alerts, deaths, clock } = options;
     const onAttached = (target: Target): void => this.#onAttached(target);
     const onValues = ({ targetId, values }: { targetId: string; values: SeriesValues }): void => {
       this.#values.set(targetId, values);
@@ -59,6 +62,10 @@ export class RuleWatch implements Disposable {
     const onAlert = (notice: AlertNotice): void => {
       if (this.#events.noteAlert(notice, clock.elapsedMs()) !== undefined) this.#evaluate(notice.alert.targetId);
     };
+    const onDeath = (death: Death): void => {
+      if (this.#events.noteDeath(death, clock.elapsedMs())) this.#evaluate(death.targetId);
+    };
+    deaths.on('death', onDeath);
     targets.on('attached', onAttached);
     monitor.on('values', onValues);
     monitor.on('stall', onStall);
@@ -68,6 +75,7 @@ export class RuleWatch implements Disposable {
       monitor.off('values', onValues);
       monitor.off('stall', onStall);
       alerts.off('change', onAlert);
+      deaths.off('death', onDeath);
     });
   }
 

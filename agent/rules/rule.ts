@@ -1,6 +1,7 @@
 import type { SeriesName } from '../../protocol/rest/vitals.ts';
 
-export type RuleEvent = 'stall' | 'saturation' | 'leak' | 'memory' | 'regression' | 'exit';
+/** exit: the process ended, in whatever way; death: in one that alerts, which a deploy's does not. */
+export type RuleEvent = 'stall' | 'saturation' | 'leak' | 'memory' | 'regression' | 'exit' | 'death';
 
 /** A value over or under bounds; `forMs` is how long without a break. */
 export interface Bounds {
@@ -47,7 +48,8 @@ export type RuleCapture =
   | { readonly kind: 'stacks' }
   /** Under admission, never forced. */
   | { readonly kind: 'heap-snapshot' }
-  | { readonly kind: 'recorder'; readonly beforeMs: number };
+  /** `afterMs` is waited for while the target runs. */
+  | { readonly kind: 'recorder'; readonly beforeMs: number; readonly afterMs: number };
 
 export interface Rule {
   readonly name: string;

@@ -7,6 +7,7 @@ import type { Targets } from '../attach/targets.ts';
 import type { Series } from '../baseline/series.ts';
 import type { Captures } from '../capture/captures.ts';
 import type { FlightRecorder } from '../capture/recorder.ts';
+import type { DeathRecords } from '../memory/death-records.ts';
 import type { Timelines } from '../requests/timelines.ts';
 import type { RecordIndex } from '../store/record-table.ts';
 import type { ProfileStore } from '../store/store.ts';
@@ -24,8 +25,9 @@ export interface RulesOptions {
   readonly targets: Pick<Targets, 'list' | 'watcher' | 'on' | 'off'>;
   readonly monitor: Pick<Monitor, 'on' | 'off' | 'vitals' | 'listStalls'>;
   readonly alerts: Pick<Alerts, 'on' | 'off' | 'raise' | 'settle' | 'list' | 'openAlerts' | 'attachProfile'>;
+  readonly deaths: Pick<DeathRecords, 'on' | 'off' | 'list'>;
   readonly captures: Pick<Captures, 'startCpu' | 'startHeapSampling' | 'startHeapSnapshot' | 'readStacks' | 'waitFor'>;
-  readonly recorder: Pick<FlightRecorder, 'keep' | 'lease'>;
+  readonly recorder: Pick<FlightRecorder, 'keep' | 'lease' | 'recording'>;
   readonly timelines: Pick<Timelines, 'routes' | 'sink'>;
   readonly series: Pick<Series, 'value' | 'rate' | 'quantile' | 'latest' | 'past'> | undefined;
   readonly store: ProfileStore | undefined;

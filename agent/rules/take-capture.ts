@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
 import { isEndedState, type Operation } from '../../protocol/rest/operation.ts';
 import type { Captures } from '../capture/captures.ts';
@@ -7,7 +8,7 @@ import type { Rule, RuleCapture } from './rule.ts';
 
 export interface RuleCaptureOptions {
   readonly captures: Pick<Captures, 'startCpu' | 'startHeapSampling' | 'startHeapSnapshot' | 'readStacks' | 'waitFor'>;
-  readonly recorder: Pick<FlightRecorder, 'keep'>;
+  readonly recorder: Pick<FlightRecorder, 'keep' | 'recording'>;
   readonly store: Pick<ProfileStore, 'patch' | 'get'> | undefined;
   readonly signal: AbortSignal;
 }
@@ -41,7 +42,10 @@ export async function takeCapture(
       return { operationId: null, profileIds: [], stacks: JSON.stringify(stacks, null, 1).slice(0, 50_000) };
     }
     case 'recorder': {
-      const profile = await recorder.keep({ targetId, beforeMs: capture.beforeMs, trigger });
+      // What is over is kept at once. The only rejection is our own stop.
+      const afterMs = recorder.recording(targetId) === undefined ? 0 : capture.afterMs;
+      await delay(afterMs, undefined, { signal, ref: false }).catch(() => undefined);
+      const profile = await recorder.keep({ targetId, beforeMs: capture.beforeMs + afterMs, trigger });
       if (profile === undefined)
         throw new SidescopeError('capture-interrupted', 'the flight recorder has no windows: set --flight-recorder');
       return { operationId: null, profileIds: [profile.id], stacks: null };

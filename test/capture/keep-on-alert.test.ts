@@ -57,7 +57,7 @@ function timesMsOf(profile: CpuProfile, file: string): number[] {
 describe('when an alert opens', () => {
   const notice = (id: string, changes: Partial<AlertNotice['alert']> = {}): AlertNotice => ({
     change: 'opened',
-    alert: { id, problem: 'stall', targetId: 't1', ...changes } as AlertNotice['alert'],
+    alert: { id, problem: 'stall', targetId: 't1', facts: {}, ...changes } as AlertNotice['alert'],
   });
 
   function open(isRecording = true) {
@@ -86,13 +86,15 @@ describe('when an alert opens', () => {
     await using _keeper = opened.keeper;
     opened.tell(notice('a1'));
     opened.tell(notice('a2'));
-    opened.tell(notice('a3', { problem: 'rule' }));
-    await waitFor(() => opened.attachProfile.mock.calls.length === 2, { message: 'both alerts to have it' });
+    opened.tell(notice('a3', { problem: 'rule', facts: { capture: 'recorder' } }));
+    opened.tell(notice('a4', { problem: 'rule', facts: { capture: 'cpu' } }));
+    await waitFor(() => opened.attachProfile.mock.calls.length === 3, { message: 'all alerts to have it' });
     expect(opened.attachProfile.mock.calls).toEqual([
       ['a1', 'p1'],
       ['a2', 'p1'],
+      ['a4', 'p1'],
     ]);
-    opened.tell(notice('a4'));
+    opened.tell(notice('a5'));
     expect(opened.kept).toHaveBeenCalledTimes(1);
     expect(opened.kept).toHaveBeenCalledWith({
       targetId: 't1',

@@ -3,6 +3,7 @@ import { PastSeries } from '../../agent/baseline/past-series.ts';
 import type { KeptSeries } from '../../agent/baseline/series-store.ts';
 import { explainRule, type ExplainSources } from '../../agent/rules/explain.ts';
 import type { Rule, RuleEvent, RuleLeaf, RuleWhen } from '../../agent/rules/rule.ts';
+import type { Death } from '../../protocol/rest/deaths.ts';
 import type { Alert } from '../../protocol/rest/alerts.ts';
 import { ruleExplanationSchema } from '../../protocol/rest/rules.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
@@ -24,20 +25,26 @@ const queue: KeptSeries = {
   unit: null,
 };
 
+function vitalsOf(points: readonly VitalsPoint[]): ExplainSources['monitor']['vitals'] {
+  return ({ from = at(0), to = at(60) }) => ({
+    targetId: 't1',
+    from,
+    to,
+    stepMs: 1_000,
+    latest: null,
+    points: points.filter((point) => point.at >= from && point.at < to),
+  });
+}
+
 /** Busy from minute 10 to 12; a queue of 50 from minute 20 on; a slow route from minute 30 to 35; one stall, and one alert of each kind. */
 const hour: ExplainSources = {
   monitor: {
-    vitals: () => ({
-      targetId: 't1',
-      from: at(0),
-      to: at(60),
-      stepMs: 5_000,
-      latest: null,
-      points: Array.from({ length: 720 }, (_, index) => {
+    vitals: vitalsOf(
+      Array.from({ length: 720 }, (_, index) => {
         const minute = index / 12;
         return { at: at(minute), utilization: minute >= 10 && minute < 12 ? 0.97 : 0.2 } as VitalsPoint;
       }),
-    }),
+    ),
     listStalls: () => ({
       stalls: [{ kind: 'blocked', thread: 'main', noticedAt: at(40.02), summary: 'blocked for 3 s' } as Stall],
       nextCursor: null,
@@ -46,6 +53,15 @@ const hour: ExplainSources = {
   alerts: {
     list: ({ problem }) => ({
       alerts: [{ openedAt: at(50.01), title: `a ${problem}` } as Alert],
+      nextCursor: null,
+    }),
+  },
+  deaths: {
+    list: () => ({
+      deaths: [
+        { cause: 'exit', exitCode: 0, at: at(45.01), summary: 'it ended by itself' },
+        { cause: 'v8-out-of-memory', exitCode: null, at: at(55.01), summary: 'out of memory' },
+      ] as Death[],
       nextCursor: null,
     }),
   },
@@ -113,11 +129,12 @@ it('knows readings, series, routes and events of the last hour, alone and joined
   expect(firings(long)).toEqual(['20 min: value of queue_length is 50, wanted above 40']);
   expect(firings(slow)).toEqual(['30 min: p95 of /a is 900, wanted above 500']);
   expect(firings(event('stall'))).toEqual(['40.02 min: stall: blocked for 3 s']);
-  expect(['leak', 'memory', 'regression', 'exit'].map((name) => firings(event(name as RuleEvent)))).toEqual([
+  expect(['leak', 'memory', 'regression', 'exit', 'death'].map((name) => firings(event(name as RuleEvent)))).toEqual([
     ['50.01 min: leak: a memory-leak'],
     ['50.01 min: memory: a memory-limit'],
     ['50.01 min: regression: a regression'],
-    ['50.01 min: exit: a target-death'],
+    ['45.01 min: exit: it ended by itself'],
+    ['55.01 min: death: out of memory'],
   ]);
   expect(firings({ kind: 'all', of: [long, event('stall')] })).toEqual([
     '40.02 min: value of queue_length is 50, wanted above 40; stall: blocked for 3 s',
@@ -140,12 +157,12 @@ it('counts how often it held, and what cooldown and limit would have kept back',
 });
 
 it('begins anew after a time without readings', () => {
-  const { points, ...rest } = hour.monitor.vitals({});
+  const { points } = hour.monitor.vitals({});
   const kept = points.filter((point) => {
     const minute = (Date.parse(point.at) - fromMs) / 60_000;
     return minute < 10.5 || minute > 11.5;
   });
-  const monitor = { ...hour.monitor, vitals: () => ({ ...rest, points: kept }) };
+  const monitor = { ...hour.monitor, vitals: vitalsOf(kept) };
   expect(firings(busy, { monitor })).toEqual([]);
 });
 
@@ -153,12 +170,12 @@ it('says what it cannot know, and why', () => {
   const all: RuleWhen = { kind: 'any', of: [busy, long, slow, event('exit'), event('leak')] };
   expect(explain(all).notes).toEqual([
     `routes are known in steps of five minutes, since ${at(5)}: they are in memory, and end with the agent`,
-    'of exit, leak the beginnings of alerts are known, not when one grew worse or came back',
+    'of leak the beginnings of alerts are known, not when one grew worse or came back',
   ]);
-  const { points, ...rest } = hour.monitor.vitals({});
-  const late = { ...hour.monitor, vitals: () => ({ ...rest, points: points.slice(360) }) };
+  const { points } = hour.monitor.vitals({});
+  const late = { ...hour.monitor, vitals: vitalsOf(points.slice(360)) };
   expect(explain(busy, { monitor: late }).notes).toEqual([`readings begin at ${at(30)}: nothing is known of before`]);
-  const none = { ...hour.monitor, vitals: () => ({ ...rest, points: [] }) };
+  const none = { ...hour.monitor, vitals: vitalsOf([]) };
   expect(explain(busy, { monitor: none })).toMatchObject({
     readings: 0,
     notes: ['there are no readings of the last hour: the target was not attached, or --vitals-interval is 0'],

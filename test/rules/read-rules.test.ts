@@ -45,7 +45,7 @@ rules:
       keep: { isPinned: true, labels: { team: 'shop' } },
       alert: 'warning',
     },
-    { isEnabled: false, capture: { kind: 'recorder', beforeMs: 120_000 } },
+    { isEnabled: false, capture: { kind: 'recorder', beforeMs: 120_000, afterMs: 15_000 } },
   ]);
 });
 
