@@ -126,3 +126,34 @@ it('catches the next stall: the recorder is on until then, what it saw is kept, 
     { state: 'captured', why: expect.stringContaining('stall: ') as string },
   ]);
 });
+
+it('hears an ordinary exit, and keeps what the recorder had of it', async () => {
+  await using target = await startTarget('ends-by-itself');
+  await using file = await writeConfigFile(`flight-recorder: true
+rules:
+  - { name: ended, when: { event: exit }, capture: { kind: recorder, before: 5m } }
+  - { name: died, when: { event: death }, capture: recorder }
+`);
+  await using agent = await openAgent({ targets: [target.inspectorAddress], args: ['--config', file.path] });
+  const call = clientOf(agent);
+  await waitFor(async () => (await call<Recorder>('GET /recorder')).targets[0]?.state === 'recording', {
+    message: 'the recorder to be on',
+  });
+  await target.send('end');
+  const [ended] = await waitFor(
+    async () => {
+      const firings = await firingsOf(call, 'ended');
+      return firings[0]?.state === 'captured' ? firings : undefined;
+    },
+    { message: 'the exit to be captured', deadlineMs: 20_000 },
+  );
+  expect(ended?.why).toMatch(/^exit: /);
+  const { profiles } = await call<ProfileList>('GET /profiles');
+  expect(profiles).toMatchObject([
+    { id: ended?.profileIds[0], target: { pid: target.pid }, labels: { rule: 'ended' } },
+  ]);
+  expect(await firingsOf(call, 'died')).toEqual([]);
+  expect(await call('GET /rules/ended/explain')).toMatchObject({
+    wouldHaveFired: [{ why: ended?.why }],
+  });
+});
