@@ -25,8 +25,29 @@ export function globalObjects(graph: HeapGraph): GlobalObject[] {
   return found;
 }
 
+/** The same as nodes; Chrome's root names none, there they are what its contexts call so. */
+export function globalNodes(graph: HeapGraph): ReadonlySet<number> {
+  const named = globalObjects(graph).map(({ node }) => node);
+  if (named.length > 0) return new Set(named);
+  const found = new Set<number>();
+  const isContext = new Map<number, boolean>();
+  for (let node = 0; node < graph.nodeCount; node++) {
+    const name = graph.names[node]!;
+    if (isContext.get(name) === undefined) isContext.set(name, isNativeContext(graph, node));
+    if (isContext.get(name) === false) continue;
+    const edge = globalEdgeOf(graph, node);
+    if (edge !== undefined) found.add(graph.edgeTargets[edge]!);
+  }
+  return found;
+}
+
+/** Chrome adds the page: `system / NativeContext / https://example.org`. */
 export function isNativeContext(graph: HeapGraph, node: number): boolean {
-  return nodeNameOf(graph, node) === 'system / NativeContext';
+  return isContextName(nodeNameOf(graph, node));
+}
+
+export function isContextName(name: string): boolean {
+  return name === 'system / NativeContext' || name.startsWith('system / NativeContext / ');
 }
 
 function globalEdgeOf(graph: HeapGraph, context: number): number | undefined {

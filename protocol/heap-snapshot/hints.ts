@@ -1,5 +1,6 @@
 import type { HeapAnalysis } from './analyse.ts';
 import { placeText } from './functions.ts';
+import { isContextName } from './globals.ts';
 import { nodeNameOf } from './graph.ts';
 import type { HeapGraph } from './graph.ts';
 import { pathText, pathTo } from './paths.ts';
@@ -169,7 +170,7 @@ function groups(analysis: HeapAnalysis): Iterable<Found> {
   };
   const names = edgeNames(graph);
   const [object, closure] = [graph.nodeTypeNames.indexOf('object'), graph.nodeTypeNames.indexOf('closure')];
-  const isNamed = nameMatcher(graph, new Set(['Timeout', 'Immediate', 'Promise', 'system / NativeContext']));
+  const isNamed = nameMatcher(graph, (name) => callbackOwners.has(name) || isContextName(name));
   const target = (node: number, name: string): number | undefined => {
     for (let edge = graph.firstEdges[node]!; edge < graph.firstEdges[node + 1]!; edge++) {
       if (names(edge) === name) return graph.edgeTargets[edge]!;
@@ -195,7 +196,7 @@ function groups(analysis: HeapAnalysis): Iterable<Found> {
     }
     const name = isNamed(node);
     if (name === undefined) continue;
-    if (name === 'system / NativeContext') add('contexts', node, { what: 'JavaScript contexts (vm, realms)' });
+    if (isContextName(name)) add('contexts', node, { what: 'JavaScript contexts (vm, realms)' });
     else if (type !== object) continue;
     else if (name === 'Promise') {
       const reactions = target(node, 'reactions_or_result');
@@ -252,7 +253,9 @@ function edgeNames(graph: HeapGraph): (edge: number) => string | undefined {
   };
 }
 
-function nameMatcher(graph: HeapGraph, names: ReadonlySet<string>): (node: number) => string | undefined {
+const callbackOwners: ReadonlySet<string> = new Set(['Timeout', 'Immediate', 'Promise']);
+
+function nameMatcher(graph: HeapGraph, isWanted: (name: string) => boolean): (node: number) => string | undefined {
   const isString = graph.nodeTypeNames.map((type) => type.endsWith('string'));
   const known = new Uint8Array(graph.strings.length);
   const wanted = new Map<number, string>();
@@ -261,7 +264,7 @@ function nameMatcher(graph: HeapGraph, names: ReadonlySet<string>): (node: numbe
     const name = graph.names[node]!;
     if (known[name] === 0) {
       const text = graph.strings.text(name);
-      known[name] = names.has(text) ? 2 : 1;
+      known[name] = isWanted(text) ? 2 : 1;
       if (known[name] === 2) wanted.set(name, text);
     }
     return known[name] === 2 ? wanted.get(name) : undefined;

@@ -1,5 +1,5 @@
 import type { HeapAnalysis } from './analyse.ts';
-import { globalObjects } from './globals.ts';
+import { globalNodes } from './globals.ts';
 import { edgeText, firstOwnStep, nodeBefore, nodeLabel, pathTo } from './paths.ts';
 
 /** An object with more properties than this is a table of data: its keys are not told apart. */
@@ -20,7 +20,7 @@ export class PathShapes {
   constructor(analysis: HeapAnalysis) {
     this.#analysis = analysis;
     this.#shapeOfNode = new Uint32Array(analysis.graph.nodeCount);
-    this.#globals = new Set(globalObjects(analysis.graph).map(({ node }) => node));
+    this.#globals = globalNodes(analysis.graph);
   }
 
   of(node: number): number {

@@ -188,6 +188,6 @@ export function nodeLabel(graph: HeapGraph, node: number): string {
   if (type.endsWith('string')) return '(string)';
   const name = nodeNameOf(graph, node);
   if (type === 'closure') return `${name === '' ? '(anonymous)' : name}()`;
-  // Node 26: `global (global*)`.
-  return name === '' ? `(${type})` : name.replace(/ \(global\*?\)$/, '');
+  // Node 26: `global (global*)`; Chrome: `Window [JSGlobalObject] / https://example.org`.
+  return name === '' ? `(${type})` : name.replace(/ (?:\(global\*?\)|\[JSGlobalObject\].*)$/, '');
 }
