@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import http from 'node:http';
-import https from 'node:https';
+import type http from 'node:http';
 import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
+import { getOnce } from './get-once.ts';
 
 export interface PageSource {
   readonly url: URL;
@@ -36,7 +36,7 @@ export async function requestPage(source: PageSource, request: PageRequest): Pro
   const signal = AbortSignal.any([request.signal, request.timeout]);
   let url = bare(source.url);
   for (let redirects = 0; redirects <= redirectsMax; redirects++) {
-    const response = await send(url, { headers, ca, signal }).catch((error: unknown) => {
+    const response = await getOnce(url, { headers, ca, signal }).catch((error: unknown) => {
       throw pageFailure(error, { source, request });
     });
     const { statusCode = 0, headers: answered } = response;
@@ -72,23 +72,6 @@ export function pageFailure(error: unknown, about: { source: PageSource; request
     return new SidescopeError('metrics-timeout', `${name} was not read in ${request.timeoutMs} ms`, { cause: error });
   if (code === undefined) return new SidescopeError('internal', `reading ${name} failed: ${message}`, { cause: error });
   return new SidescopeError('metrics-unreachable', `${name}: ${code}`, { cause: error });
-}
-
-interface Sending {
-  readonly headers: Readonly<Record<string, string>>;
-  readonly ca: string | undefined;
-  readonly signal: AbortSignal;
-}
-
-function send(url: URL, { headers, ca, signal }: Sending): Promise<http.IncomingMessage> {
-  const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
-  const options = { method: 'GET', agent: false as const, signal, headers };
-  const request =
-    url.protocol === 'https:' ? https.request(url, { ...options, ...(ca && { ca }) }) : http.request(url, options);
-  request.on('response', resolve);
-  request.on('error', reject);
-  request.end();
-  return promise;
 }
 
 async function credentials(source: PageSource, { withCredentials }: PageRequest): Promise<Record<string, string>> {

@@ -1,7 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
-import http from 'node:http';
-import https from 'node:https';
 import { SidescopeError } from '../../protocol/error.ts';
+import { getOnce } from '../baseline/get-once.ts';
 import { formatJwksPlace } from '../options/jwt-values.ts';
 import type { JwksPlace } from '../options/jwt-values.ts';
 import { fileVersion } from './token-file.ts';
@@ -63,19 +62,12 @@ interface Fetching {
 }
 
 async function fetchText({ url, name, ca, token }: Fetching, signal: AbortSignal): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
   const headers = {
     accept: 'application/jwk-set+json, application/json',
     'accept-encoding': 'identity',
     ...(token !== undefined && { authorization: `Bearer ${token}` }),
   };
-  const options = { method: 'GET', agent: false as const, signal, headers };
-  const request =
-    url.protocol === 'https:' ? https.request(url, { ...options, ...(ca && { ca }) }) : http.request(url, options);
-  request.on('response', resolve);
-  request.on('error', reject);
-  request.end();
-  const response = await promise;
+  const response = await getOnce(url, { headers, ca, signal });
   using _ = { [Symbol.dispose]: () => void response.destroy() };
   if (response.statusCode !== 200) {
     const isRefusal = response.statusCode === 401 || response.statusCode === 403;

@@ -78,7 +78,8 @@ export const problemKinds = {
   unauthorized: {
     status: 401,
     cause: 'No credential, or one that is unknown, malformed or expired.',
-    remedy: "Send `Authorization: Bearer <token>`; get a token from the agent's terminal or with `sidescope token`.",
+    remedy:
+      "Send `Authorization: Bearer <token>`; get a token from the agent's terminal, with `sidescope token`, or from the issuer that `--jwks` names.",
   },
   'jwt-keys-unavailable': {
     status: 503,
