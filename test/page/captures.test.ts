@@ -296,7 +296,7 @@ it('shows names full of HTML, right-to-left marks, emoji and 10 kB as text, with
     await page.getByText('<img src=x').first().waitFor();
     expect(await page.evaluate(() => document.documentElement.scrollWidth), view).toBe(1280);
     expect(await page.locator('img, #page script').count()).toBe(0);
-    await page.waitForFunction((title) => document.title === title, `${view} · Sidescope`);
+    await waitFor(async () => (await page.title()) === `${view} · Sidescope`, { message: `the title of ${view}` });
   }
 });
 
