@@ -7,6 +7,7 @@ import { resolveOptions } from '../../agent/options.ts';
 import { readSmallFile } from '../../agent/options/config-file.ts';
 import { createLog } from '../../agent/telemetry/log.ts';
 import { startTarget } from '../support/target.ts';
+import { waitFor } from '../support/wait-for.ts';
 import { launchBrowser } from './browser.ts';
 
 it('profiles a real process from the page: CPU and heap, both kept, read and deleted', async () => {
@@ -41,7 +42,7 @@ it('profiles a real process from the page: CPU and heap, both kept, read and del
   const opening = browser.context.waitForEvent('page');
   await cpuRow.getByRole('button', { name: 'Open in speedscope' }).click();
   const speedscope = await opening;
-  await speedscope.waitForFunction(() => document.title.includes('.cpuprofile'));
+  await waitFor(async () => (await speedscope.title()).includes('.cpuprofile'), { message: 'the file in speedscope' });
   await speedscope.close();
 
   await cpuRow.getByRole('button', { name: 'More' }).click();
