@@ -1,10 +1,11 @@
-// Writes what the code knows into README.md, between `<!-- name:begin -->` and `<!-- name:end -->`.
+// Writes what the code knows into README.md, between `<!-- name:begin -->` and `<!-- name:end -->`, and the chart's schema of options.
 //   node .tools/readme.ts [--check]
 import { readFileSync, writeFileSync } from 'node:fs';
 import { optionTableMarkdown } from '../agent/cli/help.ts';
 import { problemKinds } from '../protocol/rest/problem.ts';
 import { apiPath, routes } from '../protocol/rest/routes.ts';
 import type { Route } from '../protocol/rest/route.ts';
+import { writeValuesSchema } from './chart.ts';
 
 const path = new URL('../README.md', import.meta.url);
 
@@ -19,6 +20,7 @@ if (import.meta.main) {
   const after = renderReadme(before);
   if (!process.argv.includes('--check')) {
     writeFileSync(path, after);
+    writeValuesSchema();
   } else if (after !== before) {
     console.error('README.md is not what the code says: run `node .tools/readme.ts`');
     process.exitCode = 1;

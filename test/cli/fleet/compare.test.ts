@@ -22,11 +22,11 @@ async function compared(fleet: Fleet): Promise<CompareReport> {
   return JSON.parse(printed) as CompareReport;
 }
 
-/** Samples of three functions of one file, and idle ones. */
-const load = (parse: number, render: number, total: number, file = 'file:///app/dist/server.js'): string[] => [
-  `main@${file}:1;parse@${file}:10 ${parse}`,
-  `main@${file}:1;render@${file}:20 ${render}`,
-  `main@${file}:1;total@${file}:30 ${total}`,
+/** Samples of three functions, and idle ones. */
+const load = (parse: number, render: number, total: number): string[] => [
+  `main@file:///app/server.js:1;parse@file:///app/server.js:10 ${parse}`,
+  `main@file:///app/server.js:1;render@file:///app/server.js:20 ${render}`,
+  `main@file:///app/server.js:1;total@file:///app/server.js:30 ${total}`,
   '(idle) 500',
 ];
 const oldPod = { hash: 'aaa111', tag: '1.0.0', rssBytes: 100e6 };
