@@ -11,6 +11,7 @@ import { settleTargets } from './alerts/settle-targets.ts';
 import { Targets } from './attach/targets.ts';
 import { TargetMetrics } from './baseline/target-metrics.ts';
 import type { TargetMetricsOptions } from './baseline/target-metrics.ts';
+import { BoundTally } from './baseline/bound-tally.ts';
 import { Regressions } from './baseline/regressions.ts';
 import type { RunTimes } from './baseline/run.ts';
 import { BaselineState } from './baseline/state.ts';
@@ -277,6 +278,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   );
   opening.use(sampling.watch(targetMetrics.series));
   const stateUrl = options.stateUrl ?? join(storage.store?.usage().directory ?? options.dataDir, 'state');
+  const regressionBounds = new BoundTally();
   const regressions = opening.use(
     new Regressions({
       targets,
@@ -289,7 +291,8 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       index: recordIndex,
       store: storage.store,
       worker,
-      state: new BaselineState({ storage: stateStorage(stateUrl, variable), log }),
+      state: new BaselineState({ storage: stateStorage(stateUrl, variable), bounds: regressionBounds, log }),
+      bounds: regressionBounds,
       vitalsIntervalMs: options.vitalsIntervalMs,
       intervalMs: options.regressionIntervalMs,
       times: surroundings.regressionTimes,

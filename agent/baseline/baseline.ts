@@ -1,4 +1,5 @@
 import type { Baseline } from '../../protocol/rest/baseline.ts';
+import type { BoundTally } from './bound-tally.ts';
 import { spreadOf } from './spread.ts';
 import type { Window } from './window.ts';
 
@@ -9,6 +10,7 @@ const measuresMax = 400;
 export function baselineOf(
   windows: readonly Window[],
   about: Pick<Baseline, 'kind' | 'isLate' | 'takenAt' | 'series'>,
+  bounds: BoundTally,
 ): Baseline {
   const [first, last] = [windows[0], windows.at(-1)];
   if (first === undefined || last === undefined) throw new RangeError('a baseline needs a window');
@@ -23,8 +25,9 @@ export function baselineOf(
     for (const [route, count] of Object.entries(window.routeRequests))
       routeRequests[route] = (routeRequests[route] ?? 0) + count;
   }
-  const usual = [...values].filter(([, list]) => list.length >= windows.length / 2).slice(0, measuresMax);
-  const measures = Object.fromEntries(usual.map(([measure, list]) => [measure, spreadOf(list)]));
+  const usual = [...values].filter(([, list]) => list.length >= windows.length / 2);
+  if (usual.length > measuresMax) bounds.add('measures', usual.length - measuresMax);
+  const measures = Object.fromEntries(usual.slice(0, measuresMax).map(([measure, list]) => [measure, spreadOf(list)]));
   const isCounted = (route: string): boolean => `route-rate ${route}` in measures;
   return {
     ...about,

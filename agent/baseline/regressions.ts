@@ -11,6 +11,7 @@ import type { AlertDesk } from '../alerts/condition.ts';
 import type { Trace } from '../requests/trace.ts';
 import type { Identity } from '../service-identity.ts';
 import type { RecordIndex } from '../store/record-table.ts';
+import { BoundTally } from './bound-tally.ts';
 import type { FindingChange } from './findings.ts';
 import type { Thresholds } from './measures.ts';
 import { compareAll } from './references.ts';
@@ -47,6 +48,8 @@ export interface RegressionsOptions {
   readonly store: (VersionProfilesOptions['store'] & Listened<{ profile: Profile }>) | undefined;
   readonly worker: VersionProfilesOptions['worker'];
   readonly state: BaselineState;
+  /** Shared with `state`. */
+  readonly bounds?: BoundTally | undefined;
   readonly vitalsIntervalMs: number;
   /** Of a window; 0: nothing is compared. */
   readonly intervalMs: number;
@@ -70,6 +73,7 @@ const stateGraceMs = 2_000;
  */
 export class Regressions extends EventEmitter<{ finding: [FindingChange] }> implements AsyncDisposable {
   readonly profiles: VersionProfiles | undefined;
+  readonly bounds: BoundTally;
   readonly #options: RegressionsOptions;
   readonly #times: RunTimes;
   readonly #now: () => number;
@@ -84,6 +88,7 @@ export class Regressions extends EventEmitter<{ finding: [FindingChange] }> impl
   constructor(options: RegressionsOptions) {
     super();
     this.#options = options;
+    this.bounds = options.bounds ?? new BoundTally();
     this.#times = options.times ?? runTimes(Math.max(options.intervalMs, options.vitalsIntervalMs));
     this.#now = options.now ?? (() => performance.timeOrigin + performance.now());
     this.#records = new RegressionRecords(options);
@@ -217,6 +222,7 @@ export class Regressions extends EventEmitter<{ finding: [FindingChange] }> impl
       attachedMs: atMs,
       times: this.#times,
       state: this.#options.state,
+      bounds: this.bounds,
     });
     this.#watched.set(targetId, watched);
     return watched;

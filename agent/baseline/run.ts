@@ -1,4 +1,5 @@
 import type { Baseline } from '../../protocol/rest/baseline.ts';
+import { BoundTally } from './bound-tally.ts';
 import { baselineOf } from './baseline.ts';
 import { settlingOf } from './settle.ts';
 import type { Window } from './window.ts';
@@ -23,11 +24,19 @@ export function runTimes(windowMs: number): RunTimes {
 /** Two hours of minutes: what a chart shows beside a finding. */
 const historyMax = 120;
 
+export interface RunOptions {
+  readonly startedMs: number;
+  readonly attachedMs: number;
+  readonly times: RunTimes;
+  readonly bounds?: BoundTally | undefined;
+}
+
 /** One life of a process, window by window. Pure: every time is in the windows. */
 export class BaselineRun {
   readonly beginsMs: number;
   readonly isLate: boolean;
   readonly #times: RunTimes;
+  readonly #bounds: BoundTally;
   #windows: Window[] = [];
   #history: Window[] = [];
   #early: Window[] = [];
@@ -37,8 +46,9 @@ export class BaselineRun {
   settled: Baseline | undefined;
 
   /** `startedMs`: of the process. When the agent came after the warm-up, all counts from then on. */
-  constructor({ startedMs, attachedMs, times }: { startedMs: number; attachedMs: number; times: RunTimes }) {
+  constructor({ startedMs, attachedMs, times, bounds = new BoundTally() }: RunOptions) {
     this.#times = times;
+    this.#bounds = bounds;
     this.isLate = attachedMs - startedMs > times.warmUp * times.windowMs;
     this.beginsMs = this.isLate ? attachedMs : startedMs;
   }
@@ -75,13 +85,14 @@ export class BaselineRun {
     if (this.provisional === undefined) {
       this.#early.push(window);
       if (this.#early.length >= provisional) {
-        made.provisional = this.provisional = baselineOf(this.#early, { ...facts, kind: 'provisional' });
+        made.provisional = this.provisional = baselineOf(this.#early, { ...facts, kind: 'provisional' }, this.#bounds);
         this.#early = [];
       }
     }
     if (this.settled !== undefined) return made;
     const settling = settlingOf(this.#windows, settled);
-    if (settling.isSettled) made.settled = this.settled = baselineOf(this.#windows, { ...facts, kind: 'settled' });
+    if (settling.isSettled)
+      made.settled = this.settled = baselineOf(this.#windows, { ...facts, kind: 'settled' }, this.#bounds);
     else this.settling = settling.reason;
     return made;
   }
@@ -89,7 +100,7 @@ export class BaselineRun {
   /** Of the windows there are; undefined with fewer than a change must last. */
   takeNow(about: Pick<Baseline, 'takenAt' | 'series'>): Baseline | undefined {
     if (this.#windows.length < this.#times.lasting) return undefined;
-    this.settled = baselineOf(this.#windows, { ...about, isLate: this.isLate, kind: 'manual' });
+    this.settled = baselineOf(this.#windows, { ...about, isLate: this.isLate, kind: 'manual' }, this.#bounds);
     return this.settled;
   }
 }

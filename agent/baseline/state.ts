@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { versionRecordSchema, type VersionRecord } from '../../protocol/rest/baseline.ts';
+import { BoundTally } from './bound-tally.ts';
 import { joinRecords } from './record-join.ts';
 import type { StateFile, StateStorage } from './state-storage.ts';
 import { decodeStoredProfile, encodeStoredProfile, type StoredProfile } from './stored-profile.ts';
@@ -13,11 +14,8 @@ export interface VersionKey {
 interface StateOptions {
   readonly storage: StateStorage;
   readonly log: StateLog;
-  readonly onBound?: ((bound: StateBound) => void) | undefined;
+  readonly bounds?: BoundTally | undefined;
 }
-
-/** What was left out or taken away because there is no room for more: versions of a service, the series of a baseline. */
-export type StateBound = 'state-versions' | 'state-series';
 
 /** A profile of a version, with the name that it is stored under. */
 export interface NamedProfile extends StoredProfile {
@@ -48,12 +46,12 @@ export const profilesReadMax = 16;
 export class BaselineState {
   readonly #storage: StateStorage;
   readonly #watch: StateWatch;
-  readonly #onBound: (bound: StateBound) => void;
+  readonly #bounds: BoundTally;
 
-  constructor({ storage, log, onBound = () => undefined }: StateOptions) {
+  constructor({ storage, log, bounds = new BoundTally() }: StateOptions) {
     this.#storage = storage;
     this.#watch = new StateWatch({ location: storage.location, log });
-    this.#onBound = onBound;
+    this.#bounds = bounds;
   }
 
   get location(): string {
@@ -219,7 +217,7 @@ export class BaselineState {
     const bytes = Buffer.from(`${JSON.stringify(record)}\n`);
     if (bytes.length <= recordBytesMax || record.baseline === null) return bytes;
     // Labels may be long; what is compared are the measures.
-    this.#onBound('state-series');
+    this.#bounds.add('state-series');
     return Buffer.from(`${JSON.stringify({ ...record, baseline: { ...record.baseline, series: [] } })}\n`);
   }
 
@@ -244,8 +242,9 @@ export class BaselineState {
 
   async #checkRoom(service: string, signal: AbortSignal): Promise<void> {
     const services = await this.#storage.folders('', { max: servicesMax + 1, signal });
-    if (services.length >= servicesMax && !services.includes(folderName(service)))
-      throw new Error(`there are ${services.length} services in it, the limit is ${servicesMax}`);
+    if (services.length < servicesMax || services.includes(folderName(service))) return;
+    this.#bounds.add('state-services');
+    throw new Error(`there are ${services.length} services in it, the limit is ${servicesMax}`);
   }
 
   /** After a new version came: the versions seen first go. */
@@ -255,7 +254,7 @@ export class BaselineState {
     const old = records.sort((a, b) => firstMs(b.record) - firstMs(a.record)).slice(versionsMax);
     for (const { record } of old) {
       for (const { name } of await this.#files(folderOf(record), signal)) await this.#storage.delete(name, { signal });
-      this.#onBound('state-versions');
+      this.#bounds.add('state-versions');
     }
   }
 }

@@ -1,6 +1,7 @@
 import type { Baseline, VersionRecord } from '../../protocol/rest/baseline.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
 import type { Identity } from '../service-identity.ts';
+import type { BoundTally } from './bound-tally.ts';
 import { Findings } from './findings.ts';
 import { joinRecords } from './record-join.ts';
 import type { Known } from './references.ts';
@@ -15,6 +16,7 @@ export interface WatchedRunOptions {
   readonly attachedMs: number;
   readonly times: RunTimes;
   readonly state: BaselineState;
+  readonly bounds: BoundTally;
 }
 
 /** Versions of other pods are looked at again after so many windows. */
@@ -35,12 +37,12 @@ export class WatchedRun {
   #sinceRefresh = Infinity;
   lastWindow: Window | undefined;
 
-  constructor({ targetId, instanceId, startedMs, attachedMs, times, state }: WatchedRunOptions) {
+  constructor({ targetId, instanceId, startedMs, attachedMs, times, state, bounds }: WatchedRunOptions) {
     this.targetId = targetId;
     this.instanceId = instanceId;
     this.#state = state;
-    this.run = new BaselineRun({ startedMs, attachedMs, times });
-    this.maker = new WindowMaker({ originMs: this.run.beginsMs, windowMs: times.windowMs });
+    this.run = new BaselineRun({ startedMs, attachedMs, times, bounds });
+    this.maker = new WindowMaker({ originMs: this.run.beginsMs, windowMs: times.windowMs, bounds });
   }
 
   get identity(): Identity {

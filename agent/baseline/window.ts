@@ -2,6 +2,7 @@ import { medianOf } from '../../protocol/trend/growth-trend.ts';
 import type { LoadSource } from '../../protocol/rest/baseline.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
 import { poolSample } from '../memory/pools.ts';
+import { BoundTally } from './bound-tally.ts';
 import { Histogram } from '../requests/histogram.ts';
 
 /** One step of a process's life, as it is compared. Clock: milliseconds that no step of the wall clock moves. */
@@ -21,8 +22,15 @@ const routesMax = 100;
 /** Spans are the load as long as one came within so many windows. */
 const silentWindowsMax = 10;
 
+export interface WindowMakerOptions {
+  readonly originMs: number;
+  readonly windowMs: number;
+  readonly bounds?: BoundTally | undefined;
+}
+
 /** Makes windows out of readings and requests as they come. */
 export class WindowMaker {
+  readonly #bounds: BoundTally;
   readonly #windowMs: number;
   readonly #originMs: number;
   #index: number | undefined;
@@ -35,7 +43,8 @@ export class WindowMaker {
   #isDisturbed = false;
 
   /** Windows begin at `originMs` and whole `windowMs` after it. */
-  constructor({ originMs, windowMs }: { originMs: number; windowMs: number }) {
+  constructor({ originMs, windowMs, bounds = new BoundTally() }: WindowMakerOptions) {
+    this.#bounds = bounds;
     this.#originMs = originMs;
     this.#windowMs = windowMs;
   }
@@ -45,7 +54,8 @@ export class WindowMaker {
     let durations = this.#routes.get(route);
     if (durations === undefined && this.#routes.size < routesMax)
       this.#routes.set(route, (durations = new Histogram()));
-    durations?.add(durationMs);
+    if (durations === undefined) this.#bounds.add('routes');
+    else durations.add(durationMs);
   }
 
   /** A capture paused the target: what this window says is not the program's doing. */

@@ -1,4 +1,5 @@
 import type { Regression } from '../../protocol/rest/regressions.ts';
+import { regressionBounds } from '../baseline/bound-tally.ts';
 import type { Regressions } from '../baseline/regressions.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -19,6 +20,13 @@ export function observeRegressions(metrics: Metrics, regressions: Regressions): 
       const open = regressions.open();
       for (const outcome of outcomes)
         metrics.regressionsOpen.set({ outcome }, open.filter((regression) => regression.outcome === outcome).length);
+    },
+  });
+  Object.assign(metrics.regressionBoundsTotal, {
+    collect() {
+      metrics.regressionBoundsTotal.reset();
+      for (const bound of regressionBounds)
+        metrics.regressionBoundsTotal.inc({ bound }, regressions.bounds.count(bound));
     },
   });
   Object.assign(metrics.versionProfilesSkippedTotal, {

@@ -14,6 +14,12 @@ export function createRegressionMetrics(registers: Registry[]) {
       labelNames: ['outcome'],
       registers,
     }),
+    regressionBoundsTotal: new Counter({
+      name: 'sidescope_regression_bounds_total',
+      help: 'Left out for want of room: requests of routes beyond 100 in a window, measures beyond 400 of a baseline, series, versions and services of the state.',
+      labelNames: ['bound'],
+      registers,
+    }),
     versionProfilesSkippedTotal: new Counter({
       name: 'sidescope_version_profiles_skipped_total',
       help: "CPU profiles that were not added to their version's: too many waited, or they could not be read or written.",

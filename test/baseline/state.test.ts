@@ -2,6 +2,7 @@ import fsp from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { BoundTally } from '../../agent/baseline/bound-tally.ts';
 import { BaselineState } from '../../agent/baseline/state.ts';
 import { StateDirectory } from '../../agent/baseline/state-directory.ts';
 import { versionRecordSchema, type Baseline, type VersionRecord } from '../../protocol/rest/baseline.ts';
@@ -37,18 +38,18 @@ function record(version: string | null, changes: Partial<VersionRecord> = {}): V
 
 let directory: string;
 let errors: string[];
-let bounds: string[];
+let bounds: BoundTally;
 beforeEach(async () => {
   directory = await fsp.mkdtemp(path.join(tmpdir(), 'sidescope-state-'));
   errors = [];
-  bounds = [];
+  bounds = new BoundTally();
 });
 afterEach(() => fsp.rm(directory, { recursive: true, force: true }));
 
 function openState(where = directory): BaselineState {
   const error = (facts: object, message: string) => void errors.push(`${message} ${JSON.stringify(facts)}`);
   const log = { info: () => undefined, warn: () => undefined, error };
-  return new BaselineState({ storage: new StateDirectory(where), log, onBound: (bound) => void bounds.push(bound) });
+  return new BaselineState({ storage: new StateDirectory(where), log, bounds });
 }
 
 async function files(): Promise<string[]> {
@@ -189,7 +190,7 @@ test('twenty versions are kept, those seen last; the others are counted', async 
   }
   const versions = (await state.versions('shop')).map(({ version }) => version);
   expect(versions).toEqual(Array.from({ length: 20 }, (_, index) => `v${index + 5}`));
-  expect(bounds).toEqual(Array.from({ length: 5 }, () => 'state-versions'));
+  expect(bounds.count('state-versions')).toBe(5);
   expect(await files()).toHaveLength(40);
 });
 
@@ -198,6 +199,7 @@ test('two hundred services are kept, and the next one is told why it is not', as
   const state = openState();
   expect(await state.write(record('1'))).toBeUndefined();
   expect(state.problem).toBe('writing a baseline failed: there are 200 services in it, the limit is 200');
+  expect(bounds.count('state-services')).toBe(1);
 });
 
 test('a baseline whose series are too long is kept without them, which is counted', async () => {
@@ -210,7 +212,7 @@ test('a baseline whose series are too long is kept without them, which is counte
   }));
   await state.write(record('1', { baseline: { ...baseline, series } }));
   expect((await openState().read({ service: 'shop', version: '1' }))?.baseline).toEqual(baseline);
-  expect([bounds, errors]).toEqual([['state-series'], []]);
+  expect([bounds.count('state-series'), errors]).toEqual([1, []]);
 });
 
 test('writes of one record by one agent do not overtake each other', async () => {
