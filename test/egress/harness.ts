@@ -15,15 +15,14 @@ export const variables: Readonly<Record<string, string>> = {
 };
 
 /** Everything beside the store and the destinations: nothing converts, nothing redacts, no target is attached. */
-export function surroundings(): Omit<EgressOptions, 'urls' | 'configPath' | 'store'> & {
-  readonly recorder: EventEmitter & Pick<EgressOptions['recorder'], 'window'>;
-} {
+export function surroundings(): Omit<EgressOptions, 'urls' | 'configPath' | 'store'> {
   return {
     diskBudgetBytes: 64 * 2 ** 20,
-    recorder: Object.assign(new EventEmitter(), { window: () => undefined }),
+    recorder: Object.assign(new EventEmitter(), { window: () => undefined }) as unknown as EgressOptions['recorder'],
     worker: {
-      convert: async (path, format) => gzipSync(`${format} of a file`),
-      windowPprof: async () => gzipSync('pprof of a window'),
+      // A pprof without anything in it.
+      convert: async () => gzipSync(''),
+      windowPprof: async () => gzipSync(''),
     },
     joins: {
       queryOf: async () => ({ readings: undefined, requests: [], wallOffsetMs: null, isMainThread: true }),
