@@ -1,7 +1,13 @@
+import type { Labels } from '../../protocol/prometheus/model.ts';
 import { columnsOf, type ScrapeRow } from './scrape-row.ts';
 import { quantileIn, rateIn } from './row-sums.ts';
 import type { KeptSeries } from './series-store.ts';
-import type { SeriesSelector } from './series.ts';
+
+/** Names one series or several: `labels` are those that must be equal, the others are free. */
+export interface PastSelector {
+  readonly name: string;
+  readonly labels?: Labels | undefined;
+}
 
 /** An older page says nothing about a moment: as for what is now. */
 const staleMs = 5 * 60_000;
@@ -10,13 +16,13 @@ const staleMs = 5 * 60_000;
 export class PastSeries {
   /** Oldest first. */
   readonly #rows: readonly ScrapeRow[];
-  readonly #select: (selector: SeriesSelector) => readonly KeptSeries[];
+  readonly #select: (selector: PastSelector) => readonly KeptSeries[];
   readonly #answers = new Map<string, { readonly row: ScrapeRow | undefined; readonly value: number | null }>();
   #atMs = 0;
   /** The first row that is later than `atMs`. */
   #next = 0;
 
-  constructor(rows: readonly ScrapeRow[], select: (selector: SeriesSelector) => readonly KeptSeries[]) {
+  constructor(rows: readonly ScrapeRow[], select: (selector: PastSelector) => readonly KeptSeries[]) {
     this.#rows = rows;
     this.#select = select;
   }
@@ -26,7 +32,7 @@ export class PastSeries {
     return this.#rows[0]?.atMs;
   }
 
-  has(selector: SeriesSelector): boolean {
+  has(selector: PastSelector): boolean {
     return this.#select(selector).length > 0;
   }
 
@@ -35,7 +41,7 @@ export class PastSeries {
     while ((this.#rows[this.#next]?.atMs ?? Infinity) <= atMs) this.#next += 1;
   }
 
-  value(selector: SeriesSelector): number | null {
+  value(selector: PastSelector): number | null {
     return this.#once(`value ${keyOf(selector)}`, (row) => {
       const ids = this.#select(selector).map(({ id }) => id);
       const values = columnsOf([row], ids).flatMap(([value = Number.NaN]) => (Number.isNaN(value) ? [] : [value]));
@@ -43,13 +49,13 @@ export class PastSeries {
     });
   }
 
-  rate(selector: SeriesSelector, windowMs: number): number | null {
+  rate(selector: PastSelector, windowMs: number): number | null {
     return this.#once(`rate ${windowMs} ${keyOf(selector)}`, (row) =>
       rateIn(this.#window(row, windowMs), this.#select(selector)),
     );
   }
 
-  quantile({ q, ...selector }: SeriesSelector & { readonly q: number }, windowMs: number): number | null {
+  quantile({ q, ...selector }: PastSelector & { readonly q: number }, windowMs: number): number | null {
     return this.#once(`quantile ${q} ${windowMs} ${keyOf(selector)}`, (row) => {
       const buckets = this.#select({ ...selector, name: `${selector.name}_bucket` });
       return quantileIn(this.#window(row, windowMs), { q, buckets });
@@ -76,6 +82,6 @@ export class PastSeries {
   }
 }
 
-function keyOf({ name, labels = {} }: SeriesSelector): string {
+function keyOf({ name, labels = {} }: PastSelector): string {
   return `${name} ${JSON.stringify(labels)}`;
 }

@@ -13,7 +13,7 @@ export function ruleHandlers({ rules }: AdminServices): Pick<Handlers, RuleRoute
       return Response.json(firing, { status: 202 });
     },
 
-    explainRule: ({ id, query }) => Response.json(rules.explain(id, query.target)),
+    explainRule: async ({ id, query }) => Response.json(await rules.explain(id, query.target)),
 
     catchNext: ({ query, subject, audit }) => {
       const { event, target, for: forMs, above } = query;

@@ -69,7 +69,8 @@ export class RuleEvaluator {
   #event({ event }: Extract<RuleLeaf, { kind: 'event' }>, readings: RuleReadings, nowMs: number): LeafReading {
     const last = readings.event(event);
     const holds = last !== undefined && last.agoMs < eventMs && nowMs - last.agoMs > this.#firedMs;
-    return { text: holds ? `${event}: ${last.title}` : `no ${event}`, value: null, holds, sinceMs: null };
+    const text = holds ? `${event}: ${last.title}` : `no ${event}`;
+    return { text, value: null, holds, sinceMs: null };
   }
 
   #value(leaf: ValueLeaf, readings: RuleReadings, nowMs: number): LeafReading {
@@ -79,8 +80,15 @@ export class RuleEvaluator {
     else if (!this.#sinceMs.has(leaf)) this.#sinceMs.set(leaf, nowMs);
     const since = this.#sinceMs.get(leaf);
     const sinceMs = since === undefined ? null : nowMs - since;
-    const text = `${subjectOf(leaf)} is ${value === null ? 'not known' : shortNumber(value)}, wanted ${boundsText(leaf)}`;
-    return { text, value, holds: sinceMs !== null && sinceMs >= leaf.forMs, sinceMs };
+    return {
+      // Made when it is asked for: a dry run has 50,000 of them.
+      get text() {
+        return `${subjectOf(leaf)} is ${value === null ? 'not known' : shortNumber(value)}, wanted ${boundsText(leaf)}`;
+      },
+      value,
+      holds: sinceMs !== null && sinceMs >= leaf.forMs,
+      sinceMs,
+    };
   }
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { RuleExplanation } from '../../protocol/rest/rules.ts';
 import type { VitalsPoint } from '../../protocol/rest/vitals.ts';
 import type { Alerts } from '../alerts/alerts.ts';
@@ -13,6 +14,9 @@ import { isRoute } from './target-readings.ts';
 
 const historyMs = 3_600_000;
 const maxFirings = 50;
+const partMs = 300_000;
+/** Of 16 conditions, in some milliseconds. */
+const momentsAtOnce = 200;
 /** A reading that is later than so says that there were none before. */
 const lateMs = 120_000;
 
@@ -26,15 +30,15 @@ export interface ExplainSources {
 }
 
 /** The rule over all that is known of the last hour, with its limits, as if it had just been written. Fires nothing. Throws `storage-failed`. */
-export function explainRule(
+export async function explainRule(
   rule: Rule,
   about: { targetId: string; sources: ExplainSources; now: Evaluation; nowMs: number },
-): RuleExplanation {
+): Promise<RuleExplanation> {
   const { targetId, sources, now, nowMs } = about;
   const fromMs = nowMs - historyMs;
   const [from, to] = [new Date(fromMs).toISOString(), new Date(nowMs).toISOString()];
   const leaves = leavesOf(rule.when);
-  const points = readPoints(sources, { targetId, fromMs, nowMs });
+  const points = await readPoints(sources, { targetId, fromMs, nowMs });
   const asked = leaves.flatMap((leaf) => (leaf.kind === 'event' ? [leaf.event] : []));
   const happened = pastEvents(asked, { targetId, since: from, ...sources });
   const past: PastSources = {
@@ -45,7 +49,7 @@ export function explainRule(
       : undefined,
     timelines: sources.timelines,
   };
-  const { fired, suppressed, held, moments } = dryRun(rule, past);
+  const { fired, suppressed, held, moments } = await dryRun(rule, past);
   return {
     rule: rule.name,
     targetId,
@@ -66,16 +70,18 @@ export function explainRule(
   };
 }
 
-/** Every single reading, down to one a second: a history is of 2,000 at most. */
-function readPoints(
+/** Every single reading, down to one a second: a part takes some milliseconds then. */
+async function readPoints(
   { monitor }: ExplainSources,
   { targetId, fromMs, nowMs }: { targetId: string; fromMs: number; nowMs: number },
-): VitalsPoint[] {
-  const times = [fromMs, fromMs + historyMs / 2, nowMs].map((ms) => new Date(ms).toISOString());
-  return [0, 1].flatMap((half) => {
-    const [from, to] = [times[half], times[half + 1]];
-    return monitor.vitals({ targetId, from, to, step: 1_000 }).points;
-  });
+): Promise<VitalsPoint[]> {
+  const points: VitalsPoint[] = [];
+  for (let atMs = fromMs; atMs < nowMs; atMs += partMs) {
+    const [from, to] = [atMs, Math.min(atMs + partMs, nowMs)].map((ms) => new Date(ms).toISOString());
+    points.push(...monitor.vitals({ targetId, from, to, step: 1_000 }).points);
+    await setImmediate();
+  }
+  return points;
 }
 
 interface DryRun {
@@ -85,7 +91,7 @@ interface DryRun {
   readonly moments: number;
 }
 
-function dryRun(rule: Rule, past: PastSources): DryRun {
+async function dryRun(rule: Rule, past: PastSources): Promise<DryRun> {
   const evaluator = new RuleEvaluator(rule.when);
   const readingsAt = pastReadings(past);
   const fired: { atMs: number; why: string }[] = [];
@@ -93,7 +99,8 @@ function dryRun(rule: Rule, past: PastSources): DryRun {
   const moments = momentsOf(past);
   let held = 0;
   let before: 'cooldown' | 'limit' | undefined;
-  for (const { atMs, isAfterGap } of moments) {
+  for (const [index, { atMs, isAfterGap }] of moments.entries()) {
+    if (index % momentsAtOnce === 0) await setImmediate();
     if (isAfterGap) evaluator.restart();
     const evaluation = evaluator.evaluate(readingsAt(atMs), atMs);
     if (!evaluation.holds) {
@@ -137,7 +144,7 @@ function seriesNotes(
       : [];
   const absent = asked.flatMap(({ series: name, read, labels }) => {
     const base = read === 'quantile' ? `${name}_bucket` : name;
-    return series.has({ targetId: '', name: base, labels }) ? [] : [`no page had the series ${base} with its labels`];
+    return series.has({ name: base, labels }) ? [] : [`no page had the series ${base} with its labels`];
   });
   return [...begin, ...absent];
 }

@@ -97,8 +97,8 @@ export class Rules implements AsyncDisposable {
     return this.#firings.fire(rule, { targetId: id, by, why: `fired by ${by}` });
   }
 
-  /** Throws `unknown-rule`, `target-required`, `unknown-target`, `storage-failed`. */
-  explain(name: string, targetId: string | undefined): RuleExplanation {
+  /** Rejects with `unknown-rule`, `target-required`, `unknown-target`, `storage-failed`. */
+  async explain(name: string, targetId: string | undefined): Promise<RuleExplanation> {
     const rule = this.#rule(name);
     const { id } = this.#options.targets.watcher(targetId);
     const now = this.#watch.last(name, id) ?? { holds: false, leaves: [] };

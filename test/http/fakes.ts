@@ -252,7 +252,7 @@ export class FakeRules implements RuleService {
     const shape = { state: 'told', operationId: null, sharedWith: null, error: null } as const;
     return { id: 'f1', rule, targetId, at: time, by, why: `fired by ${by}`, profileIds: [], ...shape };
   };
-  explain: RuleService['explain'] = (rule, targetId = 't1') => {
+  explain: RuleService['explain'] = async (rule, targetId = 't1') => {
     if (rule !== 'burst') throw new SidescopeError('unknown-rule', `no rule ${rule}`);
     const now = { holds: false, conditions: [] };
     const suppressed = { cooldown: 0, limit: 0 };

@@ -101,7 +101,7 @@ const long: RuleLeaf = {
 const slow: RuleLeaf = { kind: 'route', route: '/a', read: 'p95', minRequests: 20, ...bounds, above: 500 };
 const event = (name: RuleEvent): RuleLeaf => ({ kind: 'event', event: name });
 
-function explain(when: RuleWhen, changes: Partial<ExplainSources> = {}, limits: Partial<Rule['limits']> = {}) {
+async function explain(when: RuleWhen, changes: Partial<ExplainSources> = {}, limits: Partial<Rule['limits']> = {}) {
   const rule: Rule = {
     name: 'x',
     isEnabled: true,
@@ -113,83 +113,91 @@ function explain(when: RuleWhen, changes: Partial<ExplainSources> = {}, limits: 
   };
   const now = { holds: false, leaves: [] };
   return ruleExplanationSchema.parse(
-    explainRule(rule, { targetId: 't1', sources: { ...hour, ...changes }, now, nowMs }),
+    await explainRule(rule, { targetId: 't1', sources: { ...hour, ...changes }, now, nowMs }),
   );
 }
 
 /** `10.5 min: why`. */
-function firings(when: RuleWhen, changes?: Partial<ExplainSources>): string[] {
-  return explain(when, changes).wouldHaveFired.map(
+async function firings(when: RuleWhen, changes?: Partial<ExplainSources>): Promise<string[]> {
+  return (await explain(when, changes)).wouldHaveFired.map(
     (firing) => `${Math.round((Date.parse(firing.at) - fromMs) / 600) / 100} min: ${firing.why}`,
   );
 }
 
-it('knows readings, series, routes and events of the last hour, alone and joined', () => {
-  expect(firings(busy)).toEqual(['11 min: utilization is 0.9700, wanted above 0.9 for 60 s']);
-  expect(firings(long)).toEqual(['20 min: value of queue_length is 50, wanted above 40']);
-  expect(firings(slow)).toEqual(['30 min: p95 of /a is 900, wanted above 500']);
-  expect(firings(event('stall'))).toEqual(['40.02 min: stall: blocked for 3 s']);
-  expect(['leak', 'memory', 'regression', 'exit', 'death'].map((name) => firings(event(name as RuleEvent)))).toEqual([
+it('knows readings, series, routes and events of the last hour, alone and joined', async () => {
+  expect(await firings(busy)).toEqual(['11 min: utilization is 0.9700, wanted above 0.9 for 60 s']);
+  expect(await firings(long)).toEqual(['20 min: value of queue_length is 50, wanted above 40']);
+  expect(await firings(slow)).toEqual(['30 min: p95 of /a is 900, wanted above 500']);
+  expect(await firings(event('stall'))).toEqual(['40.02 min: stall: blocked for 3 s']);
+  expect(
+    await Promise.all(
+      ['leak', 'memory', 'regression', 'exit', 'death'].map((name) => firings(event(name as RuleEvent))),
+    ),
+  ).toEqual([
     ['50.01 min: leak: a memory-leak'],
     ['50.01 min: memory: a memory-limit'],
     ['50.01 min: regression: a regression'],
     ['45.01 min: exit: it ended by itself'],
     ['55.01 min: death: out of memory'],
   ]);
-  expect(firings({ kind: 'all', of: [long, event('stall')] })).toEqual([
+  expect(await firings({ kind: 'all', of: [long, event('stall')] })).toEqual([
     '40.02 min: value of queue_length is 50, wanted above 40; stall: blocked for 3 s',
   ]);
-  expect(firings({ kind: 'all', of: [busy, event('stall')] })).toEqual([]);
-  expect(firings({ kind: 'any', of: [slow, busy] })).toEqual([
+  expect(await firings({ kind: 'all', of: [busy, event('stall')] })).toEqual([]);
+  expect(await firings({ kind: 'any', of: [slow, busy] })).toEqual([
     '11 min: utilization is 0.9700, wanted above 0.9 for 60 s',
   ]);
 });
 
-it('counts how often it held, and what cooldown and limit would have kept back', () => {
-  const { readings, held, wouldHaveFired, suppressed } = explain(long, {}, { cooldownMs: 1_800_000 });
+it('counts how often it held, and what cooldown and limit would have kept back', async () => {
+  const { readings, held, wouldHaveFired, suppressed } = await explain(long, {}, { cooldownMs: 1_800_000 });
   expect({ readings, held, fired: wouldHaveFired.length, suppressed }).toEqual({
     readings: 720,
     held: 480,
     fired: 2,
     suppressed: { cooldown: 2, limit: 0 },
   });
-  expect(explain(long, {}, { cooldownMs: 60_000, max: 3 })).toMatchObject({ suppressed: { cooldown: 3, limit: 1 } });
+  expect(await explain(long, {}, { cooldownMs: 60_000, max: 3 })).toMatchObject({
+    suppressed: { cooldown: 3, limit: 1 },
+  });
 });
 
-it('begins anew after a time without readings', () => {
+it('begins anew after a time without readings', async () => {
   const { points } = hour.monitor.vitals({});
   const kept = points.filter((point) => {
     const minute = (Date.parse(point.at) - fromMs) / 60_000;
     return minute < 10.5 || minute > 11.5;
   });
   const monitor = { ...hour.monitor, vitals: vitalsOf(kept) };
-  expect(firings(busy, { monitor })).toEqual([]);
+  expect(await firings(busy, { monitor })).toEqual([]);
 });
 
-it('says what it cannot know, and why', () => {
+it('says what it cannot know, and why', async () => {
   const all: RuleWhen = { kind: 'any', of: [busy, long, slow, event('exit'), event('leak')] };
-  expect(explain(all).notes).toEqual([
+  expect((await explain(all)).notes).toEqual([
     `routes are known in steps of five minutes, since ${at(5)}: they are in memory, and end with the agent`,
     'of leak the beginnings of alerts are known, not when one grew worse or came back',
   ]);
   const { points } = hour.monitor.vitals({});
   const late = { ...hour.monitor, vitals: vitalsOf(points.slice(360)) };
-  expect(explain(busy, { monitor: late }).notes).toEqual([`readings begin at ${at(30)}: nothing is known of before`]);
+  expect((await explain(busy, { monitor: late })).notes).toEqual([
+    `readings begin at ${at(30)}: nothing is known of before`,
+  ]);
   const none = { ...hour.monitor, vitals: vitalsOf([]) };
-  expect(explain(busy, { monitor: none })).toMatchObject({
+  expect(await explain(busy, { monitor: none })).toMatchObject({
     readings: 0,
     notes: ['there are no readings of the last hour: the target was not attached, or --vitals-interval is 0'],
   });
-  expect(explain(long, { series: undefined }).notes).toEqual([
+  expect((await explain(long, { series: undefined })).notes).toEqual([
     'series are not known: no page is read without --metrics-url',
   ]);
-  expect(explain(long, { series: { past: () => new PastSeries([], () => []) } }).notes).toEqual([
+  expect((await explain(long, { series: { past: () => new PastSeries([], () => []) } })).notes).toEqual([
     'series are not known: no page was read in the last hour',
   ]);
-  expect(explain({ ...long, series: 'other' }).notes).toEqual(['no page had the series other with its labels']);
-  expect(explain({ ...slow, route: '/b' }).notes[1]).toBe('no spans of /b came in the last hour');
+  expect((await explain({ ...long, series: 'other' })).notes).toEqual(['no page had the series other with its labels']);
+  expect((await explain({ ...slow, route: '/b' })).notes[1]).toBe('no spans of /b came in the last hour');
   const many = { ...hour.monitor, listStalls: () => ({ stalls: [], nextCursor: 'x' }) };
-  expect(explain(event('stall'), { monitor: many }).notes).toEqual([
+  expect((await explain(event('stall'), { monitor: many })).notes).toEqual([
     'of stall only the last ones of the hour are looked at',
   ]);
 });
