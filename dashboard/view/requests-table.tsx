@@ -38,7 +38,9 @@ export function RequestsTable({ state, query }: { state: PageState; query: Reque
     <>
       <RequestsFilter query={query} />
       <ProblemNote problem={problem} />
-      {trace !== undefined && value !== null && !isListed && <OneRequest traceId={trace} />}
+      {trace !== undefined && value !== null && !isListed && (
+        <OneRequest traceId={trace} tick={state.requests?.spans} />
+      )}
       {timelines.length > 0 && <Rows timelines={timelines} openId={trace} nowMs={nowMs} />}
       {value !== null && timelines.length === 0 && cursor === undefined && (
         <>{isFiltered(query) ? <p class="empty">No kept request fits the filter.</p> : <NoSpans state={state} />}</>
@@ -126,10 +128,10 @@ function Row({ timeline, nowMs, isOpen }: { timeline: Timeline; nowMs: number; i
 }
 
 /** One that a link leads to, and that is on another page. */
-function OneRequest({ traceId }: { traceId: string }) {
+function OneRequest({ traceId, tick }: { traceId: string; tick: unknown }) {
   return (
     <section class="card" aria-label="The request of the link">
-      <Waterfall traceId={traceId} />
+      <Waterfall traceId={traceId} tick={tick} />
       <p class="act">
         <button type="button" onClick={() => setQuery({ trace: null })}>
           Close

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import type { TimelineDetail } from '../../protocol/rest/timelines.ts';
 import { formatCount, formatDuration, plural } from '../format.ts';
 import { kindSigns } from '../model/request-words.ts';
@@ -11,9 +11,16 @@ import { RequestCpu } from './request-cpu.tsx';
 import { useFresh } from './use-fresh.ts';
 
 /** One request: its spans nested and in time, with what else happened on the same axis. */
-export function Waterfall({ traceId }: { traceId: string }) {
+export function Waterfall({ traceId, tick }: { traceId: string; tick?: unknown }) {
   const { api } = usePage();
-  const { value, problem } = useFresh({ key: traceId, tick: null, read: (signal) => api.timeline(traceId, signal) });
+  const isThere = useRef(false);
+  const { value, problem } = useFresh({
+    key: traceId,
+    // An alert may know of a request whose spans are still on their way.
+    tick: isThere.current ? null : tick,
+    read: (signal) => api.timeline(traceId, signal),
+  });
+  isThere.current = value !== null;
   if (problem !== null) return <ProblemNote problem={problem} />;
   return value === null ? <p class="hint">Reading…</p> : <Drawn detail={value} />;
 }
