@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import type { AlertList } from '../../protocol/rest/alerts.ts';
-import type { ProfileList } from '../../protocol/rest/lists.ts';
+import type { OperationList, ProfileList } from '../../protocol/rest/lists.ts';
+import type { Operation } from '../../protocol/rest/operation.ts';
 import type { Recorder } from '../../protocol/rest/recorder.ts';
 import type { Catch, RuleFiring, Rules, RuleView } from '../../protocol/rest/rules.ts';
 import type { StallList } from '../../protocol/rest/stalls.ts';
@@ -80,7 +81,9 @@ it('captures a burst while it lasts, once for two rules that want the same, and 
     state: 'on',
     reason: expect.stringContaining('line 3: when.metric: there is no metric "nothing"') as string,
   });
-  await file.write('rules:\n  - name: burst\n    when: { metric: rssBytes, above: 1e15 }\n    capture: cpu\n');
+  await file.write(
+    'rules:\n  - name: burst\n    when: { metric: rssBytes, above: 1e15 }\n    capture: { kind: cpu, duration: 1s }\n',
+  );
   const replaced = await waitFor(
     async () => {
       const view = await call<Rules>('GET /rules');
@@ -90,6 +93,23 @@ it('captures a burst while it lasts, once for two rules that want the same, and 
   );
   // How often it fired stays, and so does its cooldown.
   expect(replaced.rules).toMatchObject([{ name: 'burst', targets: [{ state: 'cooldown', total: 1 }] }]);
+
+  // Behind a person's profile it waits as another person's would.
+  const own = await call<Operation>('POST /cpu/start?duration=60000');
+  const fired = await call<RuleFiring>('POST /rules/burst/fire');
+  const ofRule = await waitFor(
+    async () =>
+      (await call<OperationList>('GET /operations')).operations.find(
+        ({ startedBy, state }) => startedBy === 'rule burst' && state === 'queued',
+      ),
+    { message: "the rule's capture to wait" },
+  );
+  expect(ofRule).toMatchObject({ queuePosition: 1 });
+  await call(`DELETE /operations/${own.id}`);
+  await waitFor(
+    async () => (await firingsOf(call, 'burst')).find(({ id, state }) => id === fired.id && state === 'captured'),
+    { message: "the rule's own capture", deadlineMs: 20_000 },
+  );
 });
 
 it('catches the next stall: the recorder is on until then, what it saw is kept, and it is off again', async () => {
