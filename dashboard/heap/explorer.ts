@@ -47,12 +47,17 @@ export class HeapExplorer {
     };
   }
 
-  /** From now on classes have their change since `base`, an earlier or later snapshot of the same process. */
-  compare(base: DiffBase): Comparison {
-    const { totals, classes, grown } = diffSnapshots([base], this.#analysis);
+  /**
+   * From now on classes have their change since the first of `bases`: one or two other snapshots of the same process, the
+   * earlier first. With two only what the second has too is listed as grown. Throws `invalid-request` for none.
+   */
+  compare([first, middle]: readonly DiffBase[]): Comparison {
+    if (first === undefined) throw new SidescopeError('invalid-request', 'there is nothing to compare with');
+    const bases = middle === undefined ? ([first] as const) : ([first, middle] as const);
+    const { snapshots, totals, classes, grown } = diffSnapshots(bases, this.#analysis);
     this.#changes = new Map(classes.map((change) => [change.name, change]));
     this.#sorted = undefined;
-    return { totals, changedClasses: classes.length, grown: grown.slice(0, listed) };
+    return { snapshots, totals, changedClasses: classes.length, grown: grown.slice(0, listed) };
   }
 
   classes(query: ClassQuery): Page<ClassRow> {

@@ -54,6 +54,8 @@ export interface Overview {
 }
 
 export interface Comparison {
+  /** With the one that is open: two or three. */
+  readonly snapshots: number;
   readonly totals: HeapDiff['totals'];
   readonly changedClasses: number;
   readonly grown: readonly GrownPath[];
@@ -85,7 +87,8 @@ export interface ObjectDetail {
 /** What the worker is asked, and what it answers to each. */
 export interface Questions {
   open: { readonly asked: { readonly source: SnapshotSource }; readonly answer: Overview };
-  compare: { readonly asked: { readonly source: SnapshotSource }; readonly answer: Comparison };
+  /** With one or two others, the earlier first. */
+  compare: { readonly asked: { readonly sources: readonly SnapshotSource[] }; readonly answer: Comparison };
   classes: { readonly asked: ClassQuery; readonly answer: Page<ClassRow> };
   class: { readonly asked: { readonly name: string }; readonly answer: ClassDetail };
   object: { readonly asked: { readonly node: number } | { readonly id: number }; readonly answer: ObjectDetail };

@@ -2,6 +2,7 @@ import { SidescopeError } from '../../protocol/error.ts';
 import { analysisOf } from '../../protocol/heap-snapshot/analyse.ts';
 import type { HeapAnalysis } from '../../protocol/heap-snapshot/analyse.ts';
 import { asDiffBase } from '../../protocol/heap-snapshot/diff.ts';
+import type { DiffBase } from '../../protocol/heap-snapshot/diff.ts';
 import { SnapshotReader } from '../../protocol/heap-snapshot/read.ts';
 import { answerRequests } from '../worker-answers.ts';
 import { HeapExplorer } from './explorer.ts';
@@ -29,9 +30,10 @@ async function answer(request: Request): Promise<Questions[QuestionName]['answer
   if (explorer === undefined) throw new SidescopeError('not-found', 'no snapshot is open');
   switch (request.name) {
     case 'compare': {
-      // Its graph can go before the comparison begins.
-      const base = asDiffBase(await analyse(request.asked.source));
-      return explorer.compare(base);
+      const bases: DiffBase[] = [];
+      // One after the other, as the graph of each can go before the next is read.
+      for (const source of request.asked.sources) bases.push(asDiffBase(await analyse(source)));
+      return explorer.compare(bases);
     }
     case 'classes':
       return explorer.classes(request.asked);

@@ -7,12 +7,12 @@ import { ProblemNote } from './parts.tsx';
 import { formatTime } from '../format.ts';
 import type { ComparedHeap } from './use-heap.ts';
 
-/** Another snapshot of the same process, mostly an earlier one: what is new since then. */
+/** Another snapshot of the same process, mostly an earlier one: what is new since then; with a third, what of it stays. */
 export function HeapCompare({ id, compared }: { id: string; compared: ComparedHeap }) {
   const { store } = usePage();
   const nowMs = useNow(store.state.clockOffsetMs, 60_000);
   const { profiles } = useStoredSnapshots();
-  const against = useAddress().query['against'] ?? '';
+  const { against = '', third = '' } = useAddress().query;
   const own = profiles.find((profile) => profile.id === id);
   const others = profiles.filter(
     (profile) =>
@@ -25,7 +25,10 @@ export function HeapCompare({ id, compared }: { id: string; compared: ComparedHe
       <div class="fields">
         <label class="field">
           Compare with
-          <select value={against} onChange={(event) => setQuery({ against: event.currentTarget.value || null })}>
+          <select
+            value={against}
+            onChange={(event) => setQuery({ against: event.currentTarget.value || null, third: null })}
+          >
             <option value="">nothing</option>
             {others.map((profile) => (
               <option key={profile.id} value={profile.id}>
@@ -45,6 +48,21 @@ export function HeapCompare({ id, compared }: { id: string; compared: ComparedHe
             }}
           />
         </label>
+        {compared.comparison !== null && others.some((profile) => profile.id !== against) && (
+          <label class="field">
+            and with one between, for what stays
+            <select value={third} onChange={(event) => setQuery({ third: event.currentTarget.value || null })}>
+              <option value="">none</option>
+              {others
+                .filter((profile) => profile.id !== against)
+                .map((profile) => (
+                  <option key={profile.id} value={profile.id}>
+                    {formatTime(profile.startedAt, nowMs)}, {formatBytes(profile.sizeBytes)}
+                  </option>
+                ))}
+            </select>
+          </label>
+        )}
       </div>
       {compared.isReading && <HeapProgress progress={compared.progress} onStop={compared.stop} />}
       <ProblemNote problem={compared.problem} />

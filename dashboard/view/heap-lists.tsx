@@ -99,7 +99,7 @@ export function DuplicateStrings({ overview }: { overview: Overview }) {
   );
 }
 
-export function GrowthHints({ overview }: { overview: Overview }) {
+export function GrowthHints({ overview, onObject }: { overview: Overview } & WithObjects) {
   if (overview.hints.length === 0)
     return (
       <p class="empty">
@@ -108,14 +108,16 @@ export function GrowthHints({ overview }: { overview: Overview }) {
     );
   return (
     <ul class="cards two">
-      {overview.hints.map(({ kind, text, path, retainedBytes }) => (
+      {overview.hints.map(({ kind, text, path, exampleId, retainedBytes }) => (
         <li key={`${kind} ${text} ${path}`} class="card">
           <strong>
             <bdi>{text}</bdi>
           </strong>
-          <code>
-            <bdi>{path}</bdi>
-          </code>
+          <button type="button" class="link" onClick={() => onObject(exampleId)}>
+            <code>
+              <bdi>{path}</bdi>
+            </code>
+          </button>
           <span class="dim">retains {formatBytes(retainedBytes)}</span>
         </li>
       ))}
@@ -125,9 +127,12 @@ export function GrowthHints({ overview }: { overview: Overview }) {
 
 /** What is in this snapshot and was not in the other one, by how it is held. */
 export function GrownPaths({ comparison, onObject }: { comparison: Comparison } & WithObjects) {
-  const { totals, grown } = comparison;
+  const { snapshots, totals, grown } = comparison;
   return (
     <>
+      {snapshots > 2 && !grown.some(({ isSuspect }) => isSuspect) && (
+        <p class="hint">No suspects: nothing of a class that grows from one to the next has stayed in numbers.</p>
+      )}
       <Facts
         rows={[
           ['New', `${formatCount(totals.newCount)} objects, ${formatBytes(totals.newBytes)}`],
@@ -151,10 +156,14 @@ export function GrownPaths({ comparison, onObject }: { comparison: Comparison } 
             </tr>
           </thead>
           <tbody>
-            {grown.map(({ className, path, exampleId, count, retainedBytes, isSuspect }) => (
+            {grown.map(({ className, path, exampleId, count, chainedCount, retainedBytes, isSuspect }) => (
               <tr key={`${className} ${path}`}>
                 <td>
-                  <bdi>{className}</bdi> {isSuspect && <Badge tone="warn">grows steadily</Badge>}
+                  <bdi>{className}</bdi>{' '}
+                  {chainedCount > count && (
+                    <span class="dim">and {formatCount(chainedCount - 1)} that hang on it </span>
+                  )}
+                  {isSuspect && <Badge tone="warn">grows steadily</Badge>}
                 </td>
                 <td>
                   <button type="button" class="link" onClick={() => onObject(exampleId)}>

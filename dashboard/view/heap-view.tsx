@@ -84,7 +84,7 @@ function Opened(props: {
   query: Readonly<Record<string, string>>;
 }) {
   const { id, client, overview, query } = props;
-  const compared = useComparison(client, query['against']);
+  const compared = useComparison(client, { against: query['against'], third: query['third'] });
   const { comparison } = compared;
   const asked = (query['tab'] ?? (comparison === null ? 'classes' : 'grown')) as Tab;
   const tab: Tab = asked in tabs && (asked !== 'grown' || comparison !== null) ? asked : 'classes';
@@ -96,7 +96,7 @@ function Opened(props: {
     <>
       <HeapFacts overview={overview} />
       <HeapCompare id={id} compared={compared} />
-      <fieldset class="choices views">
+      <fieldset class="choices heap-tabs">
         <legend class="sr">List</legend>
         {(Object.keys(tabs) as Tab[])
           .filter((name) => name !== 'grown' || comparison !== null)
@@ -129,7 +129,7 @@ function Opened(props: {
           )}
           {tab === 'biggest' && <BiggestObjects overview={overview} onObject={onObject} />}
           {tab === 'strings' && <DuplicateStrings overview={overview} />}
-          {tab === 'hints' && <GrowthHints overview={overview} />}
+          {tab === 'hints' && <GrowthHints overview={overview} onObject={onObject} />}
           {tab === 'grown' && comparison !== null && <GrownPaths comparison={comparison} onObject={onObject} />}
         </>
       )}

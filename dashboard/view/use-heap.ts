@@ -61,8 +61,11 @@ export interface ComparedHeap {
   readonly withFile: (file: File) => void;
 }
 
-/** Compares with the profile `against`, when there is one. */
-export function useComparison(client: HeapClient, against: string | undefined): ComparedHeap {
+/** Compares with the profile `against`, or a file, when there is one; and with `third`, where it is another one. */
+export function useComparison(
+  client: HeapClient,
+  { against, third }: { against: string | undefined; third: string | undefined },
+): ComparedHeap {
   const { api } = usePage();
   const [file, setFile] = useState<File | null>(null);
   const [state, setState] = useState<Pick<ComparedHeap, 'comparison' | 'progress' | 'problem' | 'isReading'>>(idle);
@@ -73,10 +76,13 @@ export function useComparison(client: HeapClient, against: string | undefined): 
     setState({ ...idle, isReading: true });
     const stopListening = client.onProgress((progress) => setState((before) => ({ ...before, progress })));
     const compare = async (): Promise<void> => {
-      const source: SnapshotSource =
-        file !== null ? { kind: 'file', file } : (await sourceOf(api, against ?? '')).source;
+      const ids = [file === null ? against : undefined, third].filter((id) => id !== undefined);
+      const stored = await Promise.all([...new Set(ids)].map((id) => sourceOf(api, id)));
+      const sources = stored.toSorted((a, b) => a.atMs - b.atMs).map(({ source }) => source);
       if (gone) return;
-      const comparison = await client.ask('compare', { source });
+      const comparison = await client.ask('compare', {
+        sources: file === null ? sources : [{ kind: 'file', file }, ...sources],
+      });
       if (!gone) setState({ ...idle, comparison });
     };
     compare().catch((error: unknown) => {
@@ -87,21 +93,22 @@ export function useComparison(client: HeapClient, against: string | undefined): 
       stopListening();
       client.cancel();
     };
-  }, [api, client, against, file]);
+  }, [api, client, against, third, file]);
   return { ...state, stop: () => client.cancel(), withFile: setFile };
 }
 
 const idle = { comparison: null, progress: null, problem: null, isReading: false };
 
-async function sourceOf(api: Api, id: string): Promise<{ source: SnapshotSource; name: string }> {
+async function sourceOf(api: Api, id: string): Promise<{ source: SnapshotSource; name: string; atMs: number }> {
   if (id === 'file') {
     const file = offeredFile();
     if (file === null) throw new ApiProblem({ status: 0, code: 'unknown-profile', detail: 'no file was dropped' });
-    return { source: { kind: 'file', file }, name: file.name };
+    return { source: { kind: 'file', file }, name: file.name, atMs: 0 };
   }
   const [profile, { url }] = await Promise.all([
     api.get<Profile>(`/profiles/${encodeURIComponent(id)}`),
     api.ticket(id, 'heapsnapshot'),
   ]);
-  return { source: { kind: 'stored', url, sizeBytes: profile.sizeBytes }, name: profile.fileName };
+  const source = { kind: 'stored', url, sizeBytes: profile.sizeBytes } as const;
+  return { source, name: profile.fileName, atMs: Date.parse(profile.startedAt) };
 }

@@ -25,6 +25,8 @@ export interface HeapHint {
   readonly retainedBytes: number;
   /** The way to it, or to one of them. */
   readonly path: string;
+  /** Of what the way leads to. */
+  readonly exampleId: number;
 }
 
 /** From how many on it is worth a look. Node warns from 11 listeners on; the rest is well above what Node's own start makes. */
@@ -81,6 +83,7 @@ export function findHints(analysis: HeapAnalysis, perKind = 5): HeapHint[] {
       count,
       retainedBytes,
       path: pathText(graph, pathTo(analysis.paths, node)),
+      exampleId: graph.ids[node]!,
     }));
 }
 

@@ -141,7 +141,7 @@ export function edgeText(graph: HeapGraph, edge: number): string {
   if (type === 'element' || type === 'hidden') return `[${name}]`;
   const text = graph.strings.text(name);
   if (/^\d+$/.test(text)) return `[${text}]`;
-  if (type === 'property' && !/^[\p{ID_Start}$_#<][\p{ID_Continue}$#.<> ]*$/u.test(text))
+  if (type === 'property' && !/^(?:<symbol .*>|(?:[gs]et )?[\p{ID_Start}$_#][\p{ID_Continue}$#.]*)$/su.test(text))
     return `[${JSON.stringify(text)}]`;
   return `.${shortEphemeron(text)}`;
 }

@@ -1,7 +1,7 @@
 import { joinLines, sizeText, textTable } from '../text-table/table.ts';
 import type { HeapSummary } from './summary.ts';
-import { growth } from './diff.ts';
-import type { HeapDiff } from './diff.ts';
+import { growth, SUSPECT_COUNT } from './diff.ts';
+import type { GrownPath, HeapDiff } from './diff.ts';
 import type { ClassRetainers } from './retainer-groups.ts';
 
 /** Fewer than 200 lines of at most 160 characters, the same for the same snapshot. */
@@ -9,13 +9,14 @@ export function heapSummaryText(summary: HeapSummary): string {
   const { classes, biggest, duplicates, hints } = summary;
   return lines(
     `Heap snapshot: ${sizeText(summary.selfBytes)} in ${summary.nodes} objects, ${summary.edges} references`,
-    '',
-    'By type',
-    ...textTable(summary.types.slice(0, 16), {
-      size: ({ selfBytes }) => sizeText(selfBytes),
-      count: ({ count }) => String(count),
-      type: ({ type }) => type,
-    }),
+    ...section(
+      'Worth a look: what often leaks, and as often does not',
+      textTable(hints.slice(0, 30), {
+        retained: ({ retainedBytes }) => sizeText(retainedBytes),
+        what: ({ text }) => text,
+        path: ({ path }) => path,
+      }),
+    ),
     '',
     `Classes by retained size (${classes.length} of ${summary.classCount})`,
     ...textTable(classes.slice(0, 30), {
@@ -31,14 +32,13 @@ export function heapSummaryText(summary: HeapSummary): string {
       object: ({ className, id }) => `${className} @${id}`,
       path: ({ path }) => path,
     }),
-    ...section(
-      'Worth a look',
-      textTable(hints.slice(0, 30), {
-        retained: ({ retainedBytes }) => sizeText(retainedBytes),
-        what: ({ text }) => text,
-        path: ({ path }) => path,
-      }),
-    ),
+    '',
+    'By type',
+    ...textTable(summary.types.slice(0, 16), {
+      size: ({ selfBytes }) => sizeText(selfBytes),
+      count: ({ count }) => String(count),
+      type: ({ type }) => type,
+    }),
     ...section(
       'Duplicate strings',
       textTable(duplicates.slice(0, 20), {
@@ -57,6 +57,7 @@ export function heapDiffText({ snapshots, totals, classes, grown }: HeapDiff): s
   return lines(
     `Heap diff of ${snapshots} snapshots: new ${sizeText(totals.newBytes)} in ${totals.newCount} objects, freed ${sizeText(totals.freedBytes)} in ${totals.freedCount}, stayed ${sizeText(totals.survivedBytes)} in ${totals.survivedCount}`,
     ...(isOneProcess ? [] : ['Hardly any object is in both: are they of one process, the earlier first?']),
+    ...suspectLines(suspects, snapshots),
     '',
     'Classes that changed, by growth of their retained size',
     ...textTable(classes.slice(0, 30), {
@@ -74,16 +75,21 @@ export function heapDiffText({ snapshots, totals, classes, grown }: HeapDiff): s
       class: ({ className }) => className,
       path: ({ path }) => path,
     }),
-    ...section(
-      'Suspects: class grows in every snapshot, and its new objects stay',
-      textTable(suspects.slice(0, 20), {
-        retained: ({ retainedBytes }) => sizeText(retainedBytes),
-        class: ({ className, count, chainedCount }) =>
-          chainedCount > count ? `${chainedCount} ${className} in a chain` : `${count} ${className}`,
-        example: ({ example, exampleId }) => `${example} @${exampleId}`,
-      }),
-    ),
-    ...(snapshots > 2 ? [] : ['', 'A third snapshot, taken later, tells what stays from what comes and goes.']),
+  );
+}
+
+function suspectLines(suspects: readonly GrownPath[], snapshots: number): string[] {
+  if (snapshots <= 2) return ['', 'A third snapshot, taken later, tells what stays from what comes and goes.'];
+  if (suspects.length === 0)
+    return ['', `No suspects: no class that grows in every snapshot has ${SUSPECT_COUNT} new objects that stayed.`];
+  return section(
+    'Suspects: class grows in every snapshot, and its new objects stay',
+    textTable(suspects.slice(0, 20), {
+      retained: ({ retainedBytes }) => sizeText(retainedBytes),
+      class: ({ className, count, chainedCount }) =>
+        chainedCount > count ? `${chainedCount} ${className} in a chain` : `${count} ${className}`,
+      example: ({ example, exampleId }) => `${example} @${exampleId}`,
+    }),
   );
 }
 

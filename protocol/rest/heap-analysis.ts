@@ -41,7 +41,16 @@ export const heapSnapshotSummarySchema = z.object({
     }),
   ),
   hints: z
-    .array(z.object({ kind: z.string(), text: z.string(), count: z.int(), retainedBytes: bytes, path: z.string() }))
+    .array(
+      z.object({
+        kind: z.string(),
+        text: z.string(),
+        count: z.int(),
+        retainedBytes: bytes,
+        path: z.string(),
+        exampleId: z.int(),
+      }),
+    )
     .describe('Large collections, listeners, timers, pending promises, closures'),
 });
 

@@ -2,6 +2,7 @@ import type { Page } from 'playwright-core';
 import type { SidescopeEvent } from '../../protocol/rest/event.ts';
 import { profileScenes } from './profile-scenes.ts';
 import { sampleAlert, sampleDeath } from './incident-samples.ts';
+import { heapScenes } from './heap-scenes.ts';
 import { memoryScenes } from './memory-scenes.ts';
 import { requestScenes } from './request-scenes.ts';
 import { sampleDiff, sampleRegression } from './regression-samples.ts';
@@ -93,6 +94,7 @@ export function scenes(): Scene[] {
     },
     ...requestScenes(incident),
     ...memoryScenes(incident),
+    ...heapScenes(),
     {
       name: 'alerts',
       path: '/alerts?alert=a-1',
