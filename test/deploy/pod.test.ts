@@ -1,11 +1,15 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { promisify } from 'node:util';
+import { gunzipSync } from 'node:zlib';
+import { Profile as PprofFile } from 'pprof-format';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { SnapshotForecast } from '../../protocol/rest/forecast.ts';
 import type { Feature, Info } from '../../protocol/rest/info.ts';
 import { isEndedState } from '../../protocol/rest/operation.ts';
@@ -114,6 +118,34 @@ describe('the pod of examples/shop', () => {
       open.kill('SIGINT');
     }
     expect(await ended).toEqual([0, null]);
+  });
+
+  it('is captured and listed from outside, as one pod of a fleet', async () => {
+    using kubectl = kubectlFor(pod, admin);
+    const folder = mkdtempSync(join(tmpdir(), 'sidescope-fleet-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const output = join(folder, 'fleet.pb.gz');
+    const sidescope = async (...args: string[]): Promise<string> => {
+      const bundle = join(deployDirectory, '../dist/agent/main.mjs');
+      const { stdout } = await promisify(execFile)(process.execPath, [
+        bundle,
+        ...args,
+        '--json',
+        '--kubectl',
+        kubectl.path,
+      ]);
+      return stdout;
+    };
+    const captured = JSON.parse(
+      await sidescope('capture', '-l', 'app=shop', '--duration', '1s', '--jitter', '0s', '-o', output),
+    ) as object;
+    expect(captured).toMatchObject({ file: { profiles: 1 }, pods: [{ pod: 'shop-1', result: 'captured' }] });
+    const { stringTable } = PprofFile.decode(gunzipSync(readFileSync(output)));
+    expect(stringTable.strings).toEqual(expect.arrayContaining(['fibonacci', 'pod', 'shop-1', 'node-1']));
+    expect(JSON.parse(await sidescope('pods', '-l', 'app=shop'))).toMatchObject({
+      pods: [{ name: 'shop-1', problem: null }],
+    });
+    expect(JSON.parse(await sidescope('why', '-l', 'app=shop'))).toMatchObject({ pods: [{ pod: 'shop-1' }] });
   });
 
   it('shows nothing as failed, and what its manifest leaves off, at the port that kubelet and Prometheus reach', async () => {
