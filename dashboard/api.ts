@@ -6,6 +6,7 @@ import type { SnapshotForecast } from '../protocol/rest/forecast.ts';
 import type { Info } from '../protocol/rest/info.ts';
 import type { DeletedProfiles, OperationList, ProfileList, TargetList } from '../protocol/rest/lists.ts';
 import type { Operation } from '../protocol/rest/operation.ts';
+import type { EgressView } from '../protocol/rest/egress.ts';
 import type { Problem } from '../protocol/rest/problem.ts';
 import { problemKinds } from '../protocol/rest/problem.ts';
 import type { Profile, ProfileFormat, ProfileKind, ProfilePatch } from '../protocol/rest/profile.ts';
@@ -70,6 +71,8 @@ export class Api {
     this.#token = options.token;
     this.#onUnauthorized = options.onUnauthorized;
   }
+
+  egress = (signal?: AbortSignal) => this.#json<EgressView>('/egress', { signal });
 
   info = (signal?: AbortSignal) => this.#json<Info>('/info', { signal });
 

@@ -15,7 +15,7 @@ export interface ChecklistItem {
 
 /** What Sidescope could know about a process, and whether it does: on, off or failed, and the line that changes it. */
 export function checklist(state: PageState): ChecklistItem[] {
-  return [inspector(state), vitals(state), spans(state), metrics(state), storage(state), alerts(state)];
+  return [inspector(state), vitals(state), spans(state), metrics(state), storage(state), egress(state), alerts(state)];
 }
 
 function inspector({ targets }: PageState): ChecklistItem {
@@ -110,6 +110,22 @@ function storage({ info, storage: usage }: PageState): ChecklistItem {
   const kept = `${plural(usage.profiles, 'profile')} in ${usage.directory}; the budget is ${formatBytes(usage.budgetBytes)}.`;
   if (!usage.temporary) return { name, tone: 'good', label: 'On', sentence: kept, line: null };
   return { name, tone: 'warn', label: 'Temporary', sentence: `${kept} They are lost with the agent.`, line };
+}
+
+/** Profiles stay here in any case; a pod's disk ends with the pod. */
+function egress({ info }: PageState): ChecklistItem {
+  const name = 'Egress';
+  const feature = info?.features.find((other) => other.name === 'egress');
+  const line = '--egress-url s3://BUCKET/PREFIX';
+  if (feature?.state === 'on') {
+    const tone = feature.reason === null ? 'good' : 'warn';
+    const text = feature.reason === null ? 'Profiles are sent on as they are stored.' : sentence(feature.reason);
+    return { name, tone, label: 'On', sentence: text, line: null };
+  }
+  if (feature?.state === 'failed')
+    return { name, tone: 'bad', label: 'Failed', sentence: sentence(feature.reason ?? 'it failed'), line };
+  const text = 'Profiles stay in this agent; to have them sent to S3, Pyroscope or a volume:';
+  return { name, tone: 'idle', label: 'Off', sentence: text, line };
 }
 
 /** Episodes are kept and shown in any case; the sinks carry them to where people look. */

@@ -4,6 +4,7 @@ import { formatBytes, formatCount, formatDuration, formatRange, formatShare } fr
 import { readLabels, writeLabels } from '../model/labels.ts';
 import { downloadProfile, downloadRedacted } from '../open-profile.ts';
 import { useAction, usePage } from './page-context.ts';
+import { ProfileDeliveries } from './profile-deliveries.tsx';
 import { ProfileRequests } from './profile-requests.tsx';
 import { Dialog, Facts, ProblemNote, Time } from './parts.tsx';
 
@@ -39,6 +40,7 @@ export function ProfileDetails({ profile, nowMs }: { profile: Profile; nowMs: nu
         </p>
       ))}
       <ProfileFacts profile={profile} nowMs={nowMs} />
+      <ProfileDeliveries profileId={profile.id} nowMs={nowMs} />
       {profile.kind === 'cpu' && <ProfileRequests profileId={profile.id} />}
       {profile.kind === 'heap-snapshot' && (
         <p class="hint">

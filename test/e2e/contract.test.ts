@@ -243,6 +243,7 @@ async function checkRules({ json }: ReturnType<typeof clientOf>) {
     isOn: false,
     targets: [{ state: 'off', windows: [] }],
   });
+  expect(await json('GET /egress')).toEqual({ destinations: [], problems: [], deliveries: [] });
   const waiting = await json<Catch>('POST /rules/catch?event=latency&for=30s');
   expect(waiting).toMatchObject({ event: 'latency', state: 'waiting', above: 1_000 });
   const { rules, catches } = await json<Rules>('GET /rules');

@@ -79,6 +79,23 @@ it('compares two chosen profiles, the earlier first, and says what grew', async 
   expect(standIn.requests).toContain('GET /profiles/p-1/diff/p-2');
 });
 
+it('says in the details where a profile was sent, and why it was not', async () => {
+  const delivery = { profileId: 'p-1', at: ago(60_000), attempts: 0, reason: null };
+  const deliveries = [
+    { ...delivery, destination: 'archive', state: 'sent' as const },
+    { ...delivery, destination: 'flames', state: 'queued' as const, attempts: 2, reason: 'flames answered 503' },
+    { ...delivery, destination: 'other', state: 'sent' as const, profileId: 'p-2' },
+  ];
+  await using opened = await openAt('/captures?profile=p-1', {
+    profiles: [sampleProfile({ id: 'p-1' })],
+    egress: { destinations: [], problems: [], deliveries },
+  });
+  const sent = opened.page.getByRole('list', { name: 'Sent to' });
+  await sent.getByText('archive').waitFor();
+  expect(await sent.getByRole('listitem').count()).toBe(2);
+  await sent.getByText('flames answered 503; 2 attempts').waitFor();
+});
+
 it('draws a series of the application that was chosen, and keeps the choice in the link', async () => {
   await using opened = await openAt('/', {
     info: sampleInfo({ features: [{ name: 'otlp', state: 'on', reason: null, remedy: null }] }),

@@ -27,6 +27,7 @@ describe('the checklist', () => {
       'Spans: Off. Requests as waterfalls, by OpenTelemetry: not asked for. [--otlp-address 127.0.0.1:4318]',
       "Metrics: Off. Series of the target beside its profiles: Not read. The agent's own are there for Prometheus. [curl http://127.0.0.1:7778/metrics]",
       'Storage: On. 2 profiles in /var/lib/sidescope; the budget is 2 GiB.',
+      'Egress: Off. Profiles stay in this agent; to have them sent to S3, Pyroscope or a volume: [--egress-url s3://BUCKET/PREFIX]',
       'Alerts: Here only. Shown on this page and in the log only; to have them sent: [--webhook-url https://example.com/hook]',
     ]);
   });
@@ -44,6 +45,18 @@ describe('the checklist', () => {
         requests: { spans: 1200, requests: 50, failed: 0, timelines: 50 },
       },
       'Spans: On. 1,200 spans came.',
+    ],
+    [
+      'profiles that are sent',
+      { info: sampleInfo({ features: [{ name: 'egress', state: 'on', reason: null, remedy: null }] }) },
+      'Egress: On. Profiles are sent on as they are stored.',
+    ],
+    [
+      'a destination that is written wrongly',
+      {
+        info: sampleInfo({ features: [{ name: 'egress', state: 'failed', reason: 'line 3: no bucket', remedy: 'x' }] }),
+      },
+      'Egress: Failed. Line 3: no bucket. [--egress-url s3://BUCKET/PREFIX]',
     ],
     ['no target at all', { targets: [] }, 'Inspector: Off. No target is named. [--target 127.0.0.1:9229]'],
     [

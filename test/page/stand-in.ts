@@ -25,6 +25,8 @@ import type { ProfileDiff } from '../../protocol/rest/diff.ts';
 import { profileDiffSchema } from '../../protocol/rest/diff.ts';
 import type { Regression, RegressionCheck } from '../../protocol/rest/regressions.ts';
 import { regressionCheckSchema, regressionListSchema } from '../../protocol/rest/regressions.ts';
+import type { EgressView } from '../../protocol/rest/egress.ts';
+import { egressSchema } from '../../protocol/rest/egress.ts';
 import type { Catch, Rules } from '../../protocol/rest/rules.ts';
 import { catchSchema, ruleExplanationSchema, ruleFiringSchema, rulesSchema } from '../../protocol/rest/rules.ts';
 import { sampleCatch, sampleExplanation, sampleFiring, sampleRules } from './rule-samples.ts';
@@ -75,6 +77,7 @@ export interface World {
   baseline: BaselineView;
   diff: ProfileDiff | null;
   rules: Rules;
+  egress: EgressView;
   /** 404 as of an agent that knows no such route. */
   missing: readonly string[];
   /** So many downloads end at half. */
@@ -146,6 +149,7 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
     baseline: sampleBaseline(),
     diff: null,
     rules: sampleRules(),
+    egress: { destinations: [], problems: [], deliveries: [] },
     missing: [],
     cutDownloads: 0,
     history: null,
@@ -223,6 +227,8 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
       case 'GET /baseline':
       case 'POST /baseline':
         return sendJson(response, baselineViewSchema.parse(world.baseline));
+      case 'GET /egress':
+        return sendJson(response, egressSchema.parse(world.egress));
       case 'GET /rules':
         if (rest === 'explain') return sendJson(response, ruleExplanationSchema.parse(sampleExplanation(id ?? '')));
         return sendJson(response, rulesSchema.parse(world.rules));
