@@ -15,7 +15,8 @@ import { WindowSpill } from './window-spill.ts';
 /** V8 answers with one message: 10 minutes at 1 ms have 7 MB, which it also builds as a string in the target. */
 const oneMessageSamples = 600_000;
 const oneMessageMs = 3_600_000;
-const windowSamples = 300_000;
+/** 1-2 MB of JSON: joining holds one of them, parsed, beside the tree. */
+const windowSamples = 100_000;
 const windowMaxMs = 600_000;
 
 export interface ThreadParameters {

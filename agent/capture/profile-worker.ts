@@ -14,7 +14,7 @@ import type { ConvertedFormat, WorkerAnswer, WorkerRequest, WorkerResults } from
 export interface ProfileWorkerOptions {
   /** The process ends after this long without work. Default 10 s. */
   readonly idleMs?: number | undefined;
-  /** For one request, waiting for its turn not counted. Default 60 s; a 40 MB profile takes 1-2 s. */
+  /** For one request, waiting for its turn not counted. Default 60 s; a 40 MB profile takes 1-2 s. Joining windows has ten minutes at least. */
   readonly timeoutMs?: number | undefined;
   /** Of V8's heap in that process. Default 512 MB, or half of the container's limit; a 40 MB profile takes about 200. */
   readonly memoryLimitMb?: number | undefined;
@@ -252,7 +252,8 @@ export class ProfileWorker implements AsyncDisposable {
       return;
     }
     const job = this.#running;
-    const { timeoutMs } = this.#options;
+    const isJoin = job.request.type === 'join';
+    const timeoutMs = isJoin ? Math.max(joinTimeoutMs, this.#options.timeoutMs) : this.#options.timeoutMs;
     this.#timer = setTimeout(() => {
       const what = `${job.request.type} of the profile took over ${timeoutMs} ms`;
       this.#abandon(job, new SidescopeError('analysis-limit', what));
@@ -273,7 +274,11 @@ export class ProfileWorker implements AsyncDisposable {
     const child = fork(childPath(), [], {
       // Nothing of the agent's: it needs no secrets, and its flags are its own.
       env: {},
-      execArgv: ['--disable-sigusr1', `--max-old-space-size=${this.#options.memoryLimitMb}`],
+      execArgv: [
+        '--disable-sigusr1',
+        `--max-old-space-size=${this.#options.memoryLimitMb}`,
+        `--max-semi-space-size=${this.#options.memoryLimitMb <= smallHeapMb ? 4 : 16}`,
+      ],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
@@ -337,6 +342,12 @@ function childPath(): string {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'mjs';
   return fileURLToPath(new URL(`./profile-worker-child.${extension}`, import.meta.url));
 }
+
+/** Three hours of samples took 5 s on a quiet machine and 28 s at a load of 19; given up, all of them would be lost. */
+const joinTimeoutMs = 600_000;
+
+/** Of a container of 256 MiB: there V8's young generation is kept small, which halves the RSS of joining windows and takes a fifth more time. */
+const smallHeapMb = 128;
 
 /** V8 out of memory is SIGABRT or SIGTRAP, the container's limit SIGKILL: all of them say that the profile was too much. */
 function explainLoss(cause: unknown, memoryLimitMb: number): SidescopeError {

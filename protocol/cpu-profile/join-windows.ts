@@ -198,7 +198,7 @@ function rootOf({ ids, indexById, children }: RawNodes): number {
   return root;
 }
 
-/** V8 writes some samples out of order, as negative deltas. In columns: a window has up to 300,000. */
+/** V8 writes some samples out of order, as negative deltas. In columns: a window has 100,000 and more. */
 function orderedTimes({ nodes, startTimeUs, sampleIds, timeDeltasUs }: RawProfile): {
   timesUs: Float64Array;
   raws: Int32Array;
