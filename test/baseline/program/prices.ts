@@ -1,3 +1,5 @@
+import { cpuUs } from './cpu-clock.ts';
+
 /** What a page shows. Types are here so that lines of the bundle differ from these. */
 export interface Page {
   readonly quantities: readonly number[];
@@ -5,9 +7,9 @@ export interface Page {
 
 const pricesRounds = 1;
 
-export function renderPrices(page: Page, units: number): number {
+export function renderPrices(page: Page, cpuMs: number): number {
+  const endUs: number = cpuUs() + pricesRounds * cpuMs * 1000;
   let total: number = 0;
-  for (let round = 0; round < pricesRounds * units; round++)
-    for (const quantity of page.quantities) total = (total * 31 + quantity) | 0;
+  while (cpuUs() < endUs) for (let index = 0; index < 60_000; index++) total ^= page.quantities[index % 100] ?? 0;
   return total;
 }

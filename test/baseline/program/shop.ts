@@ -1,26 +1,46 @@
-// The same work every 50 ms, as a service under steady load: 2 ms of CPU for the catalogue and 10 for the prices, on any machine.
+// A service with as many requests as the parent says: each takes 3 ms of CPU for the catalogue and 7 for the prices, by the CPU clock, and one due that comes late is made up for.
+import { cpuUs } from './cpu-clock.ts';
 import { renderPrices, type Page } from './prices.ts';
+import { addSpan, sendSpansTo } from './spans.ts';
 
-process.once('disconnect', () => process.exit(1));
+interface Orders {
+  readonly perSecond: number;
+  readonly otlpUrl?: string;
+}
+
+const tickMs = 10;
 const page: Page = { quantities: Array.from({ length: 100 }, (_, index) => index) };
+let perSecond: number = 0;
+let due: number = 0;
+let lastMs: number = performance.now();
 
-function readCatalogue(pages: Page, units: number): number {
+function readCatalogue(pages: Page, cpuMs: number): number {
+  const endUs: number = cpuUs() + cpuMs * 1000;
   let total: number = 0;
-  for (let round = 0; round < units; round++)
-    for (const quantity of pages.quantities) total = (total * 17 + quantity) | 0;
+  while (cpuUs() < endUs) for (let index = 0; index < 60_000; index++) total |= pages.quantities[index % 100] ?? 0;
   return total;
 }
 
-function unitsPerMs(): number {
-  const units = 200_000;
-  readCatalogue(page, units);
-  const before = process.cpuUsage();
-  readCatalogue(page, units);
-  const { user, system } = process.cpuUsage(before);
-  return (units * 1000) / (user + system);
+function serve(): void {
+  const beforeUs: number = cpuUs();
+  readCatalogue(page, 3);
+  renderPrices(page, 7);
+  addSpan('/page', (cpuUs() - beforeUs) / 1000);
 }
 
-const perMs = unitsPerMs();
-setInterval(readCatalogue, 50, page, 2 * perMs);
-setInterval(renderPrices, 50, page, 10 * perMs);
+setInterval(() => {
+  const nowMs: number = performance.now();
+  // Two seconds of requests may wait.
+  due = Math.min(due + ((nowMs - lastMs) * perSecond) / 1000, 2 * perSecond);
+  lastMs = nowMs;
+  if (due < 1) return;
+  due--;
+  serve();
+}, tickMs);
+
+process.on('message', (orders: Orders) => {
+  perSecond = orders.perSecond;
+  if (orders.otlpUrl !== undefined) sendSpansTo(orders.otlpUrl);
+});
+process.once('disconnect', () => process.exit(1));
 console.log('ready');
