@@ -10,7 +10,7 @@ import { SidescopeError } from '../../protocol/error.ts';
 import { problemKinds, problemSchema } from '../../protocol/rest/problem.ts';
 import { scopes } from '../../protocol/rest/route.ts';
 import { apiPath, routes } from '../../protocol/rest/routes.ts';
-import type { Route } from '../../protocol/rest/route.ts';
+import type { Route, Scope } from '../../protocol/rest/route.ts';
 import { audience, issuer, makeKey, sign } from '../support/issuer.ts';
 import { fakeOperation, fakeServices } from './fakes.ts';
 import { Hono } from 'hono';
@@ -46,7 +46,12 @@ const bodyOf = (route: Route) =>
 /** One role for each scope, and one that gives nothing. */
 const jwtOf = new Map<string, string>();
 let jwt: JwtAccess;
-let jwtApp: Awaited<ReturnType<typeof makeApp>>;
+/** For rows that leave nothing behind which the next one would see. */
+let shared: Awaited<ReturnType<typeof makeApp>>;
+const tokenOf = new Map<Scope, string>();
+/** One for each way to be refused: a hundred tries are answered as such, which is room for every route. */
+let closed: Record<'none' | 'wrong' | 'expired', typeof shared>;
+let expiredToken: string;
 let directory: string;
 beforeAll(async () => {
   const key = await makeKey('k1');
@@ -62,7 +67,10 @@ beforeAll(async () => {
     roles: scopes.map((scope) => ({ role: `${scope}-role`, scopes: [scope] })),
     log: { info() {}, warn() {} },
   });
-  jwtApp = await makeApp({ jwt });
+  shared = await makeApp({ jwt });
+  closed = { none: await makeApp(), wrong: await makeApp(), expired: await makeApp() };
+  expiredToken = closed.expired.services.tokens.mint({ name: 'old', scopes: ['admin'], ttlMs: -1 }).token;
+  for (const scope of scopes) tokenOf.set(scope, shared.services.tokenWith(scope));
 });
 afterAll(async () => {
   jwt[Symbol.dispose]();
@@ -71,30 +79,22 @@ afterAll(async () => {
 
 describe('every row of the route table', () => {
   test.each(guarded)('%s is refused without a credential', async (_name, route) => {
-    const { call } = await makeApp();
-    const response = await call(route.method, exampleOf(route));
+    const response = await closed.none.call(route.method, exampleOf(route));
     expect(response.status).toBe(401);
     expect(response.headers.get('www-authenticate')).toBe('Bearer realm="sidescope"');
     expect((await problemOf(response)).code).toBe('unauthorized');
   });
 
   test.each(guarded)('%s is refused with a wrong or an expired token', async (_name, route) => {
-    const { call, services } = await makeApp();
-    const expired = services.tokens.mint({ name: 'old', scopes: ['admin'], ttlMs: -1 }).token;
-    for (const token of ['sst_wrong', expired]) {
-      const response = await call(route.method, exampleOf(route), { token });
-      expect((await problemOf(response)).code).toBe('unauthorized');
-    }
+    const wrong = await closed.wrong.call(route.method, exampleOf(route), { token: 'sst_wrong' });
+    expect((await problemOf(wrong)).code).toBe('unauthorized');
+    const old = await closed.expired.call(route.method, exampleOf(route), { token: expiredToken });
+    expect((await problemOf(old)).code).toBe('unauthorized');
   });
 
   test.each(guarded)('%s is open to its scope and to admin, and to no other', async (_name, route) => {
-    const { call, services } = await makeApp();
-    services.store.add('p1', { kind: 'cpu', plain: Buffer.from('{}') });
-    for (const scope of scopes) {
-      const response = await call(route.method, exampleOf(route), {
-        token: services.tokenWith(scope),
-        ...bodyOf(route),
-      });
+    for (const [scope, token] of tokenOf) {
+      const response = await shared.call(route.method, exampleOf(route), { token, ...bodyOf(route) });
       await response.body?.cancel();
       const isOpen = scope === 'admin' || scope === route.scope;
       expect([scope, response.status === 403]).toEqual([scope, !isOpen]);
@@ -103,7 +103,7 @@ describe('every row of the route table', () => {
   });
 
   test.each(guarded)('%s is open to the roles of a JWT that give its scope, and to no other', async (_name, route) => {
-    const { call } = jwtApp;
+    const { call } = shared;
     for (const scope of [...scopes, 'none'] as const) {
       const token = jwtOf.get(scope) ?? '';
       const response = await call(route.method, exampleOf(route), { token, ...bodyOf(route) });
@@ -135,7 +135,7 @@ describe('every row of the route table', () => {
   });
 
   test.each(rows)('%s answers with the security headers and a request id', async (_name, route) => {
-    const { call, services } = await makeApp();
+    const { call, services } = shared;
     const response = await call(route.method, exampleOf(route), { token: services.adminToken, ...bodyOf(route) });
     await response.body?.cancel();
     expect(response.headers.get('x-content-type-options')).toBe('nosniff');
