@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { RecorderWindows, type WindowDraft } from '../../agent/capture/recorder-windows.ts';
 import { findHotFunctions } from '../../protocol/cpu-profile/hot-functions.ts';
 import { parseCpuProfile } from '../../protocol/cpu-profile/parse.ts';
@@ -155,6 +155,24 @@ it('joins the windows before an alert into one pinned profile with labels', asyn
   expect(kept?.durationMs).toBeGreaterThan(600);
   expect(kept?.warnings.join()).not.toContain('not recorded');
   expect(await topFunctions(opened, kept?.id ?? '')).toMatch(burnt);
+});
+
+it('joins windows in their order, also where the clock was set back by a year between them', async () => {
+  await using target = await startTarget('busy');
+  await using opened = await openRecorder(target.inspectorAddress, { tempo: { windowMs: 250 } });
+  await opened.recording();
+  await waitFor(() => opened.view().windows.length >= 2, { message: 'two windows' });
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 365 * 86_400_000 });
+  try {
+    const before = opened.view().windows.length;
+    await waitFor(() => opened.view().windows.length >= before + 2, { message: 'two more windows' });
+    const kept = await opened.recorder.keep({ targetId: opened.targetId, ...keep });
+    expect(kept?.durationMs).toBeGreaterThan(800);
+    expect(kept?.durationMs).toBeLessThan(60_000);
+    expect(kept?.warnings.join()).not.toContain('not recorded');
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 it('has the windows of the agent before', async () => {
