@@ -6,6 +6,7 @@ const perUnit = 1 / Math.log(growth);
 const lowestMs = 0.001;
 /** Behind it (about 5 hours) all is one bucket. */
 const maxBucket = 250;
+export const bucketCount = maxBucket + 1;
 
 /** Durations in buckets that grow by 10 %: 1 µs to hours, in as many numbers as there are buckets between the shortest and the longest. */
 export class Histogram {
@@ -54,9 +55,23 @@ export class Histogram {
   }
 }
 
-function bucketOf(durationMs: number): number {
+export function bucketOf(durationMs: number): number {
   if (!(durationMs > lowestMs)) return 0;
   return Math.min(maxBucket, Math.floor(Math.log(durationMs / lowestMs) * perUnit));
+}
+
+/** Of counts by bucket; null where `total` is 0. */
+export function quantileOfBuckets(
+  counts: Uint32Array,
+  { q, total }: { readonly q: number; readonly total: number },
+): number | null {
+  if (total === 0) return null;
+  let left = Math.max(1, Math.ceil(q * total));
+  for (let bucket = 0; bucket < counts.length; bucket++) {
+    left -= counts[bucket]!;
+    if (left <= 0) return middleOf(bucket);
+  }
+  return null;
 }
 
 function middleOf(bucket: number): number {

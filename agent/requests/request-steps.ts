@@ -1,28 +1,15 @@
-import { Histogram } from './histogram.ts';
+import type { EndedRequest } from './request-sum.ts';
+import { RequestSums, SealedSums } from './request-sum.ts';
 
-export interface RequestSum {
-  requests: number;
-  failed: number;
-  readonly durations: Histogram;
-}
+/** Requests come late by seconds: newer steps than these are added to all the time. */
+const openSteps = 6;
 
-export interface RequestStep extends RequestSum {
-  /** Of the busiest routes only. */
-  readonly routes: Map<string, RequestSum>;
-}
-
-export interface EndedRequest {
-  readonly name: string;
-  readonly endMs: number;
-  readonly durationMs: number;
-  readonly failed: boolean;
-}
-
-/** The last `maxSteps` steps of one length, by their number since the epoch. A step of a busy service takes about 2 kB. */
+/** The last `maxSteps` steps of one length, by their number since the epoch; all but the newest packed, in about 0.5 kB each. */
 export class RequestSteps {
   readonly stepMs: number;
   readonly #maxSteps: number;
-  readonly #steps = new Map<number, RequestStep>();
+  readonly #steps = new Map<number, RequestSums | SealedSums>();
+  readonly #open = new Set<number>();
   #newest = -Infinity;
 
   constructor({ stepMs, maxSteps }: { stepMs: number; maxSteps: number }) {
@@ -30,46 +17,39 @@ export class RequestSteps {
     this.#maxSteps = maxSteps;
   }
 
-  /** False for one that ended before the oldest step. `tracked`: routes that have a histogram of their own. */
-  add(request: EndedRequest, tracked: ReadonlySet<string>): boolean {
+  /** Leaves out one that ended before the oldest step. `tracked`: routes that have a sum of their own. */
+  add(request: EndedRequest, tracked: ReadonlySet<string>): void {
     const index = Math.floor(request.endMs / this.stepMs);
-    if (index <= this.#newest - this.#maxSteps) return false;
-    const step = this.#steps.get(index) ?? this.#create(index);
-    count(step, request);
-    if (!tracked.has(request.name)) return true;
-    let route = step.routes.get(request.name);
-    if (route === undefined) step.routes.set(request.name, (route = newSum()));
-    count(route, request);
-    return true;
+    if (index <= this.#newest - this.#maxSteps) return;
+    const sums = this.#opened(index);
+    sums.all.add(request);
+    if (tracked.has(request.name)) sums.route(request.name).add(request);
   }
 
-  /** Undefined where no request ended in that step. */
-  at(startMs: number): RequestStep | undefined {
-    return this.#steps.get(Math.floor(startMs / this.stepMs));
+  /** What ended in the step that begins then. */
+  addTo(startMs: number, into: RequestSums): void {
+    this.#steps.get(Math.floor(startMs / this.stepMs))?.addTo(into);
   }
 
-  #create(index: number): RequestStep {
-    const step = { ...newSum(), routes: new Map<string, RequestSum>() };
-    this.#steps.set(index, step);
-    if (index < this.#newest) return step;
-    this.#newest = index;
-    for (const old of this.#steps.keys()) if (old <= index - this.#maxSteps) this.#steps.delete(old);
-    return step;
+  #opened(index: number): RequestSums {
+    const known = this.#steps.get(index);
+    if (known instanceof RequestSums) return known;
+    const sums = new RequestSums();
+    known?.addTo(sums);
+    this.#steps.set(index, sums);
+    this.#open.add(index);
+    if (index > this.#newest) this.#advance(index);
+    return sums;
   }
-}
 
-export function newSum(): RequestSum {
-  return { requests: 0, failed: 0, durations: new Histogram() };
-}
-
-export function addSum(to: RequestSum, from: RequestSum): void {
-  to.requests += from.requests;
-  to.failed += from.failed;
-  to.durations.merge(from.durations);
-}
-
-function count(sum: RequestSum, { durationMs, failed }: EndedRequest): void {
-  sum.requests += 1;
-  if (failed) sum.failed += 1;
-  sum.durations.add(durationMs);
+  #advance(newest: number): void {
+    this.#newest = newest;
+    for (const index of this.#open) {
+      if (index > newest - openSteps) continue;
+      this.#open.delete(index);
+      const sums = this.#steps.get(index);
+      if (sums instanceof RequestSums) this.#steps.set(index, sums.seal());
+    }
+    for (const index of this.#steps.keys()) if (index <= newest - this.#maxSteps) this.#steps.delete(index);
+  }
 }

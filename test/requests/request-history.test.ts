@@ -106,6 +106,28 @@ it('takes a clock ahead for now, leaves out what is an hour old, and bounds the 
   expect(history.left).toEqual({ late: 1, targets: 2 });
 });
 
+it('counts as a plain list does, also what comes late to steps that are packed', () => {
+  const { add, read, clock } = open();
+  const all: { endMs: number; failed: boolean; durationMs: number }[] = [];
+  let random = 7;
+  const next = (below: number): number => (random = (random * 48_271) % 2_147_483_647) % below;
+  for (let second = 1; second < 900; second++) {
+    const lateMs = next(20) === 0 ? Math.min(second * 1_000 - 1, next(600_000)) : 0;
+    const one = { endMs: second * 1_000 - lateMs, failed: next(9) === 0, durationMs: 1 + next(200_000) / 10 };
+    all.push(one);
+    add(one.endMs, { ...one, name: `GET /${next(3)}` });
+  }
+  clock.nowMs = startMs + 910_000;
+  for (const { at, durationMs, requests, failed, p95Ms } of read({ from: iso(0), to: iso(900_000), step: 30_000 })
+    .points) {
+    const fromMs = Math.max(Date.parse(at) - startMs, all[0]!.endMs - (all[0]!.endMs % 5_000));
+    const mine = all.filter(({ endMs }) => endMs >= fromMs && endMs < fromMs + durationMs);
+    expect([requests, failed]).toEqual([mine.length, mine.filter((one) => one.failed).length]);
+    const sorted = mine.map((one) => one.durationMs).toSorted((a, b) => a - b);
+    expect(p95Ms! / sorted[Math.ceil(sorted.length * 0.95) - 1]!).toBeCloseTo(1, 0);
+  }
+});
+
 it('refuses times that are not in order', () => {
   const { read } = open();
   expect(() => read({ from: iso(10), to: iso(0) })).toThrow(/is not before/);
