@@ -1,6 +1,6 @@
 import { sampleHeap, sampleLeaks, sampleStacks, sampleTreeStall } from './memory-samples.ts';
 import { sampleVitals, ago, sampleProfile, sampleSnapshot } from './samples.ts';
-import type { Scene } from './scenes.ts';
+import type { Scene } from './scene.ts';
 import type { World } from './stand-in.ts';
 
 /** What the process holds, and what its threads do. */

@@ -1,6 +1,6 @@
 import { ago } from './samples.ts';
 import { sampleCpu, sampleHotFunctions, sampleRoute, sampleTimeline, sampleTimelineSpan } from './request-samples.ts';
-import type { Scene } from './scenes.ts';
+import type { Scene } from './scene.ts';
 import type { World } from './stand-in.ts';
 
 /** The list, one request in it, the routes, and what is hot. */

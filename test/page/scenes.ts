@@ -20,16 +20,8 @@ import {
   sampleTarget,
   sampleVitals,
 } from './samples.ts';
+import type { Scene } from './scene.ts';
 import type { World } from './stand-in.ts';
-
-/** A view with something in it, as a picture or a test wants it. */
-export interface Scene {
-  readonly name: string;
-  readonly path: string;
-  readonly world: Partial<World>;
-  readonly events?: readonly SidescopeEvent[];
-  readonly ready: (page: Page) => Promise<void>;
-}
 
 /** Made anew at each call: their times are of now. */
 export function scenes(): Scene[] {
