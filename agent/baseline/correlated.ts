@@ -86,7 +86,7 @@ export function movedSeries(now: readonly SeriesNow[], { series }: Baseline): Mo
     const [a, b] = isRate ? [known.ratePerSecond, one.ratePerSecond] : [known.value, one.value];
     // A counter without a rate only tells how old the process is.
     if (a === null || b === null || (!isRate && (one.ratePerSecond ?? known.ratePerSecond) !== null)) return [];
-    return isMoved(a, b) ? [{ name: isRate ? `rate of ${name}` : name, baseline: a, now: b }] : [];
+    return isMoved(a, b) ? [{ name: isRate ? rateName(name) : name, baseline: a, now: b }] : [];
   });
   return byChange(moved);
 }
@@ -96,6 +96,10 @@ export function seriesName({ name, labels }: Pick<SeriesNow, 'name' | 'labels'>)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([label, value]) => `${label}="${value}"`);
   return pairs.length === 0 ? name : `${name}{${pairs.join(',')}}`;
+}
+
+export function rateName(series: string): string {
+  return `rate of ${series}`;
 }
 
 function isMoved(before: number, now: number): boolean {

@@ -1,12 +1,14 @@
 import type { Baseline } from '../../protocol/rest/baseline.ts';
 import type { Series } from './series.ts';
-import { movedSeries, type SeriesNow } from './correlated.ts';
+import { movedSeries, rateName, seriesName, type SeriesNow } from './correlated.ts';
 import type { MovedSeries } from './findings.ts';
 import { seriesMeasure } from './measures.ts';
+import type { KeptSeries } from './series-store.ts';
 import type { SeriesRule } from './series-rule.ts';
+import { SeriesWindows } from './series-windows.ts';
 import type { ExtraValues } from './window.ts';
 
-export type SeriesReader = Pick<Series, 'latest' | 'value' | 'rate' | 'quantile'>;
+export type SeriesReader = Pick<Series, 'latest' | 'recent' | 'value' | 'rate' | 'quantile'>;
 
 /** What frameworks and the usual middleware call the number of requests. */
 const requestCounters = [
@@ -47,10 +49,23 @@ export function extraValues(
 
 /** What is known of the scraped series of one target, when a finding is told. */
 export function movedSeriesOf(series: SeriesReader | undefined, targetId: string): MovedSeries {
+  const windows = new SeriesWindows(series?.recent(targetId) ?? [], performance.timeOrigin);
+  const ids = new Map<string, { readonly id: number; readonly isRate: boolean }>();
   return {
-    moved: ({ baseline }) => movedSeries(seriesNow(series, targetId), baseline),
-    valueIn: () => undefined,
+    moved: ({ baseline }) => {
+      const samples = series?.latest(targetId)?.samples ?? [];
+      for (const { series: one } of samples) ids.set(movedName(one), { id: one.id, isRate: one.isCumulative });
+      return movedSeries(seriesNow(series, targetId), baseline);
+    },
+    valueIn: (name, window) => {
+      const one = ids.get(name);
+      return one === undefined ? undefined : windows.valueIn(one, window);
+    },
   };
+}
+
+function movedName(series: KeptSeries): string {
+  return series.isCumulative ? rateName(seriesName(series)) : seriesName(series);
 }
 
 function seriesNow(series: SeriesReader | undefined, targetId: string): SeriesNow[] {

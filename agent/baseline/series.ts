@@ -97,6 +97,11 @@ export class Series extends EventEmitter<SeriesEvents> {
     return this.#targets.get(targetId)?.latest;
   }
 
+  /** The pages in memory, the oldest first: two hours at the usual interval. */
+  recent(targetId: string): readonly ScrapeRow[] {
+    return this.#targets.get(targetId)?.rows ?? [];
+  }
+
   /** The last reading, also one that failed. */
   lastScrape(targetId: string): Scrape | undefined {
     return this.#targets.get(targetId)?.last;
