@@ -1,5 +1,5 @@
-import type { EndedRequest } from './request-sum.ts';
-import { RequestSums, SealedSums } from './request-sum.ts';
+import type { EndedRequest, SealedSums } from './request-sum.ts';
+import { RequestSums } from './request-sum.ts';
 
 /** Requests come late by seconds: newer steps than these are added to all the time. */
 const openSteps = 6;
