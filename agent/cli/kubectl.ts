@@ -81,6 +81,7 @@ export class Kubectl {
         output[name] = all.length > maxOutputBytes ? all.slice(-maxOutputBytes) : all;
       });
     }
+    if (isOwnGroup) endWithUs(child);
     const ended = new Promise<number>((resolve, reject) => {
       child.once('error', (error) => reject(this.#notStarted(error)));
       child.once('close', (code) => resolve(code ?? -1));
@@ -104,6 +105,22 @@ export class Kubectl {
       cause: error,
     });
   }
+}
+
+const ownGroups = new Set<ChildProcess>();
+
+/** A second Ctrl-C ends this process at once: what the terminal does not reach must not stay behind. */
+function endWithUs(child: ChildProcess): void {
+  if (ownGroups.size === 0) process.on('exit', killOwnGroups);
+  ownGroups.add(child);
+  child.once('close', () => {
+    ownGroups.delete(child);
+    if (ownGroups.size === 0) process.off('exit', killOwnGroups);
+  });
+}
+
+function killOwnGroups(): void {
+  for (const child of ownGroups) child.kill();
 }
 
 export interface RunningKubectl {

@@ -3,9 +3,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { parseAllDocuments } from 'yaml';
-import { chartDirectory, helmTemplate, plainPolicy, valuesSchemaText } from '../../.tools/chart.ts';
-import { helmPath } from '../../.tools/prepare/kubernetes.ts';
+import { parseAllDocuments, parseDocument } from 'yaml';
+import { chartDirectory, helmProgram, helmTemplate, plainPolicy, valuesSchemaText } from '../../.tools/chart.ts';
 import { applyPatch, condition, patchSteps } from './cel.ts';
 import { at, deployDirectory, list, podTemplate, renderOverlay, sidecarOf, text } from './render.ts';
 import type { JsonObject } from './render.ts';
@@ -40,8 +39,17 @@ function sorted(container: JsonObject): JsonObject {
 
 describe('the chart', () => {
   it('is one that helm finds nothing to say about', () => {
-    const { status, stdout } = spawnSync(helmPath, ['lint', '--strict', chartDirectory], { encoding: 'utf8' });
+    const { status, stdout } = spawnSync(helmProgram(), ['lint', '--strict', chartDirectory], { encoding: 'utf8' });
     expect({ status, failed: stdout.includes('0 chart(s) failed') }).toEqual({ status: 0, failed: true });
+  });
+
+  it('is of the version of the agent', () => {
+    const read = (path: string): unknown => parseDocument(readFileSync(path, 'utf8')).toJS();
+    const { version } = read(join(deployDirectory, '../package.json')) as { version: string };
+    expect(read(join(chartDirectory, 'Chart.yaml'))).toMatchObject({ version, appVersion: version });
+    expect(read(join(chartDirectory, 'values.yaml'))).toMatchObject({ image: { tag: version } });
+    const dependency = { name: 'sidescope', version };
+    expect(read(join(deployDirectory, 'examples/helm-app/Chart.yaml'))).toMatchObject({ dependencies: [dependency] });
   });
 
   it('with everything on it has only known fields, words and quantities', async () => {

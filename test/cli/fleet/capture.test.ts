@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,6 +33,7 @@ beforeAll(async () => {
     'gone-a': { ...busy, isEndless: true, labels: { app: 'gone' } },
     'gone-b': { ...busy, labels: { app: 'gone' } },
     'long-a': { ...busy, isEndless: true, labels: { app: 'long' } },
+    'key-a': { ...busy, isEndless: true, labels: { app: 'key' } },
     'long-b': { ...busy, labels: { app: 'long' } },
   });
 });
@@ -136,6 +139,24 @@ test('Ctrl-C cancels what runs in the pods, and writes what there is', async () 
   expect(answer.pods[0]).toMatchObject({ pod: 'long-a', result: 'cancelled' });
   expect(answer.code).toBe(1);
   expect(endless?.asked.at(-1)?.line).toMatch(/^DELETE \/operations\//);
+});
+
+test("the terminal's Ctrl-C, which goes to kubectl too, leaves the way to the agent until it was told", async () => {
+  const main = join(import.meta.dirname, '../../../agent/main.ts');
+  const args = ['capture', '-l', 'app=key', '--jitter', '0s', '-o', join(folder, 'never.pb.gz')];
+  // A group of its own, as a shell gives to a command.
+  const child = spawn(process.execPath, [main, ...args, '--kubectl', fleet.cluster.kubectl], {
+    detached: true,
+    stdio: 'ignore',
+  });
+  const ended = once(child, 'exit');
+  const asked = fleet.agents.get('key-a')!.asked;
+  await waitFor(() => asked.some(({ line }) => line.startsWith('GET /operations/')), {
+    message: 'a poll of the capture',
+  });
+  process.kill(-child.pid!, 'SIGINT');
+  expect(await ended).toEqual([1, null]);
+  expect(asked.at(-1)?.line).toMatch(/^DELETE \/operations\//);
 });
 
 test('a share asks the same pods each time, one at least, and no agent of the others', async () => {
