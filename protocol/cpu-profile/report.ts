@@ -3,6 +3,8 @@ import type { CpuDiff } from './diff.ts';
 import { cpuFacts } from './facts.ts';
 import { sumNodes } from './call-tree.ts';
 import { shortFrameText } from './frame-text.ts';
+import { findHotStacks, stackLines } from './hot-stacks.ts';
+import type { HotStack } from './hot-stacks.ts';
 import { findHotFunctions, sumCategories } from './hot-functions.ts';
 import type { HotFunction } from './hot-functions.ts';
 import type { CpuProfile } from './model.ts';
@@ -18,7 +20,7 @@ export interface CpuSummary {
   readonly shares: Readonly<Record<string, number>>;
   readonly functions: readonly HotFunction[];
   /** The hottest stacks, outermost function first. */
-  readonly stacks: readonly { readonly share: number; readonly frames: readonly string[] }[];
+  readonly stacks: readonly HotStack[];
 }
 
 export function summarizeCpu(profile: CpuProfile, limit = 20): CpuSummary {
@@ -34,39 +36,9 @@ export function summarizeCpu(profile: CpuProfile, limit = 20): CpuSummary {
     busyShare: share(sampledUs - categories.idle),
     shares: Object.fromEntries(Object.entries(categories).map(([name, us]) => [name, share(us)])),
     functions: findHotFunctions(profile, limit),
-    stacks: hottestStacks(profile, { selfUs, activeUs: sampledUs - categories.idle, limit: 5 }),
+    stacks: findHotStacks(profile, { selfValues: selfUs, whole: sampledUs - categories.idle, limit: 5 }),
   };
 }
-
-function hottestStacks(
-  profile: CpuProfile,
-  { selfUs, activeUs, limit }: { selfUs: Float64Array; activeUs: number; limit: number },
-): CpuSummary['stacks'] {
-  const byText = new Map<string, { us: number; frames: readonly string[] }>();
-  const hottest = [...selfUs.keys()]
-    .filter((node) => selfUs[node]! > 0 && !profile.frames[profile.nodeFrames[node]!]!.functionName.startsWith('('))
-    .sort((a, b) => selfUs[b]! - selfUs[a]! || a - b)
-    .slice(0, STACKS_ASKED);
-  for (const node of hottest) {
-    const frames: string[] = [];
-    for (let at = node; at > 0; at = profile.parents[at]!) {
-      const text = shortFrameText(profile.frames[profile.nodeFrames[at]!]!);
-      // Recursion once.
-      if (frames.at(-1) !== text) frames.push(text);
-    }
-    const key = frames.join('\n');
-    const known = byText.get(key);
-    if (known === undefined) byText.set(key, { us: selfUs[node]!, frames: frames.reverse() });
-    else known.us += selfUs[node]!;
-  }
-  return [...byText.values()]
-    .sort((a, b) => b.us - a.us)
-    .slice(0, limit)
-    .map(({ us, frames }) => ({ share: activeUs > 0 ? us / activeUs : 0, frames }));
-}
-
-/** Of a tree of any size: stacks that differ only in their recursion are one. */
-const STACKS_ASKED = 500;
 
 /** Fewer than 200 lines of at most 160 characters, the same for the same profile. */
 export function cpuSummaryText({
@@ -95,7 +67,7 @@ export function cpuSummaryText({
       function: (entry) => shortFrameText({ ...entry, scriptId: '' }),
     }),
     ...(stacks.length === 0 ? [] : ['', 'Hottest stacks, innermost function last']),
-    ...stacks.map(({ share, frames }) => `  ${shareText(share)}  ${foldStack(frames).join(' > ').slice(0, 140)}`),
+    ...stackLines(stacks),
   ]);
 }
 
@@ -108,11 +80,6 @@ const categoryTexts: Readonly<Record<string, string>> = {
   idle: 'idle',
   program: 'not JavaScript',
 };
-
-/** The ends of a stack tell more than its middle. */
-function foldStack(frames: readonly string[]): readonly string[] {
-  return frames.length <= 5 ? frames : [frames[0]!, '…', ...frames.slice(-3)];
-}
 
 export function cpuDiffText({ activeBefore, activeAfter, busyBefore, busyAfter, functions }: CpuDiff): string {
   return joinLines([

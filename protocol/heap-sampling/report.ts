@@ -1,4 +1,6 @@
 import { functionNameOf, shortFrameText } from '../cpu-profile/frame-text.ts';
+import { findHotStacks, stackLines } from '../cpu-profile/hot-stacks.ts';
+import type { HotStack } from '../cpu-profile/hot-stacks.ts';
 import { joinLines, shareText, sizeText, textTable } from '../text-table/table.ts';
 import type { HeapSamplingProfile } from './model.ts';
 
@@ -18,6 +20,8 @@ export interface HeapSamplingSummary {
   readonly samples: number;
   /** The most bytes first. */
   readonly functions: AllocationSummary[];
+  /** On which most was allocated, outermost function first. */
+  readonly stacks: readonly HotStack[];
 }
 
 export function summarizeHeapSampling(profile: HeapSamplingProfile, limit = 20): HeapSamplingSummary {
@@ -38,11 +42,12 @@ export function summarizeHeapSampling(profile: HeapSamplingProfile, limit = 20):
       selfBytes: Math.round(bytes),
       share: sampledBytes > 0 ? bytes / sampledBytes : 0,
     }));
-  return { sampledBytes: Math.round(sampledBytes), samples, functions };
+  const stacks = findHotStacks(profile, { selfValues: selfBytes, whole: sampledBytes, limit: 10 });
+  return { sampledBytes: Math.round(sampledBytes), samples, functions, stacks };
 }
 
 /** Fewer than 200 lines of at most 160 characters, the same for the same profile. */
-export function heapSamplingText({ sampledBytes, samples, functions }: HeapSamplingSummary): string {
+export function heapSamplingText({ sampledBytes, samples, functions, stacks }: HeapSamplingSummary): string {
   return joinLines([
     `Heap sampling: ${sizeText(sampledBytes)} by V8's estimate, from ${samples} samples`,
     '',
@@ -52,5 +57,7 @@ export function heapSamplingText({ sampledBytes, samples, functions }: HeapSampl
       share: ({ share }) => shareText(share),
       function: (entry) => shortFrameText({ ...entry, scriptId: '' }),
     }),
+    ...(stacks.length === 0 ? [] : ['', 'Stacks on which most was allocated, innermost function last']),
+    ...stackLines(stacks),
   ]);
 }

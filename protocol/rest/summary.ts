@@ -17,6 +17,8 @@ const place = {
   column: z.int(),
 };
 
+const hotStacks = z.array(z.object({ share, frames: z.array(z.string()).readonly() })).readonly();
+
 export const cpuSummarySchema = z.object({
   kind: z.literal('cpu'),
   durationMs: z.number(),
@@ -34,7 +36,7 @@ export const cpuSummarySchema = z.object({
       selfShare: share.describe('Of the time in which the thread was not idle'),
     }),
   ),
-  stacks: z.array(z.object({ share, frames: z.array(z.string()) })).describe('The hottest, outermost function first'),
+  stacks: hotStacks.describe('The hottest, outermost function first'),
 });
 
 export const heapSamplingSummarySchema = z.object({
@@ -42,6 +44,7 @@ export const heapSamplingSummarySchema = z.object({
   sampledBytes: z.number(),
   samples: z.int(),
   functions: z.array(z.object({ ...place, selfBytes: z.number(), share })),
+  stacks: hotStacks.describe('On which most was allocated, outermost function first'),
 });
 
 export const profileSummarySchema = z.discriminatedUnion('kind', [

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { heapSamplingText, summarizeHeapSampling } from '../../protocol/heap-sampling/report.ts';
 import { heapSamplingFacts } from '../../protocol/heap-sampling/facts.ts';
 import { parseHeapProfile, parseHeapProfileBytes } from '../../protocol/heap-sampling/parse.ts';
 
@@ -56,6 +57,19 @@ describe('a .heapprofile', () => {
       sampledBytes: 1_510,
       topSite: 'remember a.js:12',
     });
+  });
+
+  it('is told in short lines, with the stacks that most was allocated on', () => {
+    const summary = summarizeHeapSampling(parseHeapProfile(tree()));
+    expect(summary.stacks.map(({ share, frames }) => [Math.round(share * 1_510), frames.join(' > ')])).toEqual([
+      [600, 'main a.js:1 > copy b.js:3'],
+      [500, 'main a.js:1 > remember a.js:12'],
+      [400, 'timer a.js:30 > remember a.js:12'],
+      [10, 'main a.js:1'],
+    ]);
+    expect(heapSamplingText(summary)).toMatch(/\n {2}39\.7 % {2}main a\.js:1 > copy b\.js:3\n/);
+    const ours = node('(root)', 0, node('(anonymous) sidescope:memory:1', 800));
+    expect(summarizeHeapSampling(parseHeapProfile(fileOf(ours))).stacks).toEqual([]);
   });
 
   it.each([

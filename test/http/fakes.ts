@@ -585,7 +585,7 @@ export async function fakeServices(overrides: Partial<AdminServices> = {}): Prom
       },
     },
     redactions: { variant: 'v', open: () => Readable.from([Buffer.from('redacted')], { objectMode: false }) },
-    summarize: async () => ({ kind: 'heap-sampling' as const, sampledBytes: 0, samples: 0, functions: [] }),
+    summarize: async () => ({ kind: 'heap-sampling' as const, sampledBytes: 0, samples: 0, functions: [], stacks: [] }),
     compareProfiles: async (pair: Parameters<AdminServices['compareProfiles']>[0]) => ({
       kind: pair.kind,
       before: pair.before,

@@ -17,7 +17,7 @@ test('a profile is summed up as JSON, and as text for a person', async () => {
   services.store.add('p1', { kind: 'cpu', plain: Buffer.from('{}') });
   const json = await get('/profiles/p1/summary');
   expect([json.status, json.headers.get('content-type')]).toEqual([200, 'application/json']);
-  expect(await json.json()).toEqual({ kind: 'heap-sampling', sampledBytes: 0, samples: 0, functions: [] });
+  expect(await json.json()).toEqual({ kind: 'heap-sampling', sampledBytes: 0, samples: 0, functions: [], stacks: [] });
   const text = await get('/profiles/p1/summary?format=text&limit=100');
   expect([text.status, text.headers.get('content-type')]).toEqual([200, 'text/plain; charset=utf-8']);
   expect(await text.text()).toMatch(/^Heap sampling: 0 B by V8's estimate, from 0 samples\n/);
