@@ -1,3 +1,4 @@
+import { requestCounterOf } from '../../protocol/prometheus/request-counters.ts';
 import type { Baseline } from '../../protocol/rest/baseline.ts';
 import type { Series } from './series.ts';
 import { movedSeries, rateName, seriesName, type SeriesNow } from './correlated.ts';
@@ -9,15 +10,6 @@ import { SeriesWindows } from './series-windows.ts';
 import type { ExtraValues } from './window.ts';
 
 export type SeriesReader = Pick<Series, 'latest' | 'recent' | 'value' | 'rate' | 'quantile'>;
-
-/** What frameworks and the usual middleware call the number of requests. */
-const requestCounters = [
-  'http_requests_total',
-  'http_request_duration_seconds_count',
-  'http_server_request_duration_seconds_count',
-  'http_server_duration_count',
-  'http_request_duration_ms_count',
-] as const;
 
 /** Two pages must be in a window of which a rate is made, and pages come once a minute. */
 const rateWindowMs = 150_000;
@@ -31,8 +23,8 @@ export function extraValues(
   const latest = series?.latest(targetId);
   if (series === undefined || latest === undefined) return { counterLoad: null, values: {} };
   const overMs = Math.max(rateWindowMs, 2.5 * windowMs);
-  let counterLoad: number | null = null;
-  for (const name of requestCounters) counterLoad ??= series.rate({ targetId, name }, overMs);
+  const counter = requestCounterOf(new Set(latest.samples.map(({ series: one }) => one.name)));
+  const counterLoad = counter === undefined ? null : series.rate({ targetId, name: counter }, overMs);
   const values: Record<string, number> = {};
   for (const { text, read, name, labels } of rules) {
     const selector = { targetId, name, labels };
