@@ -106,6 +106,8 @@ export interface AgentSurroundings {
   readonly leakHurry?: { readonly windowMs: number; readonly readEveryMs: number; readonly pauseShare: number };
   /** Windows of baselines and comparisons; by default as --regression-interval makes them. */
   readonly regressionTimes?: RunTimes;
+  /** How often it is looked whether the rules changed; only tests are in a hurry. */
+  readonly rulesLookEveryMs?: number;
 }
 
 /**
@@ -317,6 +319,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       store: storage.store,
       index: recordIndex,
       path: options.config,
+      lookEveryMs: surroundings.rulesLookEveryMs,
       log,
     }),
   );

@@ -36,6 +36,7 @@ it('captures a burst while it lasts, once for two rules that want the same, and 
   await using agent = await openAgent({
     targets: [target.inspectorAddress],
     args: ['--config', file.path, '--vitals-interval', '1s'],
+    rulesLookEveryMs: 250,
   });
   const call = clientOf(agent);
   const captured = async (name: string) =>

@@ -31,6 +31,7 @@ export async function openAgent(options: {
   dataDirectory?: string;
   leakHurry?: AgentSurroundings['leakHurry'];
   regressionTimes?: RunTimes;
+  rulesLookEveryMs?: AgentSurroundings['rulesLookEveryMs'];
 }): Promise<RunningAgent> {
   await using stack = new AsyncDisposableStack();
   const dataDirectory = options.dataDirectory ?? (await mkdtemp(join(tmpdir(), 'sidescope-agent-')));
@@ -51,13 +52,14 @@ export async function openAgent(options: {
   const log = createLog({ level: 'info', destination: { write: (line) => logged.push(line) } });
   const audited: AuditRecord[] = [];
   const audit = { write: (record: AuditRecord) => audited.push(record) };
-  const { leakHurry, regressionTimes } = options;
+  const { leakHurry, regressionTimes, rulesLookEveryMs } = options;
   const agent = await startAgent(resolved, {
     log,
     audit,
     environment: {},
     ...(leakHurry !== undefined && { leakHurry }),
     ...(regressionTimes !== undefined && { regressionTimes }),
+    ...(rulesLookEveryMs !== undefined && { rulesLookEveryMs }),
   });
   stack.defer(() => agent.close({ graceMs: 0 }));
   if (agent.admin === undefined || agent.ops === undefined) throw new Error(logged.join(''));
