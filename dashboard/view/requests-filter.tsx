@@ -12,7 +12,7 @@ export function RequestsFilter({ query }: { query: RequestQuery }) {
           value={query.order}
           onChange={({ currentTarget: { value } }) => setQuery({ order: value === 'newest' ? null : value })}
         >
-          <option value="newest">Newest first</option>
+          <option value="newest">Newest first, live</option>
           <option value="slowest">Slowest first</option>
         </select>
       </label>
