@@ -16,7 +16,19 @@ export interface S3ClientOptions {
 }
 
 /** Bytes whose SHA-256 is known before they are sent, as the signature needs it. */
-export type S3Body = Uint8Array | { readonly stream: Readable; readonly sizeBytes: number; readonly sha256: string };
+export type S3Body = Uint8Array | HashedBytes | StreamedBody;
+
+export interface HashedBytes {
+  readonly bytes: Uint8Array;
+  /** Hexadecimal; made while the bytes came, as 8 MiB at once would hold the event loop for 20 ms and more. */
+  readonly sha256: string;
+}
+
+export interface StreamedBody {
+  readonly stream: Readable;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
 
 export interface S3Listing {
   readonly objects: readonly { readonly key: string; readonly sizeBytes: number }[];
@@ -72,10 +84,10 @@ export class S3Client implements Disposable {
   /** Parts have 5 MiB at least, but the last. Resolves with what `completeParts` needs. */
   async putPart(
     key: string,
-    part: { uploadId: string; number: number; bytes: Uint8Array; signal: AbortSignal },
+    part: { uploadId: string; number: number; body: HashedBytes; signal: AbortSignal },
   ): Promise<string> {
     const query = { partNumber: String(part.number), uploadId: part.uploadId };
-    const { headers } = await this.#call({ method: 'PUT', key, query, body: part.bytes, signal: part.signal });
+    const { headers } = await this.#call({ method: 'PUT', key, query, body: part.body, signal: part.signal });
     if (headers.etag === undefined) throw this.#odd('took a part without an ETag');
     return headers.etag;
   }
@@ -155,11 +167,7 @@ export class S3Client implements Disposable {
     if (status === 200 || status === 204 || call.accepts?.includes(status) === true) return answer;
     const code = fieldOf(answer.body.toString(), 'Code').slice(0, 100);
     // A node whose clock is wrong: signed again by the receiver's, where the body can be sent again.
-    if (
-      code === 'RequestTimeTooSkewed' &&
-      this.#skewMs === 0 &&
-      (call.body === undefined || call.body instanceof Uint8Array)
-    ) {
+    if (code === 'RequestTimeTooSkewed' && this.#skewMs === 0 && !isStream(call.body)) {
       this.#skewMs = Date.parse(answer.headers.date ?? '') - Date.now() || 0;
       return this.#call(call);
     }
@@ -174,7 +182,8 @@ export class S3Client implements Disposable {
     url.search = Object.entries(query)
       .map(([name, value]) => `${encodeUri(name)}=${encodeUri(value)}`)
       .join('&');
-    const bodySha256 = body === undefined ? emptySha256 : body instanceof Uint8Array ? sha256(body) : body.sha256;
+    const bodySha256 = body === undefined ? emptySha256 : 'sha256' in body ? body.sha256 : sha256(body);
+    const sentBody = body !== undefined && 'bytes' in body ? body.bytes : body;
     const signed = signRequest(
       { method, url, headers: { ...headers, 'user-agent': userAgent }, bodySha256 },
       {
@@ -183,12 +192,16 @@ export class S3Client implements Disposable {
         date: new Date(Date.now() + this.#skewMs),
       },
     );
-    return await this.#sender.send({ url, method, headers: signed, body, answerBytesMax }, signal);
+    return await this.#sender.send({ url, method, headers: signed, body: sentBody, answerBytesMax }, signal);
   }
 
   #odd(what: string): SendError {
     return new SendError(`${this.#sender.name} ${what}`, { reason: 'server-error', next: 'destination-waits' });
   }
+}
+
+function isStream(body: S3Body | undefined): boolean {
+  return body !== undefined && 'stream' in body;
 }
 
 function baseOf({ bucket, endpoint, region, isPathStyle }: S3Location): URL {

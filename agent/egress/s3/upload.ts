@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pacedGc } from '../../telemetry/paced-gc.ts';
 import { SendError } from '../send-error.ts';
-import type { S3Client } from './client.ts';
+import type { HashedBytes, S3Client } from './client.ts';
 
 /** One is in memory at a time; S3 takes 10,000 of them, which are 80 GB, and none below 5 MiB but the last. */
 const partBytes = 8 * 1024 * 1024;
@@ -25,14 +26,14 @@ export async function uploadStream(
   const etags: string[] = [];
   let sizeBytes = 0;
   try {
-    for await (const { bytes, isLast } of partsOf(source)) {
-      sizeBytes += bytes.length;
+    for await (const { body, isLast } of partsOf(source)) {
+      sizeBytes += body.bytes.length;
       if (isLast && uploadId === undefined) {
-        await client.put(key, bytes, { headers, signal });
+        await client.put(key, body, { headers, signal });
         return sizeBytes;
       }
       if (uploadId === undefined) note((uploadId = await client.startParts(key, { headers, signal })));
-      etags.push(await putPart(client, key, { uploadId, number: etags.length + 1, bytes, signal }));
+      etags.push(await putPart(client, key, { uploadId, number: etags.length + 1, body, signal }));
     }
     if (uploadId !== undefined) await client.completeParts(key, { uploadId, etags, signal });
     note(undefined);
@@ -71,22 +72,27 @@ async function putPart(client: S3Client, key: string, part: Parameters<S3Client[
   }
 }
 
-async function* partsOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<{ bytes: Uint8Array; isLast: boolean }> {
+async function* partsOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<{ body: HashedBytes; isLast: boolean }> {
   // One piece of memory for all parts: each is sent before the next is filled.
   const buffer = Buffer.allocUnsafeSlow(partBytes);
   let filled = 0;
+  let hash = createHash('sha256');
+  const take = (): HashedBytes => {
+    const body = { bytes: buffer.subarray(0, filled), sha256: hash.digest('hex') };
+    filled = 0;
+    hash = createHash('sha256');
+    return body;
+  };
   for await (const chunk of source) {
     pacedGc(chunk.length);
     for (let taken = 0; taken < chunk.length;) {
-      if (filled === partBytes) {
-        yield { bytes: buffer, isLast: false };
-        filled = 0;
-      }
-      const size = Math.min(chunk.length - taken, partBytes - filled);
-      buffer.set(chunk.subarray(taken, taken + size), filled);
-      filled += size;
-      taken += size;
+      if (filled === partBytes) yield { body: take(), isLast: false };
+      const piece = chunk.subarray(taken, taken + partBytes - filled);
+      buffer.set(piece, filled);
+      hash.update(piece);
+      filled += piece.length;
+      taken += piece.length;
     }
   }
-  yield { bytes: buffer.subarray(0, filled), isLast: true };
+  yield { body: take(), isLast: true };
 }
