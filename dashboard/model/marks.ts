@@ -139,6 +139,29 @@ function startsOf({ identity, previous }: Target): Mark[] {
   });
 }
 
+export interface MarkBand {
+  readonly kind: MarkKind;
+  readonly fromMs: number;
+  toMs: number;
+}
+
+/** When something of a kind lasted: what overlaps is one band, so that ten open alerts do not hide the lines. */
+export function bandsOf(marks: readonly Pick<Mark, 'kind' | 'atMs' | 'toMs'>[]): MarkBand[] {
+  const bands: MarkBand[] = [];
+  const last = new Map<MarkKind, MarkBand>();
+  for (const { kind, atMs, toMs } of marks.toSorted((a, b) => a.atMs - b.atMs)) {
+    const before = last.get(kind);
+    if (before !== undefined && atMs <= before.toMs) {
+      before.toMs = Math.max(before.toMs, toMs);
+      continue;
+    }
+    const band = { kind, fromMs: atMs, toMs };
+    last.set(kind, band);
+    bands.push(band);
+  }
+  return bands;
+}
+
 export interface MarkGroup {
   /** Of the width, 0 to 1. */
   readonly left: number;

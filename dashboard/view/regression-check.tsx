@@ -8,6 +8,7 @@ import {
   verdictWords,
   type CompareRow,
 } from '../model/regression-words.ts';
+import { sentence } from '../model/words.ts';
 import { Badge } from './parts.tsx';
 import { Sparkline } from './sparkline.tsx';
 import { VersionFunctions } from './version-functions.tsx';
@@ -17,7 +18,7 @@ export function CheckTable({ check }: { check: RegressionCheck }) {
   const rows = compareRows(check);
   return (
     <>
-      <p class="prose">{check.message}</p>
+      <p class="prose">{sentence(check.message)}</p>
       {rows.length > 0 && (
         <table class="profiles compare">
           <thead>

@@ -3,7 +3,7 @@ import type { BaselineView } from '../../protocol/rest/baseline.ts';
 import type { ApiProblem } from '../api.ts';
 import { formatCount } from '../format.ts';
 import { baselineWords, checkAsText } from '../model/regression-words.ts';
-import { startObstacle } from '../model/words.ts';
+import { sentence, startObstacle } from '../model/words.ts';
 import { CopyText } from './copy-text.tsx';
 import { useAction, useNow, usePage } from './page-context.ts';
 import { ActionButton, Facts, ProblemNote, Time } from './parts.tsx';
@@ -89,8 +89,8 @@ function Missing({ problem }: { problem: ApiProblem | null }) {
 function BaselineCard({ view, nowMs }: { view: BaselineView; nowMs: number }) {
   const { service, provisional, settled, previous } = view;
   return (
-    <article class="card">
-      <p>{view.message}</p>
+    <article class="card wide">
+      <p>{sentence(view.message)}</p>
       <Facts
         rows={[
           ['Service', `${service.name}${service.version === null ? '' : ` ${service.version}`}`],

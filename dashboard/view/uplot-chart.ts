@@ -3,6 +3,7 @@ import 'uplot/dist/uPlot.min.css';
 import type { ChartPlan } from '../model/charts.ts';
 import { dashOf, topOf } from '../model/charts.ts';
 import type { Mark } from '../model/marks.ts';
+import { bandsOf } from '../model/marks.ts';
 
 export interface ChartHandle extends Disposable {
   /** Columns as `columnsOf` gives them; `range` in milliseconds. */
@@ -175,15 +176,20 @@ function drawMarks(chart: uPlot, marks: readonly Mark[], colour: (name: string) 
   ctx.beginPath();
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
-  for (const mark of marks) {
-    const left = chart.valToPos(mark.atMs / 1000, 'x', true);
-    const right = chart.valToPos(mark.toMs / 1000, 'x', true);
-    if (right < bbox.left || left > bbox.left + bbox.width) continue;
-    ctx.fillStyle = colour(markColours[mark.kind]);
-    ctx.globalAlpha = mark.kind === 'stall' ? 0.25 : 0.1;
-    ctx.fillRect(left, bbox.top, Math.max(right - left, 1), bbox.height);
-    ctx.globalAlpha = 0.8;
-    ctx.fillRect(left, bbox.top, uPlot.pxRatio, bbox.height);
+  const fill = (fromMs: number, toMs: number | null): void => {
+    const left = chart.valToPos(fromMs / 1000, 'x', true);
+    const right = toMs === null ? left + uPlot.pxRatio : Math.max(chart.valToPos(toMs / 1000, 'x', true), left + 1);
+    if (right >= bbox.left && left <= bbox.left + bbox.width) ctx.fillRect(left, bbox.top, right - left, bbox.height);
+  };
+  for (const { kind, fromMs, toMs } of bandsOf(marks)) {
+    ctx.fillStyle = colour(markColours[kind]);
+    ctx.globalAlpha = kind === 'stall' ? 0.25 : 0.1;
+    fill(fromMs, toMs);
+  }
+  ctx.globalAlpha = 0.8;
+  for (const { kind, atMs } of marks) {
+    ctx.fillStyle = colour(markColours[kind]);
+    fill(atMs, null);
   }
   ctx.restore();
 }

@@ -1,10 +1,11 @@
 import type { RegressionCheck } from '../../protocol/rest/regressions.ts';
 import { formatCount, formatShare } from '../format.ts';
 import { changeWords } from '../model/diff-words.ts';
+import { sentence } from '../model/words.ts';
 
 /** By all CPU profiles of each version: what the new one does more of. */
 export function VersionFunctions({ check: { functions, functionsReason } }: { check: RegressionCheck }) {
-  if (functions === null) return functionsReason === null ? null : <p class="hint">{functionsReason}</p>;
+  if (functions === null) return functionsReason === null ? null : <p class="hint">{sentence(functionsReason)}</p>;
   const { beforeVersion, afterVersion, samplesBefore, samplesAfter, changes } = functions;
   return (
     <details open={changes.some(({ isSignificant }) => isSignificant)}>

@@ -3,7 +3,7 @@ import { chartPlans, topOf } from '../../dashboard/model/charts.ts';
 import { healthOf } from '../../dashboard/model/health.ts';
 import { appendPoint, columnsOf, maxPoints, pointOfVitals } from '../../dashboard/model/history.ts';
 import type { History } from '../../dashboard/model/history.ts';
-import { layoutMarks, marksOf } from '../../dashboard/model/marks.ts';
+import { bandsOf, layoutMarks, marksOf } from '../../dashboard/model/marks.ts';
 import type { PageState } from '../../dashboard/model/page-state.ts';
 import { emptyState } from '../../dashboard/model/page-state.ts';
 import { arrange, compareObstacle, pageOf } from '../../dashboard/model/profile-list.ts';
@@ -241,6 +241,16 @@ it('marks what happened to one target, and groups signs that would touch', () =>
     'regression 0',
     'stall 1',
     'alert 0',
+  ]);
+});
+
+it('draws as one band what lasted at the same time, by its kind', () => {
+  const mark = (kind: 'alert' | 'stall', atMs: number, toMs: number) => ({ kind, atMs, toMs });
+  const bands = bandsOf([mark('alert', 50, 60), mark('alert', 10, 40), mark('stall', 12, 13), mark('alert', 20, 30)]);
+  expect(bands.map(({ kind, fromMs, toMs }) => [kind, fromMs, toMs])).toEqual([
+    ['alert', 10, 40],
+    ['stall', 12, 13],
+    ['alert', 50, 60],
   ]);
 });
 
