@@ -1,15 +1,11 @@
 import { SidescopeError } from '../../protocol/error.ts';
 import { mintedTokenSchema } from '../../protocol/rest/control.ts';
 import type { MintedToken } from '../../protocol/rest/control.ts';
-import type { Kubectl } from './kubectl.ts';
+import type { AgentsInPods } from './agent-in-pod.ts';
 
-export interface AgentContainer {
-  readonly kubectl: Kubectl;
+export interface AgentContainer extends AgentsInPods {
   /** `pod/NAME`. */
   readonly pod: string;
-  readonly container: string;
-  /** The words that call `sidescope` there. */
-  readonly exec: readonly string[];
 }
 
 /** `sidescope token` in the agent's container: a token for one hour. Rejects with `kubectl-failed`. */

@@ -6,10 +6,9 @@ import { apiPath } from '../../protocol/rest/routes.ts';
 import { openBrowser } from './browser.ts';
 import { commandHelp, readCommandLine } from './command-line.ts';
 import type { CommandContext } from './command.ts';
-import { Kubectl } from './kubectl.ts';
+import { agentInPodOptions, agentsInPods } from './agent-in-pod.ts';
 import { mintInPod } from './mint-in-pod.ts';
 import type { AgentContainer } from './mint-in-pod.ts';
-import { kubernetesName } from './operands.ts';
 import { PortForward } from './port-forward.ts';
 
 export const openShape = {
@@ -20,23 +19,9 @@ export const openShape = {
     'Needs kubectl, and a role with `create` on `pods/exec` and `pods/portforward`.',
   ],
   options: {
-    namespace: {
-      type: 'string',
-      short: 'n',
-      syntax: 'NAME',
-      meaning: "The pod's namespace; else that of the context.",
-    },
-    container: { type: 'string', short: 'c', syntax: 'NAME', default: 'sidescope', meaning: "The agent's container." },
-    context: { type: 'string', syntax: 'NAME', meaning: 'The context of kubectl; else the current one.' },
+    ...agentInPodOptions,
     port: { type: 'string', syntax: 'PORT', default: '0', meaning: 'Local port; 0 picks a free one.' },
     'no-browser': { type: 'boolean', meaning: 'Print the link and open nothing.' },
-    kubectl: { type: 'string', syntax: 'PATH', default: 'kubectl', meaning: 'The kubectl to run.' },
-    exec: {
-      type: 'string',
-      syntax: 'COMMAND',
-      default: 'sidescope',
-      meaning: 'How the agent is called in its container; words are separated by spaces.',
-    },
   },
 } as const;
 
@@ -57,14 +42,8 @@ export async function openPod(context: CommandContext): Promise<number> {
     return 0;
   }
   const request: Request = {
-    kubectl: new Kubectl({
-      path: values.kubectl,
-      context: values.context,
-      namespace: kubernetesName(values.namespace, '-n'),
-    }),
+    ...agentsInPods(values),
     pod: podOf(words),
-    container: kubernetesName(values.container, '-c') ?? 'sidescope',
-    exec: values.exec.split(' ').filter((part) => part !== ''),
     localPort: portOf(values.port),
   };
   try {

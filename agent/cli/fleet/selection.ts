@@ -1,7 +1,8 @@
 import { SidescopeError } from '../../../protocol/error.ts';
 import type { CommandOption } from '../command-line.ts';
-import { kubernetesName } from '../operands.ts';
-import { Kubectl } from '../kubectl.ts';
+import { agentInPodOptions, agentsInPods } from '../agent-in-pod.ts';
+import type { AgentInPodValues, AgentsInPods } from '../agent-in-pod.ts';
+import type { Kubectl } from '../kubectl.ts';
 import { readPods, readWorkload } from './kubernetes-objects.ts';
 import type { FleetPod } from './kubernetes-objects.ts';
 
@@ -13,9 +14,7 @@ export const fleetOptions = {
     syntax: 'LABELS',
     meaning: 'Labels of the pods, as kubectl takes them: `app=shop,tier!=batch`.',
   },
-  namespace: { type: 'string', short: 'n', syntax: 'NAME', meaning: 'The namespace; else that of the context.' },
-  context: { type: 'string', syntax: 'NAME', meaning: 'The context of kubectl; else the current one.' },
-  container: { type: 'string', short: 'c', syntax: 'NAME', default: 'sidescope', meaning: "The agent's container." },
+  ...agentInPodOptions,
   'token-file': {
     type: 'string',
     syntax: 'PATH',
@@ -28,42 +27,21 @@ export const fleetOptions = {
     default: '10',
     meaning: 'How many pods are asked at the same time, 1 to 100.',
   },
-  kubectl: { type: 'string', syntax: 'PATH', default: 'kubectl', meaning: 'The kubectl to run.' },
-  exec: {
-    type: 'string',
-    syntax: 'COMMAND',
-    default: 'sidescope',
-    meaning: 'How the agent is called in its container; words are separated by spaces.',
-  },
 } as const satisfies Readonly<Record<string, CommandOption>>;
 
-export interface FleetValues {
+export interface FleetValues extends AgentInPodValues {
   readonly selector: string | undefined;
-  readonly namespace: string | undefined;
-  readonly context: string | undefined;
-  readonly container: string;
   readonly 'token-file': string | undefined;
   readonly 'at-once': string;
-  readonly kubectl: string;
-  readonly exec: string;
 }
 
 /** How the agents of a fleet are reached. */
-export interface FleetAccess {
-  readonly kubectl: Kubectl;
-  readonly container: string;
-  readonly exec: readonly string[];
+export interface FleetAccess extends AgentsInPods {
   readonly tokenFile: string | undefined;
 }
 
 export function fleetAccess(values: FleetValues): FleetAccess {
-  const namespace = kubernetesName(values.namespace, '-n');
-  return {
-    kubectl: new Kubectl({ path: values.kubectl, context: values.context, namespace }),
-    container: kubernetesName(values.container, '-c') ?? 'sidescope',
-    exec: values.exec.split(' ').filter((part) => part !== ''),
-    tokenFile: values['token-file'],
-  };
+  return { ...agentsInPods(values), tokenFile: values['token-file'] };
 }
 
 export function atOnce(values: FleetValues): number {
