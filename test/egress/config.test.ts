@@ -7,10 +7,28 @@ import { describe, expect, test } from 'vitest';
 import { Egress } from '../../agent/egress/egress.ts';
 import { parseEgressUrl, readEgress } from '../../agent/egress/read-egress.ts';
 import { credentialSource } from '../../agent/egress/s3/credentials.ts';
+import { resolveOptions } from '../../agent/options.ts';
 import { openReceiver } from '../alerts/receiver.ts';
 import { filesBelow, openStore, read, scratchDirectory } from '../store/sample.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { openEgress, surroundings } from './harness.ts';
+
+test('the destinations and addresses that the README shows are right', async () => {
+  const readme = await readFile(join(import.meta.dirname, '../../README.md'), 'utf8');
+  const [, section = ''] = /### Sending profiles on\n([^]*?)\n###? /.exec(readme) ?? [];
+  const [yaml = ''] = [...section.matchAll(/```yaml\n([^]*?)```/g)].map(([, text]) => text);
+  const { destinations, problems } = await readEgress(yaml);
+  expect(problems).toEqual([]);
+  expect(destinations.map(({ kind }) => kind)).toEqual(['s3', 'pyroscope', 'directory', 'webhook']);
+  const lines = [...section.matchAll(/^sidescope (.*)$/gm)].map(([, line = '']) => line.split(' '));
+  for (const argv of lines) {
+    const readNone = async (): Promise<string> => '';
+    const resolved = await resolveOptions({ argv, environment: {}, readFile: readNone, isTerminal: false });
+    expect(resolved.problems).toEqual([]);
+    for (const url of resolved.options.egressUrl) expect(parseEgressUrl(url)).not.toHaveProperty('problem');
+  }
+  expect(lines).toHaveLength(3);
+});
 
 describe('what is wrong in the file is told with its line, and the rest is used', () => {
   test.each([
