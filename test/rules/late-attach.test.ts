@@ -1,28 +1,16 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { Catch, Rules, RuleView } from '../../protocol/rest/rules.ts';
 import type { TargetList } from '../../protocol/rest/lists.ts';
 import type { Recorder } from '../../protocol/rest/recorder.ts';
+import { freeAddress } from '../demo/agent.ts';
 import { openAgent } from '../support/agent.ts';
 import { writeConfigFile } from '../support/config-file.ts';
 import { startTarget } from '../support/target.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { clientOf } from './client.ts';
-
-/** As a program that listens there whenever it runs. */
-async function freeAddress(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return `127.0.0.1:${port}`;
-}
 
 const forMs = 2_000;
 const rules = `rules:
