@@ -1,25 +1,32 @@
-import { createHash, randomBytes } from 'node:crypto';
 import { versionRecordSchema, type VersionRecord } from '../../protocol/rest/baseline.ts';
+import { newId } from '../store/id.ts';
 import { BoundTally } from './bound-tally.ts';
 import { joinRecords } from './record-join.ts';
+import {
+  folderName,
+  folderOf,
+  isProfile,
+  isRecord,
+  largestFirst,
+  profileName,
+  recordName,
+  samplesOf,
+  type VersionKey,
+} from './state-names.ts';
 import type { StateFile, StateStorage } from './state-storage.ts';
-import { decodeStoredProfile, encodeStoredProfile, type StoredProfile } from './stored-profile.ts';
+import {
+  decodeStoredProfile,
+  encodeStoredProfile,
+  withoutCovered,
+  type NamedProfile,
+  type StoredProfile,
+} from './stored-profile.ts';
 import { StateWatch, type StateLog } from './state-watch.ts';
-
-export interface VersionKey {
-  readonly service: string;
-  readonly version: string | null;
-}
 
 interface StateOptions {
   readonly storage: StateStorage;
   readonly log: StateLog;
   readonly bounds?: BoundTally | undefined;
-}
-
-/** A profile of a version, with the name that it is stored under. */
-export interface NamedProfile extends StoredProfile {
-  readonly name: string;
 }
 
 /** Of one service: what is not kept is what was seen first. */
@@ -87,7 +94,7 @@ export class BaselineState {
       if (known === undefined) await this.#checkRoom(record.service, signal);
       const added: VersionRecord = { format: 'sidescope-baseline', formatVersion: 1, ...record };
       const joined = known === undefined ? added : joinRecords(known.record, added);
-      await this.#storage.write(`${folder}baseline.${newId()}.json`, this.#encodeRecord(joined), { signal });
+      await this.#storage.write(recordName(folder, newId()), this.#encodeRecord(joined), { signal });
       for (const name of known?.names ?? []) await this.#storage.delete(name, { signal });
       if (known === undefined) await this.#prune(record.service, signal);
       return joined;
@@ -209,8 +216,7 @@ export class BaselineState {
     { id, samples, profile }: { id: string; samples: number; profile: StoredProfile },
     signal: AbortSignal,
   ): Promise<void> {
-    const name = `${folder}profile.${id}.${Math.round(samples)}.gz`;
-    await this.#storage.write(name, await encodeStoredProfile(profile), { signal });
+    await this.#storage.write(profileName(folder, { id, samples }), await encodeStoredProfile(profile), { signal });
   }
 
   #encodeRecord(record: VersionRecord): Uint8Array {
@@ -265,53 +271,6 @@ interface Reading {
   readonly max: number;
   /** False when it is not there any more. */
   readonly read: (name: string) => Promise<boolean>;
-}
-
-/** Of some all sources are in others: where two agents merged at once, or one crashed between the write and the deletes. The order is the same for everybody. */
-function withoutCovered(profiles: readonly NamedProfile[]): { kept: NamedProfile[]; covered: NamedProfile[] } {
-  const seen = new Set<string>();
-  const [kept, covered]: [NamedProfile[], NamedProfile[]] = [[], []];
-  const ordered = profiles.toSorted((a, b) => b.sources.length - a.sources.length || (a.name < b.name ? -1 : 1));
-  for (const profile of ordered) {
-    const isCovered = profile.olderSources === 0 && profile.sources.every((source) => seen.has(source));
-    (isCovered ? covered : kept).push(profile);
-    for (const source of profile.sources) seen.add(source);
-  }
-  return { kept, covered };
-}
-
-function isRecord({ name }: StateFile): boolean {
-  return /\/baseline\.[0-9a-z]+\.json$/.test(name);
-}
-
-function isProfile({ name }: StateFile): boolean {
-  return /\/profile\.[0-9a-z]+\.\d+\.gz$/.test(name);
-}
-
-function samplesOf(name: string): number {
-  return Number(/\.(\d+)\.gz$/.exec(name)?.[1] ?? 0);
-}
-
-function largestFirst(a: StateFile, b: StateFile): number {
-  return samplesOf(b.name) - samplesOf(a.name) || (a.name < b.name ? -1 : 1);
-}
-
-/** In order of time, nearly. */
-function newId(): string {
-  return `${Date.now().toString(36)}${randomBytes(6).toString('hex')}`;
-}
-
-function folderOf({ service, version }: VersionKey): string {
-  return `${folderName(service)}/${folderName(version ?? '')}/`;
-}
-
-/** Readable, and different for different names. */
-function folderName(name: string): string {
-  const readable = name
-    .replace(/[^A-Za-z0-9._-]+/g, '_')
-    .replace(/^\.+/, '_')
-    .slice(0, 60);
-  return `${readable}-${createHash('sha256').update(name).digest('hex').slice(0, 12)}`;
 }
 
 function firstMs({ firstSeenAt }: VersionRecord): number {

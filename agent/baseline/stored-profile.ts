@@ -11,6 +11,11 @@ export interface StoredProfile {
   readonly tree: Uint8Array;
 }
 
+/** With the name that it is stored under. */
+export interface NamedProfile extends StoredProfile {
+  readonly name: string;
+}
+
 /** They tell of two files whether one is in the other. Only those that are merged at the same time are, and they are young. */
 export const sourcesMax = 500;
 const treeBytesMax = 64 * 2 ** 20;
@@ -40,4 +45,17 @@ export async function decodeStoredProfile(bytes: Uint8Array): Promise<StoredProf
   if (end === -1) throw new Error('it has no line that says what it is');
   const head = headSchema.parse(JSON.parse(plain.toString('utf8', 0, end)));
   return { sources: head.sources, olderSources: head.olderSources, tree: plain.subarray(end + 1) };
+}
+
+/** Of some all sources are in others: where two agents merged at once, or one crashed between the write and the deletes. The order is the same for everybody. */
+export function withoutCovered(profiles: readonly NamedProfile[]): { kept: NamedProfile[]; covered: NamedProfile[] } {
+  const seen = new Set<string>();
+  const [kept, covered]: [NamedProfile[], NamedProfile[]] = [[], []];
+  const ordered = profiles.toSorted((a, b) => b.sources.length - a.sources.length || (a.name < b.name ? -1 : 1));
+  for (const profile of ordered) {
+    const isCovered = profile.olderSources === 0 && profile.sources.every((source) => seen.has(source));
+    (isCovered ? covered : kept).push(profile);
+    for (const source of profile.sources) seen.add(source);
+  }
+  return { kept, covered };
 }

@@ -3,7 +3,9 @@ import type { FunctionChange } from '../../protocol/rest/diff.ts';
 import type { Profile } from '../../protocol/rest/profile.ts';
 import type { ProfileWorker } from '../capture/profile-worker.ts';
 import type { ProfileStore } from '../store/store.ts';
-import type { BaselineState, NamedProfile, VersionKey } from './state.ts';
+import type { BaselineState } from './state.ts';
+import type { VersionKey } from './state-names.ts';
+import type { NamedProfile } from './stored-profile.ts';
 
 export interface VersionProfilesOptions {
   readonly state: BaselineState;

@@ -6,7 +6,8 @@ import { Findings } from './findings.ts';
 import { joinRecords } from './record-join.ts';
 import type { Known } from './references.ts';
 import { BaselineRun, type RunTimes } from './run.ts';
-import type { BaselineState, VersionKey } from './state.ts';
+import type { BaselineState } from './state.ts';
+import type { VersionKey } from './state-names.ts';
 import { WindowMaker, type ExtraValues, type Window } from './window.ts';
 
 export interface WatchedRunOptions {
