@@ -10,6 +10,8 @@ import type { FleetAccess } from './selection.ts';
 
 const usualAdminPort = 7777;
 const answerDeadlineMs = 30_000;
+/** kubectl tells of a pod that went away a moment after the connection broke. */
+const forwardEndMs = 2_000;
 const JSON_BYTES_MAX = 32 * 1024 * 1024;
 const FILE_BYTES_MAX = 256 * 1024 * 1024;
 
@@ -96,8 +98,7 @@ export class PodAgent implements AsyncDisposable {
   }
 
   async #whyUnreachable(error: unknown): Promise<string> {
-    // kubectl tells of a pod that went away a moment after the connection broke.
-    await Promise.race([this.#forward.ended, new Promise((resolve) => setTimeout(resolve, 500).unref())]);
+    await Promise.race([this.#forward.ended, new Promise((resolve) => setTimeout(resolve, forwardEndMs).unref())]);
     if (this.#forward.isGone) {
       const { lastWords } = this.#forward;
       return `the connection was lost${lastWords === '' ? '' : ` (${lastWords})`}`;

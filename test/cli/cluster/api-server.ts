@@ -35,6 +35,8 @@ export interface Cluster extends AsyncDisposable {
   readonly refusals: Map<string, { status: number; reason: string; message: string }>;
   /** `GET /api/v1/…`, in order. */
   readonly requests: readonly string[];
+  /** `performance.now()` of each of them. */
+  readonly requestedAtMs: readonly number[];
   /** The pod is deleted: it is not there any more, and its connections end. */
   remove(pod: string): void;
 }
@@ -50,14 +52,19 @@ export async function startCluster(): Promise<Cluster> {
   const behaviours = new Map<string, PodBehaviour>();
   const refusals: Cluster['refusals'] = new Map();
   const requests: string[] = [];
+  const requestedAtMs: number[] = [];
+  const note = ({ method = '', url = '' }: IncomingMessage): void => {
+    requests.push(`${method} ${url}`);
+    requestedAtMs.push(performance.now());
+  };
   const open = new Map<string, Set<Duplex>>();
   const server = createServer((request, response) => {
-    requests.push(`${request.method} ${request.url}`);
+    note(request);
     answer(request, response, { objects, refusals });
   });
   const sockets = new WebSocketServer({ noServer: true, handleProtocols: (offered) => chosenProtocol(offered) });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    requests.push(`${request.method} ${request.url}`);
+    note(request);
     socket.on('error', () => undefined);
     const url = new URL(request.url ?? '', 'http://cluster');
     const [, pod = '', verb = ''] = /\/pods\/([^/]+)\/(exec|portforward)$/.exec(url.pathname) ?? [];
@@ -97,6 +104,7 @@ export async function startCluster(): Promise<Cluster> {
     behaviours,
     refusals,
     requests,
+    requestedAtMs,
     remove(pod) {
       objects.splice(
         objects.findIndex(({ kind, metadata }) => kind === 'Pod' && metadata.name === pod),

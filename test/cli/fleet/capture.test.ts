@@ -33,6 +33,14 @@ beforeAll(async () => {
     'gone-a': { ...busy, isEndless: true, labels: { app: 'gone' } },
     'gone-b': { ...busy, labels: { app: 'gone' } },
     'long-a': { ...busy, isEndless: true, labels: { app: 'long' } },
+    'two-a': {
+      ...busy,
+      targets: [
+        { id: 't1', name: 'api' },
+        { id: 't2', name: 'worker' },
+      ],
+      labels: { app: 'two' },
+    },
     'key-a': { ...busy, isEndless: true, labels: { app: 'key' } },
     'long-b': { ...busy, labels: { app: 'long' } },
   });
@@ -95,6 +103,12 @@ test('one pprof file has the samples of every pod under its labels, and one tabl
   expect(fleet.agents.get('shop-a')?.asked.map(({ line }) => line)).toContain(
     'POST /cpu/start?duration=1000&target=t1',
   );
+});
+
+test('a pod with two processes gives a profile of each, with the process as a label', async () => {
+  const answer = await capture(['-l', 'app=two', ...usual]);
+  expect(outcomes(answer)).toEqual(['two-a captured', 'two-a captured']);
+  expect(samplesIn(output).map((line) => /target=(\w+)/.exec(line)?.[1])).toEqual(['api', 'worker']);
 });
 
 test('half of the replicas refuse: the file has the others, each refusal is told, the exit code is 1', async () => {
