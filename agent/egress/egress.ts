@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { isSidescopeError } from '../../protocol/error.ts';
-import type { Delivery, EgressDestination, EgressView } from '../../protocol/rest/egress.ts';
+import type { EgressView } from '../../protocol/rest/egress.ts';
 import type { Feature } from '../../protocol/rest/info.ts';
 import type { Profile } from '../../protocol/rest/profile.ts';
 import type { Targets } from '../attach/targets.ts';
@@ -9,10 +9,11 @@ import { readSmallFile } from '../options/config-file.ts';
 import { workloadOf, type ServiceIdentity } from '../service-identity.ts';
 import { sourceMapContext } from '../source-maps/context.ts';
 import type { PathMapping } from '../source-maps/target-files.ts';
-import { OutboxTable, type OutboxRow } from '../store/outbox-table.ts';
+import { OutboxTable, type OutboxSums } from '../store/outbox-table.ts';
 import type { ProfileStore } from '../store/store.ts';
 import type { Destination } from './destination.ts';
 import type { DestinationConfig } from './egress-schema.ts';
+import { deliveryOf, describeDestination } from './egress-view.ts';
 import { openDestination, type DestinationSurroundings } from './open-destination.ts';
 import { openParcel, type ParcelKind, type ParcelSources } from './parcel.ts';
 import { parseEgressUrl, readEgress } from './read-egress.ts';
@@ -43,7 +44,7 @@ export interface EgressOptions extends DestinationSurroundings, Pick<SenderOptio
 
 export interface EgressSums extends SenderStats {
   readonly name: string;
-  readonly queue: { readonly items: number; readonly bytes: number; readonly oldestMs: number | null };
+  readonly queue: OutboxSums;
 }
 
 interface Lane {
@@ -94,7 +95,9 @@ export class Egress extends EventEmitter<{ sent: [Shipment] }> {
   /** Throws `storage-failed`. */
   view(): EgressView {
     return {
-      destinations: this.#lanes.map((lane) => this.#describe(lane)),
+      destinations: this.#lanes.map((lane) =>
+        describeDestination({ ...lane, ...lane.sender.stats(), sums: this.#sumsOf(lane.config.name) }),
+      ),
       problems: [...this.#problems],
       deliveries: this.#lanes.length === 0 ? [] : (this.#outbox?.ofProfiles(deliveriesShown) ?? []).map(deliveryOf),
     };
@@ -255,42 +258,7 @@ export class Egress extends EventEmitter<{ sent: [Shipment] }> {
     }
   }
 
-  #sumsOf(name: string): { items: number; bytes: number; oldestMs: number | null } {
+  #sumsOf(name: string): OutboxSums {
     return this.#outbox?.sums(name) ?? { items: 0, bytes: 0, oldestMs: null };
   }
-
-  #describe({ config, destination, sender, kinds, queueBytesMax }: Lane): EgressDestination {
-    const { sent, sentBytes, failed, dropped, lastSentAtMs, lastError, isSending, resumeInMs } = sender.stats();
-    const { items, bytes, oldestMs } = this.#sumsOf(config.name);
-    const mayRedact = config.kind === 's3' || config.kind === 'directory';
-    return {
-      name: config.name,
-      kind: config.kind,
-      where: destination.where,
-      kinds: [...kinds],
-      triggers: config.filters?.triggers ?? null,
-      labels: config.filters?.labels ?? {},
-      redact: mayRedact && kinds.includes('heap-snapshot') ? (config.redact ?? true) : null,
-      state: isSending ? 'sending' : resumeInMs === null ? 'idle' : 'waiting',
-      nextAttemptAt: resumeInMs === null ? null : isoTime(Date.now() + resumeInMs),
-      queue: { items, bytes, bytesMax: queueBytesMax, oldestAt: oldestMs === null ? null : isoTime(oldestMs) },
-      sent,
-      sentBytes,
-      failed,
-      dropped,
-      lastSentAt: lastSentAtMs === null ? null : isoTime(lastSentAtMs),
-      lastError:
-        lastError === null
-          ? null
-          : { at: isoTime(lastError.atMs), message: lastError.message, reason: lastError.reason },
-    };
-  }
-}
-
-function deliveryOf({ item, destination, state, queuedMs, endedMs, attempts, reason }: OutboxRow): Delivery {
-  return { profileId: item, destination, state, at: isoTime(endedMs ?? queuedMs), attempts, reason };
-}
-
-function isoTime(ms: number): string {
-  return new Date(ms).toISOString();
 }

@@ -30,12 +30,12 @@ export interface Answer {
 export interface SenderTimes {
   /** Without a byte in either direction. */
   readonly idleMs: number;
-  /** The least rate of a whole request, beside a minute for its answer. */
+  /** Of a whole request: for its answer, beside what its bytes take at the least rate. */
+  readonly answerMs: number;
   readonly bytesPerSecond: number;
 }
 
-const defaultTimes: SenderTimes = { idleMs: 30_000, bytesPerSecond: 64 * 1024 };
-const answerMs = 60_000;
+const defaultTimes: SenderTimes = { idleMs: 30_000, answerMs: 60_000, bytesPerSecond: 64 * 1024 };
 
 /** Requests to one receiver: plain `node:http`, so that nothing instruments them and no redirect is followed. At most two connections. */
 export class HttpSender implements Disposable {
@@ -57,7 +57,8 @@ export class HttpSender implements Disposable {
   /** Any status is an answer. Rejects with a `SendError` (`unreachable`, `timeout`, `cut`), with what the body's stream failed with, or with `signal.reason`. */
   async send(sending: Sending, signal: AbortSignal): Promise<Answer> {
     const sizeBytes = sizeOf(sending.body);
-    const limitMs = Math.ceil(answerMs + (sizeBytes / this.#times.bytesPerSecond) * 1_000);
+    const { answerMs, bytesPerSecond } = this.#times;
+    const limitMs = Math.ceil(answerMs + (sizeBytes / bytesPerSecond) * 1_000);
     const timeout = AbortSignal.timeout(limitMs);
     const failure: { stream?: Error } = {};
     try {

@@ -8,7 +8,9 @@ import { asSendError, type FailureReason, type SendError } from './send-error.ts
 /** Rows are small, but somebody has to look through them. */
 const itemsMax = 1_000;
 /** Looked at for one that is due. */
-const lookAhead = 50;
+const lookAhead = 200;
+/** Between two looks at the table, whatever seems to be due. */
+const leastPauseMs = 50;
 const destinationPauses = { firstMs: 1_000, longestMs: 5 * 60_000 };
 /** What could not be read or redacted may be, when there is more memory. */
 const itemPauses = { firstMs: 5_000, longestMs: 10 * 60_000 };
@@ -177,7 +179,7 @@ export class Sender {
   #nextInMs(): number {
     const nowMs = performance.now();
     const dueMs = Math.min(...this.#due.values(), nowMs + 60_000);
-    return Math.max(dueMs, this.#resumeAtMs, nowMs + 10) - nowMs;
+    return Math.max(dueMs, this.#resumeAtMs, nowMs + leastPauseMs) - nowMs;
   }
 
   async #sendRow(row: OutboxRow): Promise<void> {

@@ -41,6 +41,12 @@ export interface OutboxRow {
   readonly facts: Readonly<Record<string, string>>;
 }
 
+export interface OutboxSums {
+  readonly items: number;
+  readonly bytes: number;
+  readonly oldestMs: number | null;
+}
+
 /** Rows of profiles that are done, for the page. */
 const endedMax = 2_000;
 
@@ -80,7 +86,7 @@ export class OutboxTable {
     return this.#select(`state = 'queued' AND kind = ? AND item = ?`, kind, item);
   }
 
-  sums(destination: string): { items: number; bytes: number; oldestMs: number | null } {
+  sums(destination: string): OutboxSums {
     return this.#index.inIndex('reading the queue', (database) => {
       const row = database
         .prepare(

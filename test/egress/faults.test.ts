@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { SidescopeError } from '../../protocol/error.ts';
@@ -74,6 +75,43 @@ test('a receiver that falls silent, or cuts the connection in the middle, gets t
   expect(harness.view().failed).toEqual({ timeout: 1, cut: 1 });
   const [object] = [...s3.objects.values()];
   expect(object?.body.length).toBe(profile.sizeBytes);
+});
+
+test('a receiver that is slow beyond all measure is given up, and asked again', async () => {
+  await using s3 = await openS3Double();
+  let isSlow = true;
+  s3.fault = () => (isSlow ? 'hang' : undefined);
+  const times = { idleMs: 20_000, answerMs: 150, bytesPerSecond: 1e8 };
+  await using harness = await openEgress(urlOf(s3), { times });
+  await harness.capture();
+  const { lastError } = await harness.until('a failure', ({ failed }) => failed['timeout'] === 1);
+  expect(lastError?.message).toMatch(/was not done after 15[01] ms/);
+  isSlow = false;
+  await harness.until('the profile to be sent', ({ sent }) => sent === 1);
+});
+
+test('a snapshot that cannot be redacted now steps back, and what comes after it goes first', async () => {
+  await using s3 = await openS3Double();
+  let isFull = true;
+  const redactions = {
+    open: () => {
+      if (isFull) throw new SidescopeError('analysis-limit', 'redacting takes more memory than there is');
+      return Readable.from([Buffer.from('redacted')], { objectMode: false });
+    },
+  };
+  await using harness = await openEgress(urlOf(s3), { redactions });
+  const snapshot = await harness.capture(1_000, { kind: 'heap-snapshot' });
+  await harness.until('a failure', ({ failed }) => failed['redaction'] === 1);
+  await harness.capture();
+  await harness.until('the CPU profile to be sent', ({ sent }) => sent === 1);
+  expect(harness.egress.view().deliveries.find(({ profileId }) => profileId === snapshot.id)).toMatchObject({
+    state: 'queued',
+    attempts: 1,
+    reason: 'redacting takes more memory than there is',
+  });
+  isFull = false;
+  await harness.egress.close({ graceMs: 5_000 });
+  expect([...s3.objects.values()].map(({ body }) => body.length)).toEqual([1_000, 8]);
 });
 
 test('a snapshot cut in one part goes on with that part, and without end it leaves no parts behind', async () => {
