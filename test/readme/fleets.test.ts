@@ -2,12 +2,15 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
+import { parseAllDocuments, parseDocument } from 'yaml';
 import { helmTemplate } from '../../.tools/chart.ts';
 import type { Command } from '../../agent/cli/command.ts';
 import { commands, isCommand } from '../../agent/cli/commands.ts';
 import { deploymentObjects, startFleet } from '../cli/fleet/fleet.ts';
 import type { Fleet } from '../cli/fleet/fleet.ts';
+import { list } from '../deploy/render.ts';
+import type { JsonObject } from '../deploy/render.ts';
+import { schemaProblems } from '../deploy/schema.ts';
 
 const root = join(import.meta.dirname, '../..');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
@@ -72,6 +75,26 @@ function appliedPath([verb, flag, path = '']: readonly string[]): string {
   expect([verb, ['-f', '-k'].includes(flag ?? '')]).toEqual(['apply', true]);
   return flag === '-k' ? join(path, 'kustomization.yaml') : path;
 }
+
+test('the role of deploy/fleet has the rights that kubectl has asked for in all that, and the README names it', async () => {
+  const role = parseDocument(readFileSync(join(root, 'deploy/fleet/role.yaml'), 'utf8')).toJS() as JsonObject;
+  expect(await schemaProblems(role)).toEqual([]);
+  expect(parts[0]).toContain('deploy/fleet/role.yaml');
+  const allowed = new Set(
+    list(role['rules']).flatMap(({ resources, verbs }) =>
+      (resources as string[]).flatMap((resource) => (verbs as string[]).map((verb) => `${verb} ${resource}`)),
+    ),
+  );
+  const needed = fleet.cluster.requests.flatMap((line) => {
+    const [, method = '', resource = '', name, verb] =
+      /^(\w+) \S+\/namespaces\/shop\/(\w+)(?:\/([\w-]+))?(?:\/(\w+))?/.exec(line) ?? [];
+    if (resource === '') return [];
+    const verbs = { POST: 'create', GET: name === undefined ? 'list' : 'get' }[method] ?? method;
+    return [`${verbs} ${resource}${verb === undefined ? '' : `/${verb}`}`];
+  });
+  expect(needed).toContain('create pods/portforward');
+  expect([...new Set(needed)].filter((right) => !allowed.has(right))).toEqual([]);
+});
 
 test('what is not run is named', () => {
   for (const words of ['What needs a cluster is not run', '`kubectl apply`', 'Grafana', 'images of `deploy/fleet`'])
