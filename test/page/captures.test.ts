@@ -186,6 +186,25 @@ it('adds each reading to the charts as it comes, without asking again', async ()
   expect(standIn.requests.filter((request) => request.startsWith('GET /vitals')).length).toBe(1);
 });
 
+it('puts a finding onto the time axis as it comes, and moves it when it changes', async () => {
+  await using opened = await openAt('/');
+  const { page, standIn } = opened;
+  await page.getByRole('figure', { name: 'CPU' }).waitFor();
+  const sign = page.getByRole('group', { name: 'What happened' }).getByRole('link', { name: /^Regression: CPU/ });
+  expect(await sign.count()).toBe(0);
+  const regression = sampleRegression({ since: ago(120_000) });
+  standIn.emit({ type: 'regression', change: 'opened', regression });
+  await sign.waitFor();
+  standIn.emit({ type: 'regression', change: 'updated', regression: { ...regression, now: 0.91 } });
+  await page
+    .getByRole('link', { name: /CPU of the process: 25 % of a core to 91 % of a core/ })
+    .first()
+    .waitFor();
+  expect(await sign.count()).toBe(1);
+  await sign.click();
+  await page.getByRole('heading', { name: 'What got worse so far' }).waitFor();
+});
+
 it('says live what is wrong and leads to it, and says when it is over', async () => {
   await using opened = await openAt('/');
   const { page, standIn } = opened;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Change, PageState } from '../../dashboard/model/page-state.ts';
 import { emptyState, maxProfileRows, nextState } from '../../dashboard/model/page-state.ts';
+import { sampleRegression } from './regression-samples.ts';
 import {
   ago,
   sampleInfo,
@@ -69,6 +70,24 @@ it('keeps what it shows while the connection is cut', () => {
 });
 
 describe('events', () => {
+  it('keep the newest findings, each once, as it is now', () => {
+    const found = (id: string, agoMs: number, over = {}): Change => ({
+      type: 'event',
+      event: { type: 'regression', change: 'opened', regression: sampleRegression({ id, since: ago(agoMs), ...over }) },
+    });
+    const state = [found('r-1', 9_000), found('r-2', 5_000), found('r-1', 9_000, { state: 'ended' })].reduce(
+      nextState,
+      loaded,
+    );
+    expect(state.regressions.map((one) => [one.id, one.state])).toEqual([
+      ['r-2', 'open'],
+      ['r-1', 'ended'],
+    ]);
+    const many = Array.from({ length: 50 }, (_, index) => found(`r-${index}`, index * 1_000)).reduce(nextState, loaded);
+    expect(many.regressions.length).toBe(20);
+    expect(many.regressions[0]?.id).toBe('r-0');
+  });
+
   it('tell how long ago the reading before was, of the same process', () => {
     const read = (at: number, instanceId = 'i-1'): Change => ({
       type: 'event',
