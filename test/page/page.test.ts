@@ -397,7 +397,7 @@ it('lists what is on and what is not, with the line to copy, and where and how l
     .filter({ hasText: 'InspectorOff' })
     .or(items.filter({ hasText: 'Inspector Off' }))
     .waitFor();
-  expect(await items.count()).toBe(6);
+  expect(await items.count()).toBe(7);
   await page.getByRole('button', { name: /^Copy: node --inspect=127\.0\.0\.1:9229/ }).waitFor();
   await items.filter({ hasText: 'Shown on this page and in the log only' }).waitFor();
   await page.getByRole('link', { name: 'Agent' }).click();
