@@ -7,9 +7,9 @@ export const FRESH = 2;
 
 /**
  * Lists, and functions that hold the one before them: of what is new only the topmost is held from outside, one where
- * thousands leak. Per group of objects of one class: how many of that class stayed in the pieces of the dominator tree that
- * they belong to; 0 where nothing was added to them after the second snapshot, as what is loaded once is no leak, however
- * large. `isNew`: 0, STAYED or FRESH per node. One pass, 4 bytes per node.
+ * thousands leak. Per group of objects of one class: how many of that class stayed in the chains that they belong to, in
+ * which each dominates the next; 0 where nothing was added to them after the second snapshot, as what is loaded once is no
+ * leak, however large. `isNew`: 0, STAYED or FRESH per node. One pass, 4 bytes per node.
  */
 export function chainLengths(
   analysis: HeapAnalysis,
@@ -18,7 +18,7 @@ export function chainLengths(
 ): readonly number[] {
   if (groups.length === 0) return [];
   const { graph, classes } = analysis;
-  const top = topmostNew(analysis, isNew);
+  const top = topmostLinks(analysis, isNew);
   const groupsOfTop = new Map<number, Set<number>>();
   groups.forEach((nodes, group) => {
     for (const node of nodes) {
@@ -29,8 +29,9 @@ export function chainLengths(
   const wanted = groups.map(([node]) => classes.of(node!));
   const stayed = new Uint32Array(groups.length);
   const fresh = new Uint32Array(groups.length);
+  const isWanted = new Set(wanted);
   for (let node = 1; node < graph.nodeCount; node++) {
-    if (isNew[node] === 0) continue;
+    if (isNew[node] === 0 || !isWanted.has(classes.of(node))) continue;
     for (const group of groupsOfTop.get(top(node)) ?? []) {
       if (classes.of(node) !== wanted[group]) continue;
       if (isNew[node] === FRESH) fresh[group]!++;
@@ -43,19 +44,35 @@ export function chainLengths(
 /** A chain that leaks grows between the second and the last snapshot as it did before; a tenth allows for uneven times. */
 const ADDED_SHARE = 0.1;
 
-/** For new nodes: the topmost one that only new ones lead to. */
-function topmostNew({ graph, dominated }: HeapAnalysis, isNew: Uint8Array): (node: number) => number {
+/** Between two links of a chain: a function, its context, the array or object that the next is in. */
+const STEPS_BETWEEN = 8;
+
+/** For new nodes: the last link that is found upwards, from one of its class to the next. */
+function topmostLinks(analysis: HeapAnalysis, isNew: Uint8Array): (node: number) => number {
+  const { graph, classes, dominated } = analysis;
   const { dominators } = dominated;
   /** Plus one. */
   const topOf = new Uint32Array(graph.nodeCount);
-  return (node) => {
-    let at = node;
-    while (topOf[at] === 0 && isNew[dominators[at]!] !== 0) at = dominators[at]!;
-    const top = topOf[at] === 0 ? at : topOf[at]! - 1;
-    for (let below = node; topOf[below] === 0; below = dominators[below]!) {
-      topOf[below] = top + 1;
-      if (below === top) break;
+  const linkAbove = (node: number): number | undefined => {
+    const wanted = classes.of(node);
+    let at = dominators[node]!;
+    for (let steps = 0; steps < STEPS_BETWEEN && isNew[at] !== 0; steps++) {
+      if (classes.of(at) === wanted) return at;
+      at = dominators[at]!;
     }
+    return undefined;
+  };
+  return (node) => {
+    const climbed: number[] = [];
+    let at = node;
+    while (topOf[at] === 0) {
+      climbed.push(at);
+      const above = linkAbove(at);
+      if (above === undefined) break;
+      at = above;
+    }
+    const top = topOf[at] === 0 ? at : topOf[at]! - 1;
+    for (const link of climbed) topOf[link] = top + 1;
     return top;
   };
 }

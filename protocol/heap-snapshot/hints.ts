@@ -43,8 +43,14 @@ const leastOf: Readonly<Record<HintKind, number>> = {
   detached: 50,
 };
 
-/** So many of one place are worth a look when they hold this share of all. */
-const FEW_CLOSURES = 50;
+/** So many in one collection, or of one place, are worth a look when they hold this share of all. */
+const isMeasuredBySize: ReadonlySet<HintKind> = new Set([
+  'large-collection',
+  'large-array',
+  'large-object',
+  'closures',
+]);
+const FEW = 50;
 const MUCH_OF_THE_HEAP = 0.05;
 
 interface Found {
@@ -62,7 +68,7 @@ export function findHints(analysis: HeapAnalysis, perKind = 5): HeapHint[] {
   const found = [...collections(analysis), ...groups(analysis)].filter(
     ({ kind, count, retainedBytes }) =>
       count >= leastOf[kind] ||
-      (kind === 'closures' && count >= FEW_CLOSURES && retainedBytes > wholeBytes * MUCH_OF_THE_HEAP),
+      (isMeasuredBySize.has(kind) && count >= FEW && retainedBytes > wholeBytes * MUCH_OF_THE_HEAP),
   );
   const detached = graph.detachedNodes;
   if (detached.length > 0) {
@@ -117,10 +123,8 @@ function* collections({ graph, dominated }: HeapAnalysis): Generator<Found> {
       }
     }
     const name = nodeNameOf(graph, node);
-    if (elements >= leastOf['large-array'])
-      yield found('large-array', elements, (count) => `${name} with ${count} elements`);
-    if (properties >= leastOf['large-object'])
-      yield found('large-object', properties, (count) => `${name} with ${count} properties`);
+    if (elements >= FEW) yield found('large-array', elements, (count) => `${name} with ${count} elements`);
+    if (properties >= FEW) yield found('large-object', properties, (count) => `${name} with ${count} properties`);
   }
 }
 

@@ -188,6 +188,8 @@ export function nodeLabel(graph: HeapGraph, node: number): string {
   if (type.endsWith('string')) return '(string)';
   const name = nodeNameOf(graph, node);
   if (type === 'closure') return `${name === '' ? '(anonymous)' : name}()`;
-  // Node 26: `global (global*)`; Chrome: `Window [JSGlobalObject] / https://example.org`.
-  return name === '' ? `(${type})` : name.replace(/ (?:\(global\*?\)|\[JSGlobalObject\].*)$/, '');
+  // Node 26: `global (global*)`; with an inspector `global / `; Chrome: `Window [JSGlobalObject] / https://example.org`.
+  return name === ''
+    ? `(${type})`
+    : name.replace(/^(global|Window)(?: \(global\*?\)| \[JSGlobalObject\])?(?: \/ .*)?$/, '$1');
 }
