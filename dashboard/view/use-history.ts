@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { ApiProblem } from '../api.ts';
 import type { History } from '../model/history.ts';
 import { appendPoint, pointOfVitals, readPoint } from '../model/history.ts';
@@ -21,6 +21,7 @@ export function useHistory(options: { state: PageState; targetId: string; range:
   const [history, setHistory] = useState<History | null>(null);
   const [problem, setProblem] = useState<ApiProblem | null>(null);
   const [round, setRound] = useState(0);
+  const readUpTo = useRef('');
   const isLive = state.connection.state === 'live';
   // Of a live range only the length counts: its end moves on by itself.
   const key = range.isLive ? `${targetId} ${range.toMs - range.fromMs}` : `${targetId} ${range.fromMs} ${range.toMs}`;
@@ -45,6 +46,7 @@ export function useHistory(options: { state: PageState; targetId: string; range:
         setProblem(null);
         setHistory({ targetId, stepMs, points: points.map(readPoint) });
         // The next reading then is the second one, and the first is seen at once.
+        readUpTo.current = latest?.at ?? '';
         if (latest !== null) store.apply({ type: 'event', event: { type: 'vitals', vitals: latest } });
       },
       (error: unknown) => {
@@ -57,7 +59,8 @@ export function useHistory(options: { state: PageState; targetId: string; range:
 
   const latest = state.vitals[targetId];
   useEffect(() => {
-    if (latest === undefined || !range.isLive) return;
+    // What was read with the history stands in it already.
+    if (latest === undefined || !range.isLive || latest.at <= readUpTo.current) return;
     const point = pointOfVitals(latest, state.readingMs[targetId] ?? null);
     setHistory((before) => (before?.targetId === targetId ? appendPoint(before, point) : before));
   }, [latest]);
