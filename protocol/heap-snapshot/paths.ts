@@ -104,7 +104,7 @@ function edgeRounds(graph: HeapGraph): (type: number, name: number) => number {
   };
 }
 
-/** Stacks and handles of the moment when the snapshot was taken: they hold what a function just works on. */
+/** Stacks, handles and compilations of the moment when the snapshot was taken: they hold what a function just works on. */
 function temporaryRoots(graph: HeapGraph): (node: number) => boolean {
   const synthetic = graph.nodeTypeNames.indexOf('synthetic');
   const found = new Set<number>();
@@ -118,6 +118,9 @@ function temporaryRoots(graph: HeapGraph): (node: number) => boolean {
 const temporaryNames: ReadonlySet<string> = new Set([
   '(Stack roots)',
   '(Handle scope)',
+  '(Relocatable)',
+  // What the optimizing compiler looks at just then (Node 26).
+  '(Identity map)',
   '(Micro tasks)',
   '(Compilation cache)',
   'C++ native stack roots',
