@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { parseInspectorAddress } from '../../agent/attach/address.ts';
 import { Targets } from '../../agent/attach/targets.ts';
 import { wrapperOf } from '../../agent/attach/wrapper-process.ts';
+import { freePort } from '../support/free-port.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 it.each([
@@ -65,11 +65,3 @@ it('an inspector that npm took is recognised, with the flag to use, and not atta
   expect(targets.list()[0]?.warnings).toEqual([state.lastFailure?.message]);
   expect(stderr).not.toContain('Debugger attached');
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await server[Symbol.asyncDispose]();
-  return port;
-}

@@ -1,8 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -12,6 +10,7 @@ import { prometheusPath, promtoolPath } from '../../.tools/prepare/prometheus.ts
 import { createMetrics } from '../../agent/telemetry/metrics.ts';
 import { startAgentProcess, untilAttached } from '../support/agent-process.ts';
 import type { AgentProcess } from '../support/agent-process.ts';
+import { freePort } from '../support/free-port.ts';
 import { startTarget } from '../support/target.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -198,14 +197,4 @@ async function startPrometheus(target: string): Promise<Prometheus> {
     log: () => `Prometheus to have it; its log: ${log}`,
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
-}
-
-/** Prometheus does not tell which one port 0 became. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
