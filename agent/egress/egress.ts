@@ -14,9 +14,8 @@ import type { ProfileStore } from '../store/store.ts';
 import type { Destination } from './destination.ts';
 import type { DestinationConfig } from './egress-schema.ts';
 import { deliveryOf, describeDestination } from './egress-view.ts';
-import { openDestination, type DestinationSurroundings } from './open-destination.ts';
+import type { DestinationSurroundings } from './open-destination.ts';
 import { openParcel, type ParcelKind, type ParcelSources } from './parcel.ts';
-import { parseEgressUrl, readEgress } from './read-egress.ts';
 import { Sender, type SenderLog, type SenderOptions, type SenderStats, type Shipment } from './sender.ts';
 
 /** A sender's spans come up to 8 s after a profile's end, the labels of a rule at once. */
@@ -144,6 +143,9 @@ export class Egress extends EventEmitter<{ sent: [Shipment] }> {
   async #readConfigs(): Promise<DestinationConfig[]> {
     const { urls, configPath } = this.#options;
     const configs: DestinationConfig[] = [];
+    if (configPath === undefined && urls.length === 0) return configs;
+    // Shapes and clients take some memory, which who sends nothing should not have to give.
+    const { parseEgressUrl, readEgress } = await import('./read-egress.ts');
     if (configPath !== undefined) {
       try {
         const { destinations, problems } = await readEgress(await readSmallFile(configPath));
@@ -170,6 +172,7 @@ export class Egress extends EventEmitter<{ sent: [Shipment] }> {
   ): Promise<void> {
     const { diskBudgetBytes, log, pauses, random, ...rest } = this.#options;
     try {
+      const { openDestination } = await import('./open-destination.ts');
       const destination = await openDestination(config, rest);
       const sources: ParcelSources = {
         ...rest,

@@ -7,19 +7,18 @@ import type { DestinationConfig } from './egress-schema.ts';
 import { HttpSender, type SenderTimes } from './http-send.ts';
 import { pyroscope } from './pyroscope.ts';
 import { s3Destination } from './s3-destination.ts';
-import { S3Client } from './s3/client.ts';
-import { credentialSource, type CredentialOptions, type ReadVariable } from './s3/credentials.ts';
-import { parseS3Url, type S3Location } from './s3/location.ts';
+import type { ReadVariable } from './s3/credentials.ts';
+import { openS3Client } from './s3/open.ts';
 import { defaultKey } from './template.ts';
 import { webhook } from './webhook.ts';
+
+export { openS3Client } from './s3/open.ts';
 
 export interface DestinationSurroundings {
   readonly environment: Readonly<Record<string, string>>;
   readonly variable: ReadVariable;
   readonly times?: Partial<SenderTimes> | undefined;
 }
-
-const userAgent = `sidescope/${version}`;
 
 /** Asks nobody yet. Rejects with `invalid-option` for a file of authorities that cannot be read. */
 export async function openDestination(
@@ -35,7 +34,16 @@ export async function openDestination(
       const variable = config['authorization-env'];
       const authorization = variable === undefined ? undefined : () => surroundings.variable(variable);
       const authorizationFile = config['authorization-file'];
-      return pyroscope({ url, sender, app, labels, tenant, authorization, authorizationFile, userAgent });
+      return pyroscope({
+        url,
+        sender,
+        app,
+        labels,
+        tenant,
+        authorization,
+        authorizationFile,
+        userAgent: `sidescope/${version}`,
+      });
     }
     case 'directory':
       return directory({ directory: config.path, key: config.key ?? defaultKey, redact: config.redact ?? true });
@@ -65,23 +73,6 @@ async function openS3(
   });
   const encryption = sse === undefined ? undefined : { sse, kmsKey: config['sse-kms-key'] };
   return s3Destination({ client, location, key, format, redact, encryption });
-}
-
-interface S3Surroundings extends Pick<DestinationSurroundings, 'variable' | 'times'> {
-  readonly ca?: string | undefined;
-  readonly credentials?: Omit<CredentialOptions, 'region' | 'variable'>;
-}
-
-/** Endpoint and region from the URL, or from the variables that AWS's own tools read. Throws `invalid-option`. */
-export function openS3Client(url: string, surroundings: S3Surroundings): { client: S3Client; location: S3Location } {
-  const { variable, times, ca, credentials } = surroundings;
-  const location = parseS3Url(url, {
-    endpoint: variable('AWS_ENDPOINT_URL_S3') || variable('AWS_ENDPOINT_URL') || undefined,
-    region: variable('AWS_REGION') || variable('AWS_DEFAULT_REGION') || undefined,
-  });
-  if (typeof location === 'string') throw new SidescopeError('invalid-option', `the address of S3 ${location}`);
-  const source = credentialSource({ ...credentials, region: location.region, variable });
-  return { client: new S3Client({ location, credentials: source, ca, times, userAgent }), location };
 }
 
 async function readCa(path: string | undefined): Promise<string | undefined> {
