@@ -30,7 +30,7 @@ module.exports = {
     {
       name: 'http-is-the-top',
       severity: 'error',
-      from: { path: '^agent/(?!http/|main\\.ts|cli/|agent\\.ts)' },
+      from: { path: '^agent/(?!http/|main\\.ts|cli/|agent\\.ts|part-options\\.ts)' },
       to: { path: '^agent/http/' },
     },
     {

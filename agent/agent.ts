@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { isSidescopeError, SidescopeError } from '../protocol/error.ts';
 import type { ControlAgent } from '../protocol/rest/control.ts';
 import type { Feature, Info } from '../protocol/rest/info.ts';
 import { Alerts } from './alerts/alerts.ts';
@@ -10,19 +9,14 @@ import { reportStalls } from './alerts/report-stalls.ts';
 import { settleTargets } from './alerts/settle-targets.ts';
 import { Targets } from './attach/targets.ts';
 import { TargetMetrics } from './baseline/target-metrics.ts';
-import type { TargetMetricsOptions } from './baseline/target-metrics.ts';
 import { BoundTally } from './baseline/bound-tally.ts';
 import { Regressions } from './baseline/regressions.ts';
 import type { RunTimes } from './baseline/run.ts';
 import { BaselineState } from './baseline/state.ts';
-import { StateDirectory } from './baseline/state-directory.ts';
-import type { StateStorage } from './baseline/state-storage.ts';
 import { Captures } from './capture/captures.ts';
 import { KeepOnAlert } from './capture/keep-on-alert.ts';
 import { Egress } from './egress/egress.ts';
-import { openS3Client } from './egress/open-destination.ts';
 import type { ReadVariable } from './egress/s3/credentials.ts';
-import { S3State } from './egress/s3/state.ts';
 import { HeapAnalyses } from './capture/heap-analyses.ts';
 import { ProfileWorker } from './capture/profile-worker.ts';
 import { Redactions } from './capture/redactions.ts';
@@ -30,14 +24,12 @@ import { FlightRecorder } from './capture/recorder.ts';
 import { openAdminServer } from './http/admin-server.ts';
 import { openControlSocket } from './http/control-socket.ts';
 import type { ControlSocket } from './http/control-socket.ts';
-import type { AdminServices, ConvertedForm } from './http/services.ts';
 import { LastingListener } from './http/lasting-listener.ts';
 import type { Listener } from './http/listener.ts';
 import { openOpsServer } from './http/ops-server.ts';
 import { openOtlpServer } from './http/otlp-server.ts';
 import type { OtlpServer } from './http/otlp-server.ts';
 import { JwtAccess } from './http/jwt.ts';
-import type { JwtOptions } from './http/jwt.ts';
 import { Tokens } from './http/tokens.ts';
 import { MemoryWatch } from './memory/memory-watch.ts';
 import { LeakSnapshots } from './memory/leak-snapshots.ts';
@@ -50,13 +42,10 @@ import { ProfilingContext } from './requests/profiling-context.ts';
 import { isOwnAddress } from './requests/own-address.ts';
 import { learnServices } from './requests/learn-services.ts';
 import { Requests } from './requests/requests.ts';
-import type { RequestsOptions } from './requests/requests.ts';
 import { Sampling } from './requests/sampling.ts';
 import { Timelines } from './requests/timelines.ts';
 import { countEvictions } from './store/count-evictions.ts';
 import { Rules } from './rules/rules.ts';
-import { openStoreOrFallBack } from './store/open-or-fall-back.ts';
-import type { ArtifactReader, ProfileStore } from './store/store.ts';
 import { createAudit, type Audit } from './telemetry/audit.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { logTargets } from './telemetry/log-targets.ts';
@@ -78,6 +67,9 @@ import { ServiceIdentity } from './service-identity.ts';
 import { version } from './version.ts';
 import { indexInMemory } from './vitals/history.ts';
 import { Monitor } from './vitals/monitor.ts';
+import { jwtOptions, metricsPage, optionFailures, requestOptions, stateStorage } from './part-options.ts';
+import { StoredProfiles } from './capture/stored-profiles.ts';
+import { openStorage } from './store/open-storage.ts';
 
 export interface Agent {
   /** Everything that can be on or off, in its present state. */
@@ -122,7 +114,14 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
   const failures: Feature[] = optionFailures(resolved);
   await using opening = new AsyncDisposableStack();
   const metrics = createMetrics({ version, nodeVersion: process.version, pod: environment });
-  const storage = await openStorage(resolved, log);
+  const storage = await openStorage({
+    directory: options.dataDir,
+    explicit: resolved.sources['data-dir'] !== 'default',
+    budgetBytes: options.diskBudgetBytes,
+    retentionCount: options.retentionCount,
+    retentionAgeMs: options.retentionAgeMs,
+    log,
+  });
   if (storage.store !== undefined) opening.use(storage);
   const tokens = await Tokens.open({ file: options.tokenFile, log });
   const jwt = opening.use(await JwtAccess.open({ ...jwtOptions(options), log }));
@@ -293,7 +292,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       index: recordIndex,
       store: storage.store,
       worker,
-      state: new BaselineState({ storage: stateStorage(stateUrl, variable), bounds: regressionBounds, log }),
+      state: new BaselineState({ storage: await stateStorage(stateUrl, variable), bounds: regressionBounds, log }),
       bounds: regressionBounds,
       vitalsIntervalMs: options.vitalsIntervalMs,
       intervalMs: options.regressionIntervalMs,
@@ -436,9 +435,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     tokens,
     jwt,
     info,
-    convert: converter(storage.store, { worker, joins }),
-    summarize: summarizer(storage.store, worker),
-    compareProfiles: profileComparer(storage.store, worker),
+    storedProfiles: new StoredProfiles({ store: storage.store, worker, joins }),
     heapAnalyses,
     redactions,
     pageDirectory,
@@ -499,91 +496,6 @@ const recordsInMemoryBytes = 64 * 2 ** 20;
 /** For what waits for the OTLP upstream, Sentry, the webhook and the collector, at the end. */
 const flushGraceMs = 5_000;
 
-function requestOptions(options: ResolvedOptions['options']): Omit<RequestsOptions, 'sink' | 'log'> {
-  const { otlpAddress, otlpForward: url, otlpForwardTraces: tracesUrl } = options;
-  const isLoop = isOwnAddress(url, otlpAddress) || isOwnAddress(tracesUrl, otlpAddress);
-  return {
-    version,
-    pathPrefix: options.otlpPath,
-    bodyBytesMax: options.otlpBodyLimitBytes,
-    forward: {
-      url,
-      tracesUrl,
-      headers: options.otlpForwardHeaders ?? {},
-      queueBytesMax: options.otlpForwardQueueBytes,
-      obstacle: isLoop
-        ? 'the upstream is this agent itself (--otlp-forward, or OTEL_EXPORTER_OTLP_ENDPOINT)'
-        : undefined,
-    },
-  };
-}
-
-function jwtOptions(options: ResolvedOptions['options']): Omit<JwtOptions, 'log'> {
-  const { jwks: place, jwksCaFile: caFile, jwksTokenFile: tokenFile, jwtIssuer = '', jwtAudience: audiences } = options;
-  const { jwtRoleClaim: roleClaim, jwtRole: roles } = options;
-  return { place, credentials: { caFile, tokenFile }, issuer: jwtIssuer, audiences, roleClaim, roles };
-}
-
-function metricsPage(options: ResolvedOptions['options']): Pick<TargetMetricsOptions, 'source' | 'obstacle'> {
-  const { metricsUrl: url, metricsTokenFile: tokenFile, metricsCaFile: caFile, opsAddress } = options;
-  const isLoop = isOwnAddress(url, opsAddress);
-  return {
-    source: url === undefined ? undefined : { url, tokenFile, caFile },
-    obstacle: isLoop ? '--metrics-url is the ops listener of this agent itself' : undefined,
-  };
-}
-
-function stateStorage(url: string, variable: ReadVariable): StateStorage {
-  if (!url.startsWith('s3://')) return new StateDirectory(url);
-  const { client, location } = openS3Client(url, { variable });
-  return new S3State(client, location);
-}
-
-interface Storage extends AsyncDisposable {
-  readonly store: ProfileStore | undefined;
-  readonly problem: SidescopeError | undefined;
-  readonly feature: Feature;
-}
-
-async function openStorage({ options, sources }: ResolvedOptions, log: Log): Promise<Storage> {
-  const { dataDir, diskBudgetBytes, retentionCount, retentionAgeMs } = options;
-  const remedy = 'Set --data-dir to a writable directory of this agent alone.';
-  try {
-    const opened = await openStoreOrFallBack({
-      directory: dataDir,
-      explicit: sources['data-dir'] !== 'default',
-      budgetBytes: diskBudgetBytes,
-      retentionCount,
-      retentionAgeMs,
-      log,
-    });
-    const reason = opened.fallbackReason;
-    return {
-      store: opened.store,
-      problem: undefined,
-      feature: {
-        name: 'storage',
-        state: 'on',
-        reason:
-          reason === undefined
-            ? null
-            : `profiles go to a temporary directory and are lost with the agent: ${reason.message}`,
-        remedy: reason === undefined ? null : remedy,
-      },
-      [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
-    };
-  } catch (error) {
-    if (!(error instanceof SidescopeError)) throw error;
-    log.error({ code: error.code }, error.message);
-    return {
-      store: undefined,
-      problem: error,
-      feature: { name: 'storage', state: 'failed', reason: error.message, remedy },
-      async [Symbol.asyncDispose]() {},
-    };
-  }
-}
-
 function describeForCommands(info: Omit<Info, 'you'>, admin: Listener | undefined): ControlAgent {
   const { pid, startedAt, storage } = info;
   const page = admin === undefined ? null : { url: admin.url, port: admin.port };
@@ -601,70 +513,6 @@ const opsOff: Feature = {
   reason: '--ops-address is off',
   remedy: 'Set --ops-address, such as 0.0.0.0:7778.',
 };
-
-function optionFailures({ problems }: ResolvedOptions): Feature[] {
-  const errors = problems.filter(({ severity }) => severity === 'error');
-  if (errors.length === 0) return [];
-  return [
-    {
-      name: 'options',
-      state: 'failed',
-      reason: errors.map(({ message }) => message).join('; '),
-      remedy: 'Correct the options and restart; until then the defaults are used for them.',
-    },
-  ];
-}
-
-function converter(store: ProfileStore | undefined, { worker, joins }: { worker: ProfileWorker; joins: ProfileJoins }) {
-  return async (profileId: string, asked: ConvertedForm, signal: AbortSignal): Promise<Uint8Array> => {
-    const { format, source } = asked;
-    if (store === undefined) throw new SidescopeError('unknown-profile', 'there is no storage');
-    if (format !== 'pprof' && format !== 'collapsed' && format !== 'cpuprofile') {
-      throw new SidescopeError('unsupported-format', `nothing is converted to ${format}`);
-    }
-    await using reader = await store.open(profileId);
-    const { clock, cpu, kind, sampling } = reader.profile;
-    const form = format === 'pprof' && kind === 'heap-sampling' ? 'heap-pprof' : format;
-    const positions = source === 'original' ? store.sourcePositions(profileId) : undefined;
-    try {
-      const join = form === 'pprof' ? await joins.queryOf(reader.profile) : undefined;
-      const withLikely = asked.requests === 'likely';
-      const intervalUs = cpu?.intervalUs;
-      return await worker.convert(reader.path, form, { clock, intervalUs, positions, join, withLikely, signal });
-    } catch (error) {
-      // It was readable, or known not to be, when it was stored; the index says which.
-      if (isSidescopeError(error, 'unreadable-profile') && (cpu !== null || sampling !== null)) {
-        throw new SidescopeError('damaged-profile', error.message, { cause: error });
-      }
-      throw error;
-    }
-  };
-}
-
-function summarizer(store: ProfileStore | undefined, worker: ProfileWorker) {
-  return async (profileId: string, limit: number, signal: AbortSignal) => {
-    if (store === undefined) throw new SidescopeError('unknown-profile', 'there is no storage');
-    await using reader = await store.open(profileId);
-    const { kind } = reader.profile;
-    if (kind === 'heap-snapshot')
-      throw new SidescopeError('unsupported-format', 'heap snapshots are not summed up here');
-    return await worker.summary(reader.path, { kind, limit, positions: store.sourcePositions(profileId), signal });
-  };
-}
-
-function profileComparer(store: ProfileStore | undefined, worker: ProfileWorker): AdminServices['compareProfiles'] {
-  return async ({ kind, before, after, limit }, signal) => {
-    if (store === undefined) throw new SidescopeError('unknown-profile', 'there is no storage');
-    await using earlier = await store.open(before);
-    await using later = await store.open(after);
-    const file = ({ path, profile: { id } }: ArtifactReader) => ({ path, positions: store.sourcePositions(id) });
-    const { functions, tree, ...sums } = await worker.diff(
-      { kind, before: file(earlier), after: file(later), limit },
-      signal,
-    );
-    return { kind, before, after, ...sums, functions: [...functions], tree: [...tree] };
-  };
-}
 
 /** Beside the bundle, or where the build puts it when the agent runs from its sources. */
 const pageDirectory = new URL(import.meta.url.endsWith('.ts') ? '../dist/page/' : '../page/', import.meta.url).pathname;

@@ -24,7 +24,7 @@ export function diffHandlers(services: AdminServices): Pick<Handlers, 'diffProfi
       if (query.third !== undefined)
         throw new SidescopeError('unsupported-format', `of ${kind} profiles two are compared, not three`);
       const [before, after] = profiles.toSorted((a, b) => Date.parse(a.startedAt) - Date.parse(b.startedAt));
-      const diff = await services.compareProfiles(
+      const diff = await services.storedProfiles.compare(
         { kind, before: before?.id ?? id, after: after?.id ?? id, limit: query.limit ?? 50 },
         signal,
       );

@@ -111,7 +111,7 @@ async function selectRepresentation(wanted: {
       `${profile.kind} comes with the places that V8 wrote, not with original ones`,
     );
   if (!isOwn || source === 'original') {
-    const bytes = await services.convert(
+    const bytes = await services.storedProfiles.convert(
       profile.id,
       { format, source, requests: request.query.requests },
       request.signal,

@@ -5,6 +5,7 @@ import type { Captures } from '../capture/captures.ts';
 import type { FlightRecorder } from '../capture/recorder.ts';
 import type { HeapAnalyses } from '../capture/heap-analyses.ts';
 import type { Redactions } from '../capture/redactions.ts';
+import type { StoredProfiles } from '../capture/stored-profiles.ts';
 import type { FindingChange } from '../baseline/findings.ts';
 import type { Regressions } from '../baseline/regressions.ts';
 import type { Egress } from '../egress/egress.ts';
@@ -17,11 +18,9 @@ import type { MemoryMonitor } from '../memory/monitor.ts';
 import type { Death } from '../../protocol/rest/deaths.ts';
 import type { Info } from '../../protocol/rest/info.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
-import type { DiskUsage, Profile, ProfileFormat } from '../../protocol/rest/profile.ts';
+import type { DiskUsage, Profile } from '../../protocol/rest/profile.ts';
 import type { Scrape } from '../../protocol/rest/series.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
-import type { ProfileDiff } from '../../protocol/rest/diff.ts';
-import type { ProfileSummary } from '../../protocol/rest/summary.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import type { RequestCounts } from '../../protocol/rest/timelines.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
@@ -61,14 +60,6 @@ export type StoreService = Pick<ProfileStore, 'get' | 'list' | 'open' | 'patch' 
   Source<'profile', Profile> &
   Source<'deleted', string> &
   Source<'storage', DiskUsage>;
-
-export interface ConvertedForm {
-  readonly format: ProfileFormat;
-  /** `original`: functions as their authors wrote them, where source maps said so. `raw`: as V8 has them. */
-  readonly source: 'original' | 'raw';
-  /** Of pprof: which samples have labels of their request. */
-  readonly requests?: 'sure' | 'likely' | undefined;
-}
 
 export type MonitorService = Pick<Monitor, 'vitals' | 'memoryHistory' | 'memoryStats' | 'listStalls'> &
   Source<'vitals', Vitals> &
@@ -120,15 +111,7 @@ export interface AdminServices {
   readonly jwt: Pick<JwtAccess, 'isOn' | 'authenticate' | 'isCurrent'>;
   /** All of `GET /info` but who asks. */
   info(): Omit<Info, 'you'>;
-  /** A stored CPU profile in another form, made in a worker. Rejects with `unreadable-profile`, `damaged-profile`. */
-  convert(profileId: string, form: ConvertedForm, signal: AbortSignal): Promise<Uint8Array>;
-  /** A stored CPU or heap sampling profile at a glance, made in a worker. Rejects as `convert` does. */
-  summarize(profileId: string, limit: number, signal: AbortSignal): Promise<ProfileSummary>;
-  /** Two stored CPU or heap sampling profiles of the same kind, made in a worker. Rejects as `convert` does. */
-  compareProfiles(
-    pair: { kind: ProfileDiff['kind']; before: string; after: string; limit: number },
-    signal: AbortSignal,
-  ): Promise<ProfileDiff>;
+  readonly storedProfiles: Pick<StoredProfiles, 'convert' | 'summarize' | 'compare'>;
   /** What was found in heap snapshots, where `--heap-analysis` is on. */
   readonly heapAnalyses: Pick<HeapAnalyses, 'start' | 'analysed' | 'compared'>;
   /** Heap snapshots without their secrets. */

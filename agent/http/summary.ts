@@ -16,7 +16,7 @@ export function summaryHandlers(services: AdminServices): Pick<Handlers, 'getSum
       if (profile.kind === 'heap-snapshot') {
         return snapshotSummary(services, { id, format: query.format ?? 'json', limit: query.limit ?? 20 });
       }
-      const summary = await services.summarize(id, query.limit ?? 20, signal);
+      const summary = await services.storedProfiles.summarize(id, query.limit ?? 20, signal);
       if (query.format !== 'text') return Response.json(summary);
       return new Response(summaryText(summary), { headers: { 'content-type': 'text/plain; charset=utf-8' } });
     },

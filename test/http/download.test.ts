@@ -13,10 +13,17 @@ import { apiPath } from '../../protocol/rest/routes.ts';
 import { ticketSchema } from '../../protocol/rest/ticket.ts';
 import { openStore, pseudoSnapshot, put, scratchDirectory } from '../store/sample.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { fakeServices } from './fakes.ts';
+import { fakeServices, storedProfiles } from './fakes.ts';
 
 const cpuBytes = pseudoSnapshot(300_000, 7);
 const heapBytes = pseudoSnapshot(3_000_000, 8);
+
+const convert: typeof storedProfiles.convert = async (id, { format, source, requests }) => {
+  if (format === 'pprof') return Buffer.from([0x1f, 0x8b, 1, 2, requests === 'likely' ? 4 : 3]);
+  if (format === 'collapsed') return Buffer.from(`${id};${source === 'original' ? 'main' : 'n'} 5\n`);
+  if (format === 'cpuprofile') return Buffer.from('{"mapped":true}');
+  throw new SidescopeError('unsupported-format', `no ${format}`);
+};
 
 /** A real store behind a real server, with one CPU profile and one heap snapshot in it. */
 async function serve() {
@@ -27,12 +34,7 @@ async function serve() {
   const heap = await put(store, heapBytes, { kind: 'heap-snapshot' });
   const services = await fakeServices({
     store,
-    convert: async (id, { format, source, requests }) => {
-      if (format === 'pprof') return Buffer.from([0x1f, 0x8b, 1, 2, requests === 'likely' ? 4 : 3]);
-      if (format === 'collapsed') return Buffer.from(`${id};${source === 'original' ? 'main' : 'n'} 5\n`);
-      if (format === 'cpuprofile') return Buffer.from('{"mapped":true}');
-      throw new SidescopeError('unsupported-format', `no ${format}`);
-    },
+    storedProfiles: { ...storedProfiles, convert },
   });
   const server = opening.use(await openAdminServer(services, { host: '127.0.0.1', port: 0 }));
   const resources = opening.move();

@@ -17,7 +17,6 @@ import type {
   MonitorService,
   RecorderService,
   RuleService,
-  ConvertedForm,
   StoreService,
   TargetMetricsService,
   TimelineService,
@@ -572,7 +571,7 @@ export async function fakeServices(overrides: Partial<AdminServices> = {}): Prom
       storage: null,
       environment: {},
     }),
-    convert: async (id: string, { format }: ConvertedForm) => Buffer.from(`${id} as ${format}\n`),
+    storedProfiles,
     heapAnalyses: {
       start: (): never => {
         throw new SidescopeError('heap-analysis-off', 'it is off');
@@ -585,18 +584,6 @@ export async function fakeServices(overrides: Partial<AdminServices> = {}): Prom
       },
     },
     redactions: { variant: 'v', open: () => Readable.from([Buffer.from('redacted')], { objectMode: false }) },
-    summarize: async () => ({ kind: 'heap-sampling' as const, sampledBytes: 0, samples: 0, functions: [], stacks: [] }),
-    compareProfiles: async (pair: Parameters<AdminServices['compareProfiles']>[0]) => ({
-      kind: pair.kind,
-      before: pair.before,
-      after: pair.after,
-      activeBefore: 0,
-      activeAfter: 0,
-      busyBefore: 0,
-      busyAfter: 0,
-      functions: [],
-      tree: [],
-    }),
     pageDirectory: '/nonexistent',
     log,
     audit: { write: (record: AuditRecord) => audited.push(record) },
@@ -612,3 +599,19 @@ export async function fakeServices(overrides: Partial<AdminServices> = {}): Prom
     tokenWith: (...scopes) => tokens.mint({ name: scopes.join('+'), scopes, ttlMs: 3_600_000 }).token,
   };
 }
+
+export const storedProfiles: AdminServices['storedProfiles'] = {
+  convert: async (id, { format }) => Buffer.from(`${id} as ${format}\n`),
+  summarize: async () => ({ kind: 'heap-sampling', sampledBytes: 0, samples: 0, functions: [], stacks: [] }),
+  compare: async ({ kind, before, after }) => ({
+    kind,
+    before,
+    after,
+    activeBefore: 0,
+    activeAfter: 0,
+    busyBefore: 0,
+    busyAfter: 0,
+    functions: [],
+    tree: [],
+  }),
+};
