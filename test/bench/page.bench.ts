@@ -15,7 +15,7 @@ const minuteMs = 60_000;
 /** Enough that every chart moves, little enough that an hour of it disturbs nobody. */
 const requestsPerSecond = 3;
 
-/** What does the overview weigh, when is it there, and what does it hold after an hour of live updates? */
+/** What does the overview weigh, when is it there, and what does it hold after an hour of live updates? Takes that hour; with --quick two minutes. */
 export const bench: Bench = async ({ quick, signal }) => {
   const tables: BenchTable[] = [await weigh()];
   await using stack = new AsyncDisposableStack();
