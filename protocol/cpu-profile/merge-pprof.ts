@@ -21,7 +21,7 @@ export class PprofMerger {
   readonly #locations = new Numbered<string>();
   readonly #locationRows: (readonly (readonly [fn: number, line: number])[])[] = [];
   readonly #stacks = new Numbered<string>();
-  readonly #stackRows: Uint32Array[] = [];
+  readonly #stackRows: (readonly number[])[] = [];
   readonly #labelSets = new Numbered<string>();
   readonly #labelRows: (readonly LabelNumbers[])[] = [];
   readonly #samples = new Map<number, number>();
@@ -133,7 +133,7 @@ export class PprofMerger {
       );
     }
     return (locations) => {
-      const stack = Uint32Array.from(locations, (id) => (locationOf.get(id) ?? -1) + 1);
+      const stack = locations.map((id) => (locationOf.get(id) ?? -1) + 1);
       return this.#stacks.of(stack.join(), () => this.#stackRows.push(stack));
     };
   }
@@ -168,7 +168,7 @@ export class PprofMerger {
   #writeSamples(writer: ByteWriter, width: number): void {
     this.#sampleRows.forEach(([stack, labels], index) => {
       writer.messageField(2, (sample) => {
-        sample.packedField(1, [...this.#stackRows[stack]!]);
+        sample.packedField(1, this.#stackRows[stack]!);
         sample.packedField(2, this.#values.slice(index * width, (index + 1) * width));
         for (const numbers of this.#labelRows[labels]!) {
           sample.messageField(3, (label) => numbers.forEach((number, at) => label.varintField(at + 1, number)));
