@@ -259,10 +259,11 @@ export class Sender {
     this.#dropped[reason] = (this.#dropped[reason] ?? 0) + 1;
   }
 
-  #end({ id }: OutboxRow, state: 'sent' | 'dropped', reason: string | null): void {
+  #end(row: OutboxRow, state: 'sent' | 'dropped', reason: string | null): void {
+    const { id } = row;
     this.#due.delete(id);
     this.#done.add(id);
-    this.#options.outbox.end(id, { state, reason, atMs: Date.now() });
+    this.#options.outbox.end(row, { state, reason, atMs: Date.now() });
     this.#done.delete(id);
   }
 }

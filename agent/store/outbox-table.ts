@@ -49,6 +49,8 @@ export interface OutboxSums {
 
 /** Rows of profiles that are done, for the page. */
 const endedMax = 2_000;
+/** Each write of the index may wait for the disk. */
+const tidyEvery = 64;
 
 /** Survives the agent. Every method throws `disk-full`, `storage-failed`, `shutting-down`; none takes over a millisecond. */
 export class OutboxTable {
@@ -111,10 +113,17 @@ export class OutboxTable {
     this.#run('UPDATE outbox SET note = ? WHERE id = ?', note, id);
   }
 
-  /** It stays known for profiles; windows go. */
-  end(id: number, { state, reason, atMs }: { state: 'sent' | 'dropped'; reason: string | null; atMs: number }): void {
-    this.#run(`DELETE FROM outbox WHERE id = ? AND kind = 'window'`, id);
+  /** It stays known for profiles, the newest 2,000; windows go. */
+  end(
+    { id, kind }: Pick<OutboxRow, 'id' | 'kind'>,
+    { state, reason, atMs }: { state: 'sent' | 'dropped'; reason: string | null; atMs: number },
+  ): void {
+    if (kind === 'window') {
+      this.#run('DELETE FROM outbox WHERE id = ?', id);
+      return;
+    }
     this.#run('UPDATE outbox SET state = ?, reason = ?, ended_ms = ? WHERE id = ?', state, reason, atMs, id);
+    if (id % tidyEvery !== 0) return;
     this.#run(
       `DELETE FROM outbox WHERE state <> 'queued' AND id <=
          (SELECT id FROM outbox WHERE state <> 'queued' ORDER BY id DESC LIMIT 1 OFFSET ?)`,

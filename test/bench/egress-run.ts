@@ -3,6 +3,10 @@ import { readFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Egress } from '../../agent/egress/egress.ts';
 import { Redactions } from '../../agent/capture/redactions.ts';
+// Loaded before the measurement: the bundle has nothing to strip of types.
+import '../../agent/egress/open-destination.ts';
+import '../../agent/egress/read-egress.ts';
+import 'yaml';
 import { surroundings } from '../egress/harness.ts';
 import { openStore } from '../store/sample.ts';
 import { writeConfigFile } from '../support/config-file.ts';
