@@ -55,6 +55,7 @@ const tidyEvery = 64;
 /** Survives the agent. Every method throws `disk-full`, `storage-failed`, `shutting-down`; none takes over a millisecond. */
 export class OutboxTable {
   readonly #index: RecordIndex;
+  #ended = 0;
 
   constructor(index: RecordIndex) {
     this.#index = index;
@@ -123,7 +124,8 @@ export class OutboxTable {
       return;
     }
     this.#run('UPDATE outbox SET state = ?, reason = ?, ended_ms = ? WHERE id = ?', state, reason, atMs, id);
-    if (id % tidyEvery !== 0) return;
+    this.#ended += 1;
+    if (this.#ended % tidyEvery !== 0) return;
     this.#run(
       `DELETE FROM outbox WHERE state <> 'queued' AND id <=
          (SELECT id FROM outbox WHERE state <> 'queued' ORDER BY id DESC LIMIT 1 OFFSET ?)`,
