@@ -12,8 +12,6 @@ import { openS3Client } from './s3/open.ts';
 import { defaultKey } from './template.ts';
 import { webhook } from './webhook.ts';
 
-export { openS3Client } from './s3/open.ts';
-
 export interface DestinationSurroundings {
   readonly environment: Readonly<Record<string, string>>;
   readonly variable: ReadVariable;
