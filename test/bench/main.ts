@@ -1,4 +1,5 @@
-// `npm run bench [-- name ...] [--json] [--quick]`: runs test/bench/<name>.bench.ts one after the other, all by default.
+// `npm run bench [-- name ...] [--json] [--quick]`: runs test/bench/<name>.bench.ts one after the other, by default all
+// but those that watch for an hour.
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
@@ -12,6 +13,9 @@ const { values: options, positionals } = parseArgs({
 const stop = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const)
   process.once(name, () => stop.abort(new Error(`stopped by ${name}`)));
+
+/** Only by their names. */
+const hourLong = new Set(['page', 'soak']);
 
 const results: { name: string; tables: readonly BenchTable[]; error?: string }[] = [];
 for (const name of chooseBenches(positionals)) {
@@ -34,7 +38,7 @@ function chooseBenches(names: readonly string[]): string[] {
     .map((file) => file.slice(0, -'.bench.ts'.length))
     .sort();
   const unknown = names.filter((name) => !all.includes(name));
-  if (unknown.length === 0) return names.length === 0 ? all : [...names];
+  if (unknown.length === 0) return names.length === 0 ? all.filter((name) => !hourLong.has(name)) : [...names];
   console.error(`no bench named ${unknown.join(', ')}; there are: ${all.join(', ')}`);
   process.exit(2);
 }
