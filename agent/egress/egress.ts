@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { stat } from 'node:fs/promises';
 import { isSidescopeError } from '../../protocol/error.ts';
 import type { EgressView } from '../../protocol/rest/egress.ts';
 import type { Feature } from '../../protocol/rest/info.ts';
@@ -147,14 +148,9 @@ export class Egress extends EventEmitter<{ sent: [Shipment] }> {
     // Shapes and clients take some memory, which who sends nothing should not have to give.
     const { parseEgressUrl, readEgress } = await import('./read-egress.ts');
     if (configPath !== undefined) {
-      try {
-        const { destinations, problems } = await readEgress(await readSmallFile(configPath));
-        configs.push(...destinations);
-        this.#problems.push(...problems.map(({ line, message }) => `${configPath} line ${line}: ${message}`));
-      } catch (error) {
-        // The options and the rules say so; with a pipe the options have read it, and it can hold no destinations.
-        if (!(error instanceof Error)) throw error;
-      }
+      const { destinations, problems } = await readEgress(await this.#textOf(configPath));
+      configs.push(...destinations);
+      this.#problems.push(...problems.map(({ line, message }) => `${configPath} line ${line}: ${message}`));
     }
     for (const url of urls) {
       const config = parseEgressUrl(url);
@@ -164,6 +160,18 @@ export class Egress extends EventEmitter<{ sent: [Shipment] }> {
       else configs.push(config);
     }
     return configs;
+  }
+
+  async #textOf(path: string): Promise<string> {
+    try {
+      // A pipe gives its text once, to the options; a second reader waits for ever.
+      if ((await stat(path)).isFile()) return await readSmallFile(path);
+      this.#options.log.info({ path }, 'destinations are not read from what is no regular file');
+    } catch (error) {
+      // The options and the rules have said so.
+      if (!(error instanceof Error)) throw error;
+    }
+    return '';
   }
 
   async #openLane(

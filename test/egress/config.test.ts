@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -106,6 +107,17 @@ test('without a destination it is off and says what to set; a queue of before is
   expect(fourth.feature().reason).toMatch(/names no bucket.*; .*a destination named directory already/);
   expect(fourth.view().destinations).toHaveLength(1);
   await fourth.close({ graceMs: 0 });
+});
+
+test('a configuration from a pipe, or none at its path, holds nobody up and has no destinations', async () => {
+  await using scratch = scratchDirectory();
+  await using store = await openStore(join(scratch.path, 'data'));
+  const pipe = join(scratch.path, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  for (const configPath of [pipe, join(scratch.path, 'none')]) {
+    const egress = await Egress.open({ ...surroundings(), store, urls: [], configPath });
+    expect(egress.feature().state).toBe('off');
+  }
 });
 
 test('a directory gets whole files, with their metadata beside; one that is not there is not made', async () => {
