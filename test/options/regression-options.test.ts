@@ -27,14 +27,18 @@ describe('--state-url', () => {
     expect([options.stateUrl, problems]).toEqual([text, []]);
   });
 
-  test.each(['s3://Bucket/prefix', 's3://bucket/?region', 'https://example.com/', 'file://host/share', 'file:///a%2Fb', ' '])(
-    '%s is refused',
-    async (text) => {
-      const { options, problems } = await resolve(['--state-url', text]);
-      expect(options.stateUrl).toBeUndefined();
-      expect(problems).toHaveLength(1);
-    },
-  );
+  test.each([
+    's3://Bucket/prefix',
+    's3://bucket/?region',
+    'https://example.com/',
+    'file://host/share',
+    'file:///a%2Fb',
+    ' ',
+  ])('%s is refused', async (text) => {
+    const { options, problems } = await resolve(['--state-url', text]);
+    expect(options.stateUrl).toBeUndefined();
+    expect(problems).toHaveLength(1);
+  });
 });
 
 describe('a rule for a series', () => {
