@@ -10,7 +10,7 @@ import type { Originals } from './profile-worker-child.ts';
 import { removeJoined, type JoinedWindows, type WindowSource } from './write-joined.ts';
 
 export interface JoinedProfileOptions {
-  readonly store: Pick<ProfileStore, 'saveSourcePositions'>;
+  readonly store: Pick<ProfileStore, 'saveSourcePositions' | 'saveSourceLines'>;
   readonly worker: ProfileWorker;
   /** It is finished, or abandoned when this rejects. */
   readonly writer: ArtifactWriter;

@@ -4,6 +4,8 @@ import { encodeCollapsed } from '../../protocol/cpu-profile/collapsed.ts';
 import { cpuFacts } from '../../protocol/cpu-profile/facts.ts';
 import type { CpuFacts, CpuProblem } from '../../protocol/cpu-profile/facts.ts';
 import type { TreeDiff } from '../../protocol/cpu-profile/tree-diff.ts';
+import { findHotLines } from '../../protocol/cpu-profile/hot-lines.ts';
+import type { CpuProfile } from '../../protocol/cpu-profile/model.ts';
 import { findHotFunctions, type HotFunction } from '../../protocol/cpu-profile/hot-functions.ts';
 import { originalCpuProfile, originalFrames, placesOf } from '../../protocol/cpu-profile/originals.ts';
 import { parseCpuProfileBytes } from '../../protocol/cpu-profile/parse.ts';
@@ -27,6 +29,8 @@ import {
 } from '../source-maps/find-positions.ts';
 import { locateSites, type LocatedSites } from '../memory/locate-sites.ts';
 import { decodePositions, encodePositions } from '../source-maps/position-bytes.ts';
+import { findSourceLines } from '../source-maps/find-source-lines.ts';
+import { encodeSourceLines, type EncodedSource } from '../source-maps/source-line-bytes.ts';
 import { summarize } from '../source-maps/summary.ts';
 import { diffFiles, diffMerged, mergeTrees, sampleTreeOf } from './compare-profiles.ts';
 import type {
@@ -105,6 +109,8 @@ export interface Originals {
   readonly sourceMaps: SourceMapsSummary | undefined;
   /** For the store, and for `convert`. */
   readonly positions: Uint8Array | undefined;
+  /** For the store: the text around the hot lines; of CPU profiles. */
+  readonly sourceLines?: EncodedSource | undefined;
 }
 
 export interface WorkerResults {
@@ -178,7 +184,8 @@ async function answer(request: WorkerRequest): Promise<WorkerAnswer> {
       return { ok: true, result: workInWindow(profile, { fromUs, toUs, positions: originals }) };
     }
     const found = lookUp(placesOf(profile), request.sourceMaps);
-    const result = { ...cpuFacts(profile, found?.positions), originals: originalsOf(found) };
+    const originals = { ...originalsOf(found), sourceLines: sourceLinesOf(profile, found, request.sourceMaps) };
+    const result = { ...cpuFacts(profile, found?.positions), originals };
     return { ok: true, result };
   } catch (error) {
     const known = error instanceof SidescopeError ? error : new SidescopeError('internal', describe(error));
@@ -199,6 +206,22 @@ function lookUp(query: PositionsQuery, context: SourceMapContext | undefined): F
 function originalsOf(found: FoundPositions | undefined): Originals {
   if (found === undefined) return { sourceMaps: undefined, positions: undefined };
   return { sourceMaps: summarize(found), positions: encodePositions(found.positions) };
+}
+
+const sourceFunctionsMax = 20;
+
+function sourceLinesOf(
+  profile: CpuProfile,
+  found: FoundPositions | undefined,
+  context: SourceMapContext | undefined,
+): EncodedSource | undefined {
+  if (context === undefined) return undefined;
+  try {
+    return encodeSourceLines(findSourceLines(findHotLines(profile, found?.positions, sourceFunctionsMax), context));
+  } catch {
+    // The profile is worth keeping without them: whoever asks is told that there are none.
+    return undefined;
+  }
 }
 
 /** Enough for lists that sum up several profiles: what is behind has less than a hundredth of the first. */

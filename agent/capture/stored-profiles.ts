@@ -1,8 +1,10 @@
 import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
 import type { ProfileFormat } from '../../protocol/rest/profile.ts';
 import type { ProfileDiff } from '../../protocol/rest/diff.ts';
+import type { ProfileSource } from '../../protocol/rest/profile-source.ts';
 import type { ProfileSummary } from '../../protocol/rest/summary.ts';
 import type { ProfileJoins } from '../requests/join.ts';
+import { decodeSourceLines } from '../source-maps/source-line-bytes.ts';
 import type { ArtifactReader, ProfileStore } from '../store/store.ts';
 import type { ProfileWorker } from './profile-worker.ts';
 
@@ -62,6 +64,18 @@ export class StoredProfiles {
     return await this.#worker.summary(reader.path, { kind, limit, positions, signal });
   }
 
+  /** The source lines that were readable when it was taken. Throws `unknown-profile`, `unsupported-format`. */
+  source(profileId: string): ProfileSource {
+    const store = this.#stored();
+    const { kind } = store.get(profileId);
+    if (kind !== 'cpu')
+      throw new SidescopeError('unsupported-format', `source lines are kept of CPU profiles; this is ${kind}`);
+    const bytes = store.sourceLines(profileId);
+    const kept = bytes === undefined ? { functions: [], omittedLines: 0 } : decodeSourceLines(bytes);
+    const reason = kept.functions.length === 0 ? noSource : null;
+    return { profileId, ...kept, reason };
+  }
+
   /** Two of the same kind. */
   async compare(
     pair: { kind: ProfileDiff['kind']; before: string; after: string; limit: number },
@@ -84,3 +98,6 @@ export class StoredProfiles {
     return this.#store;
   }
 }
+
+const noSource =
+  "source lines are kept only when the capture ends with the target's files in reach, and functions of files executed";

@@ -22,6 +22,7 @@ import { operationHandlers } from './operations.ts';
 import { pageHandlers } from './page.ts';
 import { asSidescopeError, problemResponse } from './problem.ts';
 import { profileRequestHandlers } from './profile-requests.ts';
+import { profileSourceHandlers } from './profile-source.ts';
 import { profileHandlers } from './profiles.ts';
 import { guardRequest } from './request-guards.ts';
 import { allowedMethods, mountRoutes } from './router.ts';
@@ -70,6 +71,7 @@ export function createAdminApp(services: AdminServices): AdminApp {
     ...operationHandlers(services),
     ...profileHandlers(services),
     ...profileRequestHandlers(services),
+    ...profileSourceHandlers(services),
     ...downloadHandlers({ services, tickets }),
     events: (request) => events.open(request),
   };

@@ -111,7 +111,7 @@ export interface AdminServices {
   readonly jwt: Pick<JwtAccess, 'isOn' | 'authenticate' | 'isCurrent'>;
   /** All of `GET /info` but who asks. */
   info(): Omit<Info, 'you'>;
-  readonly storedProfiles: Pick<StoredProfiles, 'convert' | 'summarize' | 'compare'>;
+  readonly storedProfiles: Pick<StoredProfiles, 'convert' | 'summarize' | 'compare' | 'source'>;
   /** What was found in heap snapshots, where `--heap-analysis` is on. */
   readonly heapAnalyses: Pick<HeapAnalyses, 'start' | 'analysed' | 'compared'>;
   /** Heap snapshots without their secrets. */

@@ -7,7 +7,7 @@ import { ScriptText } from './script-text.ts';
 import type { TargetFiles } from './target-files.ts';
 
 /** Of a script that holds its map as well. */
-const scriptBytesMax = 96 * 1024 * 1024;
+export const scriptBytesMax = 96 * 1024 * 1024;
 
 export interface ScriptMap {
   readonly text: ScriptText;

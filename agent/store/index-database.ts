@@ -8,6 +8,7 @@ import { joinSchema } from './join-table.ts';
 import { outboxSchema } from './outbox-table.ts';
 import { recordSchema } from './record-schema.ts';
 import { seriesSchema } from './series-schema.ts';
+import { sourceSchema } from './source-table.ts';
 import type { StoreLog } from './log.ts';
 import { reasonOf, sqliteErrorCode, systemCode } from './storage-error.ts';
 
@@ -52,6 +53,7 @@ const migrations: readonly string[] = [
   seriesSchema,
   joinSchema,
   outboxSchema,
+  sourceSchema,
 ];
 
 export const indexVersion = migrations.length;

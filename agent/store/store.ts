@@ -30,6 +30,7 @@ import type { Reconciled } from './reconcile.ts';
 import { Shelf } from './shelf.ts';
 import { SnapshotHistory } from './snapshot-history.ts';
 import type { ProgramKey, SnapshotRecord } from './snapshot-history.ts';
+import { SourceTable } from './source-table.ts';
 import { reasonOf, storageError, systemCode } from './storage-error.ts';
 
 export type { ArtifactReader, ArtifactWriter, ProfileDraft, ProfileOutcome } from './artifact.ts';
@@ -61,6 +62,8 @@ export interface StoreStats extends Reconciled {
   readonly evictedByAge: number;
   /** Artifact bytes that went to disk, compressed where they are. */
   readonly bytesWritten: number;
+  /** Over the bound of what is kept of one profile. */
+  readonly omittedSourceLines: number;
 }
 
 /**
@@ -79,6 +82,7 @@ export class ProfileStore extends EventEmitter<{
   readonly #operations: OperationTable;
   readonly #history: SnapshotHistory;
   readonly #positions: PositionTable;
+  readonly #sources: SourceTable;
   readonly #joins: JoinTable;
   readonly #space: DiskSpace;
   readonly #reconciled: Reconciled;
@@ -86,6 +90,7 @@ export class ProfileStore extends EventEmitter<{
   readonly #timer: NodeJS.Timeout;
   readonly #shelf: Shelf;
   readonly #writers = new Set<ArtifactWriter>();
+  #omittedSourceLines = 0;
   #disposal: Promise<void> | undefined;
 
   /**
@@ -109,6 +114,7 @@ export class ProfileStore extends EventEmitter<{
       undo.use(store);
       await store.enforceRetention();
       store.#positions.removeOrphans();
+      store.#sources.removeOrphans();
       store.#joins.removeOrphans();
       const interrupted = store.#operations.failInterrupted(store.#now());
       if (interrupted > 0) options.log.warn({ operations: interrupted }, 'operations of the agent before were cut off');
@@ -140,6 +146,7 @@ export class ProfileStore extends EventEmitter<{
     this.#operations = new OperationTable(parts.database);
     this.#history = new SnapshotHistory(parts.database);
     this.#positions = new PositionTable(parts.database);
+    this.#sources = new SourceTable(parts.database);
     this.#joins = new JoinTable(parts.database);
     this.#now = options.now ?? Date.now;
     this.#reconciled = parts.reconciled;
@@ -307,6 +314,7 @@ export class ProfileStore extends EventEmitter<{
       evictedByCount: evicted.count,
       evictedByAge: evicted.age,
       bytesWritten,
+      omittedSourceLines: this.#omittedSourceLines,
     };
   }
 
@@ -336,6 +344,17 @@ export class ProfileStore extends EventEmitter<{
   /** Undefined when no source map said anything about the profile. */
   sourcePositions(profileId: string): Uint8Array | undefined {
     return this.#indexed('reading source positions', () => this.#positions.load(profileId));
+  }
+
+  /** At most some 60 kB; goes with the profile, which may come after it. `omittedLines` are counted. */
+  saveSourceLines(profileId: string, { bytes, omittedLines }: { bytes: Uint8Array; omittedLines: number }): void {
+    this.#indexed('saving source lines', () => this.#sources.save(profileId, bytes));
+    this.#omittedSourceLines += omittedLines;
+  }
+
+  /** Undefined when none were looked for. */
+  sourceLines(profileId: string): Uint8Array | undefined {
+    return this.#indexed('reading source lines', () => this.#sources.load(profileId));
   }
 
   /** At most some megabytes; goes with the profile, which may come after it. */

@@ -279,6 +279,11 @@ export function createMetrics(build: {
       labelNames: ['reason'],
       registers,
     }),
+    sourceLinesOmittedTotal: new Counter({
+      name: 'sidescope_source_lines_omitted_total',
+      help: 'Source lines that were not kept with a CPU profile, over the bound of 64 KiB.',
+      registers,
+    }),
     featureUp: new Gauge({
       name: 'sidescope_feature_up',
       help: '1 on, 0 off or failed; /readyz has the reason.',

@@ -19,7 +19,12 @@ export interface Observed {
   readonly store:
     | (Source<'profile', Profile> & {
         usage(): DiskUsage;
-        stats(): { evictedByBudget: number; evictedByCount: number; evictedByAge: number };
+        stats(): {
+          evictedByBudget: number;
+          evictedByCount: number;
+          evictedByAge: number;
+          omittedSourceLines: number;
+        };
       })
     | undefined;
   features(): readonly Feature[];
@@ -127,6 +132,12 @@ function readAtScrape(metrics: Metrics, store: NonNullable<Observed['store']>): 
       metrics.evictionsTotal.inc({ reason: 'budget' }, evictedByBudget);
       metrics.evictionsTotal.inc({ reason: 'count' }, evictedByCount);
       metrics.evictionsTotal.inc({ reason: 'age' }, evictedByAge);
+    },
+  });
+  Object.assign(metrics.sourceLinesOmittedTotal, {
+    collect() {
+      metrics.sourceLinesOmittedTotal.reset();
+      metrics.sourceLinesOmittedTotal.inc(store.stats().omittedSourceLines);
     },
   });
 }

@@ -61,10 +61,15 @@ export class OriginalLines {
   }
 
   /** A line that no map knows alone, as in minified text, becomes that of the function. */
-  of(line: number, { raw, original }: { raw: Frame; original: Frame }): number {
+  of(line: number, places: { raw: Frame; original: Frame }): number {
+    return this.known(line, places) ?? places.original.line;
+  }
+
+  /** Undefined where no map knows the line alone. */
+  known(line: number, { raw, original }: { raw: Frame; original: Frame }): number | undefined {
     if (original === raw) return line;
     const row = this.#rows.get(`${line}\n${raw.url}`);
-    return row !== undefined && row[2] === original.url ? row[3] : original.line;
+    return row !== undefined && row[2] === original.url ? row[3] : undefined;
   }
 }
 

@@ -30,6 +30,7 @@ import {
 } from './requests.ts';
 import type { Route } from './route.ts';
 import { profileRequestRoutes } from './profile-requests-routes.ts';
+import { profileSourceRoutes } from './profile-source-routes.ts';
 import { recorderRoutes } from './recorder-routes.ts';
 import { seriesRoutes } from './series-routes.ts';
 import { ruleRoutes } from './rules-routes.ts';
@@ -229,6 +230,7 @@ export const routes = {
   ...heapAnalysisRoutes,
   ...baselineRoutes,
   ...profileRequestRoutes,
+  ...profileSourceRoutes,
   ...timelineRoutes,
   listOperations: {
     method: 'GET',

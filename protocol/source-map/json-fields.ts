@@ -16,7 +16,7 @@ const openBracket = 0x5b;
 const closeBracket = 0x5d;
 
 /**
- * The members of the object that begins at `start`, not decoded: a source map is mostly `sourcesContent`, which nobody here needs. What is
+ * The members of the object that begins at `start`, not decoded: a source map is mostly `sourcesContent`, of which hardly anything is needed. What is
  * skipped is not checked. Of a name that comes twice the last one counts, as with JSON.parse. Throws `unreadable-source-map` with the offset.
  */
 export function readMembers(bytes: Uint8Array, start: number): { members: Map<string, Span>; end: number } {

@@ -23,6 +23,8 @@ export interface SourceMapSection {
   /** With `sourceRoot`, not resolved against the map's own place. Null: the generator did not tell. */
   readonly sources: readonly (string | null)[];
   readonly names: readonly string[];
+  /** The bytes of `sourcesContent`, not decoded: see ./contents.ts. */
+  readonly contents: Uint8Array | undefined;
 }
 
 /**
@@ -89,7 +91,16 @@ function readSection(
   const sources = texts(bytes, members.get('sources'), true).map((source) => (source === null ? null : root + source));
   // The generator knows no name of it: V8's is as good.
   const names = texts(bytes, members.get('names'), false).map((name) => name ?? '');
-  return { line, column, mappings: mappingBytes(bytes, mappings), mappingsOffset: mappings.start + 1, sources, names };
+  const contents = members.get('sourcesContent');
+  return {
+    line,
+    column,
+    mappings: mappingBytes(bytes, mappings),
+    mappingsOffset: mappings.start + 1,
+    sources,
+    names,
+    contents: contents === undefined ? undefined : bytes.subarray(contents.start, contents.end),
+  };
 }
 
 /** Between the quotes. VLQ needs no escapes; JSON allows them, so what has some is decoded. */

@@ -138,6 +138,7 @@ test('every route answers what the contract says, asked as curl asks', { timeout
   if (heap === undefined || cpu === undefined) throw new Error('there are fewer profiles than the list had');
   expect(await json(`GET /profiles/${cpu.id}`)).toEqual(cpu);
   expect(await json(`GET /profiles/${cpu.id}/requests`)).toMatchObject({ profileId: cpu.id });
+  expect(await json(`GET /profiles/${cpu.id}/source`)).toMatchObject({ profileId: cpu.id, reason: null });
   expect(await json(`GET /profiles/${cancelledCpu?.id}/diff/${cpu.id}`)).toMatchObject({ kind: 'cpu', before: cpu.id });
 
   await checkDownloads({ client, cpu, heap });

@@ -614,4 +614,5 @@ export const storedProfiles: AdminServices['storedProfiles'] = {
     functions: [],
     tree: [],
   }),
+  source: (profileId) => ({ profileId, functions: [], omittedLines: 0, reason: 'none were kept' }),
 };

@@ -125,7 +125,8 @@ test('an index of any earlier version is brought up with its rows kept', async (
     const old = new DatabaseSync(file);
     old.exec(`PRAGMA user_version = ${version}; DROP TABLE records;
       DROP TRIGGER profile_joins_go_with_their_profile; DROP TABLE profile_joins;
-      DROP TABLE metric_series; DROP TABLE metric_scrapes; DROP TABLE outbox`);
+      DROP TABLE metric_series; DROP TABLE metric_scrapes; DROP TABLE outbox;
+      DROP TRIGGER profile_sources_go_with_their_profile; DROP TABLE profile_sources`);
     if (version < 4) old.exec('DROP TABLE vitals; DROP TABLE stalls');
     if (version < 3) old.exec('DROP TRIGGER source_positions_go_with_their_profile; DROP TABLE source_positions');
     if (version < 2) old.exec('DROP TABLE operations; DROP TABLE snapshot_history');
@@ -267,7 +268,7 @@ test('download names hold nothing but what every file system takes', () => {
   );
 });
 
-test('source positions are kept with their profile, go with it, and those without one go at the next start', async () => {
+test('source positions and lines are kept with their profile, go with it, and those without one go at the next start', async () => {
   await using scratch = scratchDirectory();
   const positions = Buffer.from([1, 2, 0, 255]);
   let id: string;
@@ -277,13 +278,19 @@ test('source positions are kept with their profile, go with it, and those withou
     store.saveSourcePositions(id, Buffer.from('replaced'));
     store.saveSourcePositions(id, positions);
     store.saveSourcePositions('never-finished', positions);
+    store.saveSourceLines(id, { bytes: positions, omittedLines: 3 });
+    store.saveSourceLines('never-finished', { bytes: positions, omittedLines: 0 });
+    expect(store.stats().omittedSourceLines).toBe(3);
   }
   await using store = await openStore(scratch.path);
   expect(store.sourcePositions(id)).toEqual(new Uint8Array(positions));
   expect(store.sourcePositions('never-finished')).toBeUndefined();
+  expect(store.sourceLines(id)).toEqual(new Uint8Array(positions));
+  expect(store.sourceLines('never-finished')).toBeUndefined();
   store.patch(id, { pinned: true });
   store.patch(id, { pinned: false });
   expect(store.sourcePositions(id)).toEqual(new Uint8Array(positions));
   await store.delete(id);
   expect(store.sourcePositions(id)).toBeUndefined();
+  expect(store.sourceLines(id)).toBeUndefined();
 });

@@ -101,7 +101,7 @@ describe('the metrics', () => {
     const targets = new FakeTargets();
     const captures = new FakeCaptures();
     const store = Object.assign(new FakeStore(), {
-      stats: () => ({ evictedByBudget: 2, evictedByCount: 0, evictedByAge: 1 }),
+      stats: () => ({ evictedByBudget: 2, evictedByCount: 0, evictedByAge: 1, omittedSourceLines: 7 }),
     });
     const monitor = new FakeMonitor();
     const features: Feature[] = [{ name: 'storage', state: 'failed', reason: 'x', remedy: null }];
