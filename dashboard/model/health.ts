@@ -1,4 +1,5 @@
 import type { AlertSummary } from '../../protocol/rest/alerts.ts';
+import type { Regression } from '../../protocol/rest/regressions.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
@@ -34,10 +35,12 @@ export function healthOf(state: PageState, target: Target, nowMs: number): Healt
     blocked(state.stalls, target) ??
     died(state, target, nowMs) ??
     notThere(target, nowMs) ??
-    alerted(state.alerts, target, 'critical') ??
+    alerted(state, target, 'critical') ??
     strained(vitals, readingMs) ??
-    alerted(state.alerts, target, 'warning') ??
+    alerted(state, target, 'warning') ??
+    regressed(state.regressions, target, 'sent') ??
     stalledLately(state.stalls, { target, nowMs }) ??
+    regressed(state.regressions, target, 'provisional') ??
     well(vitals)
   );
 }
@@ -95,13 +98,43 @@ function lastEndMs({ previous }: Target): number | null {
   return last === undefined ? null : Date.parse(last.endedAt);
 }
 
-function alerted(alerts: readonly AlertSummary[], target: Target, severity: AlertSummary['severity']): Health | null {
+/** An alert that is a regression is told by what got worse and the function behind it, and leads to the comparison. */
+function alerted(
+  { alerts, regressions }: PageState,
+  target: Target,
+  severity: AlertSummary['severity'],
+): Health | null {
   const open = alerts.filter((alert) => alert.state === 'open' && alert.targetId === target.id);
   const found = open.find((alert) => alert.severity === severity);
   if (found === undefined) return null;
   const tone = severity === 'critical' ? 'bad' : 'warn';
   const more = open.length > 1 ? ` And ${open.length - 1} more.` : '';
+  const regression = found.problem === 'regression' ? regressed(regressions, target, 'sent') : null;
+  if (regression !== null) return { ...regression, tone, text: `${regression.text}${more}` };
   return { tone, text: `${sentence(found.title)}${more}`, path: '/alerts', query: { alert: found.id } };
+}
+
+/** What the load explains is no news. An early finding alerts nobody, so it comes after all that does. */
+function regressed(
+  regressions: readonly Regression[],
+  target: Target,
+  outcome: Exclude<Regression['outcome'], 'explained'>,
+): Health | null {
+  const open = regressions.filter(
+    (one) => one.state === 'open' && one.targetId === target.id && one.outcome === outcome,
+  );
+  const found = open.find(({ severity }) => severity === 'critical') ?? open[0];
+  if (found === undefined) return null;
+  const { id, severity, title, causes } = found;
+  const cause = causes.find(({ kind }) => kind === 'function');
+  const text = `${outcome === 'sent' ? 'Worse than before' : 'An early finding'}: ${sentence(title)}`;
+  return {
+    tone: outcome === 'sent' && severity === 'critical' ? 'bad' : 'warn',
+    // A function's name does not begin a sentence: it would be written large.
+    text: cause === undefined ? text : `${text} Likely cause: ${cause.text}.`,
+    path: '/regressions',
+    query: { regression: id },
+  };
 }
 
 function freshVitals({ vitals, readingMs }: PageState, { id }: Target, nowMs: number): Vitals | undefined {

@@ -12,6 +12,15 @@ const toneWords: Readonly<Record<Tone, string>> = {
   idle: 'Unknown',
 };
 
+/** Where the sentence leads: read alone, as screen readers list links, "show it" says nothing. */
+const wayWords: Readonly<Record<string, string>> = {
+  '/stacks': 'Show its stacks',
+  '/alerts': 'Show the evidence',
+  '/captures': 'Take a CPU profile',
+  '/memory': 'Show its memory',
+  '/regressions': 'Show before and after',
+};
+
 /** The first line of the page. With several targets each has its own, the worst on top. */
 export function HealthLines({ state, nowMs }: { state: PageState; nowMs: number }) {
   const lines = state.targets
@@ -23,7 +32,11 @@ export function HealthLines({ state, nowMs }: { state: PageState; nowMs: number 
         <p key={target.id} class={`headline ${health.tone}`}>
           <span class="health-word">{toneWords[health.tone]}</span> <Name target={target} of={lines.length} />
           {cut(health.text)}{' '}
-          {health.path !== null && <a href={hrefTo(health.path, { ...health.query, target: target.id })}>Show it</a>}
+          {health.path !== null && (
+            <a href={hrefTo(health.path, { ...health.query, target: target.id })}>
+              {wayWords[health.path] ?? 'Show it'}
+            </a>
+          )}
         </p>
       ))}
     </div>

@@ -214,7 +214,7 @@ it('says live what is wrong and leads to it, and says when it is over', async ()
   standIn.emit({ type: 'stall', stall: sampleStall({ state: 'ongoing', endedAt: null }) });
   await health.getByText('is blocked for 3.1 s by renderInvoice (invoices.js:41)').waitFor();
   await health.getByText('Problem').waitFor();
-  expect(await health.getByRole('link', { name: 'Show it' }).getAttribute('href')).toContain('/stacks?');
+  expect(await health.getByRole('link', { name: 'Show its stacks' }).getAttribute('href')).toContain('/stacks?');
   standIn.emit({ type: 'stall', stall: sampleStall() });
   await health.getByText('was blocked for 3.1 s').waitFor();
   standIn.emit({ type: 'alert', change: 'opened', alert: sampleAlert({ severity: 'critical' }) });

@@ -37,7 +37,7 @@ it.each(themes)('leads from an alert of the demo to the line of code that blocks
   const health = page.getByRole('status', { name: 'Health' });
   const blocked = visit(`/invoices/${theme === 'dark' ? 8 : 7}?ms=3500`);
   await health.getByText(/is blocked for .* by signInvoice \(invoices\.ts:\d+\)/).waitFor();
-  await health.getByRole('link', { name: 'Show it' }).click();
+  await health.getByRole('link', { name: 'Show its stacks' }).click();
   const line = page.getByText(/invoices\.ts:\d+/).first();
   await line.waitFor();
   await blocked;
@@ -113,7 +113,6 @@ it('has every view of the demo without a finding, a console error or a refusal, 
 async function openAt(path: string) {
   browser.complaints.length = 0;
   const page = await browser.open(`${agent.url}${apiPath}/ui#${path}?token=${agent.token}`);
-  page.setDefaultTimeout(20_000);
   return {
     page,
     [Symbol.asyncDispose]: async () => {

@@ -92,6 +92,40 @@ describe('the health of a target', () => {
       'warn /alerts: The heap grows by 14 MiB an hour and is full in 5 h.',
     ],
     [
+      'worse than its baseline, by the function behind it',
+      { regressions: [sampleRegression({ title: 'CPU is 47 % of a core, 88 % more than the 25 % of version 3.4.0' })] },
+      'warn /regressions: Worse than before: CPU is 47 % of a core, 88 % more than the 25 % of version 3.4.0. Likely cause: renderReport (report.ts:88) grew from 4 % to 31 % of the CPU time.',
+    ],
+    [
+      'alerted about for a regression',
+      {
+        alerts: [sampleAlert({ problem: 'regression', severity: 'critical', title: 'RSS is 2 GiB' }), sampleAlert()],
+        regressions: [sampleRegression({ title: 'RSS is 2 GiB', severity: 'critical', causes: [] })],
+      },
+      'bad /regressions: Worse than before: RSS is 2 GiB. And 1 more.',
+    ],
+    [
+      'worse for more load, or not any more',
+      {
+        regressions: [
+          sampleRegression({ outcome: 'explained' }),
+          sampleRegression({ id: 'r-2', state: 'ended', endedAt: ago(1_000) }),
+          sampleRegression({ id: 'r-3', targetId: 't2' }),
+        ],
+      },
+      'good -: Healthy: event loop 41 % busy, delay p99 12.5 ms, heap at 18.8 % of its limit.',
+    ],
+    [
+      'worse than its first minutes, and stalled a minute ago',
+      { regressions: [sampleRegression({ outcome: 'provisional', causes: [] })], stalls: [sampleStall()] },
+      'warn /stacks: The event loop was blocked for 3.1 s by renderInvoice (invoices.js:41), /invoices/:id, trace 0af76519… That was 56 s ago.',
+    ],
+    [
+      'worse than its first minutes',
+      { regressions: [sampleRegression({ outcome: 'provisional', severity: 'critical', causes: [] })] },
+      'warn /regressions: An early finding: CPU of the process.',
+    ],
+    [
       'stalled lately',
       { stalls: [sampleStall()] },
       'warn /stacks: The event loop was blocked for 3.1 s by renderInvoice (invoices.js:41), /invoices/:id, trace 0af76519… That was 56 s ago.',
