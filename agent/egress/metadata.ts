@@ -1,11 +1,13 @@
 import type { ParcelFacts } from './parcel.ts';
 import { encodeUri } from './s3/sign.ts';
 
-/** S3 takes 2 KB of names and values. */
 const valueBytesMax = 200;
+/** S3 refuses more than 2 KB of names and values, for good. */
+const metadataBytesMax = 2_000;
 const labelsMax = 8;
+const prefix = 'x-amz-meta-';
 
-/** What goes beside an artifact, by short names: enough to find it without opening it. Values are printable ASCII, the rest percent-encoded. */
+/** What goes beside an artifact as headers of S3: enough to find it without opening it. Values are printable ASCII, the rest percent-encoded. */
 export function metadataOf(facts: ParcelFacts, { isRedacted }: { isRedacted: boolean }): Record<string, string> {
   const { profile, environment, service } = facts;
   const all: Record<string, string | number | undefined> = {
@@ -31,9 +33,18 @@ export function metadataOf(facts: ParcelFacts, { isRedacted }: { isRedacted: boo
         .map(([name, value]) => [`label-${name.toLowerCase().replace(/[^a-z0-9-]/g, '-')}`, value]),
     ),
   };
-  return Object.fromEntries(
-    Object.entries(all).flatMap(([name, value]) => (value === undefined ? [] : [[name, printable(String(value))]])),
-  );
+  const kept: Record<string, string> = {};
+  let leftBytes = metadataBytesMax;
+  for (const [name, value] of Object.entries(all)) {
+    if (value === undefined) continue;
+    const text = printable(String(value));
+    const sizeBytes = prefix.length + name.length + text.length;
+    // Labels come last: they are the ones that there is no room for.
+    if (sizeBytes > leftBytes) continue;
+    leftBytes -= sizeBytes;
+    kept[`${prefix}${name}`] = text;
+  }
+  return kept;
 }
 
 function printable(text: string): string {

@@ -59,11 +59,10 @@ function headersOf(
   { facts }: Parcel,
   { redact, encryption, mediaType }: S3DestinationOptions & { mediaType: string },
 ): Record<string, string> {
-  const metadata = metadataOf(facts, { isRedacted: redact });
   return {
     'content-type': mediaType,
     ...(encryption !== undefined && { 'x-amz-server-side-encryption': encryption.sse }),
     ...(encryption?.kmsKey !== undefined && { 'x-amz-server-side-encryption-aws-kms-key-id': encryption.kmsKey }),
-    ...Object.fromEntries(Object.entries(metadata).map(([name, value]) => [`x-amz-meta-${name}`, value])),
+    ...metadataOf(facts, { isRedacted: redact }),
   };
 }

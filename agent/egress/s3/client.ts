@@ -60,7 +60,7 @@ export class S3Client implements Disposable {
   readonly #options: S3ClientOptions;
   readonly #base: URL;
   readonly #sender: HttpSender;
-  /** Of the receiver's clock before ours, when that made a difference. */
+  /** How far the receiver's clock was ahead of ours when that made a difference. */
   #skewMs = 0;
 
   constructor(options: S3ClientOptions) {
@@ -161,15 +161,15 @@ export class S3Client implements Disposable {
     this.#sender[Symbol.dispose]();
   }
 
-  async #call(call: Call): Promise<Answer> {
+  async #call(call: Call, isAgain = false): Promise<Answer> {
     const answer = await this.#ask(call);
     const { status } = answer;
     if (status === 200 || status === 204 || call.accepts?.includes(status) === true) return answer;
     const code = fieldOf(answer.body.toString(), 'Code').slice(0, 100);
-    // A node whose clock is wrong: signed again by the receiver's, where the body can be sent again.
-    if (code === 'RequestTimeTooSkewed' && this.#skewMs === 0 && !isStream(call.body)) {
+    if (code === 'RequestTimeTooSkewed') {
+      // A node whose clock is wrong, or was until now: signed by the receiver's, again where the body can be sent again, else from the next attempt on.
       this.#skewMs = Date.parse(answer.headers.date ?? '') - Date.now() || 0;
-      return this.#call(call);
+      if (!isAgain && !isStream(call.body)) return this.#call(call, true);
     }
     throw refusal(this.#sender.name, answer, code);
   }

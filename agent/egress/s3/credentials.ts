@@ -76,7 +76,10 @@ async function assumeRole(
     throw missing(
       'there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name files, or give the pod a role (AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE)',
     );
-  const url = new URL(variable('AWS_ENDPOINT_URL_STS') || `https://sts.${region}.amazonaws.com/`);
+  const endpoint = variable('AWS_ENDPOINT_URL_STS') || `https://sts.${region}.amazonaws.com/`;
+  if (!/^https?:/.test(endpoint) || !URL.canParse(endpoint))
+    throw missing('AWS_ENDPOINT_URL_STS is no http or https address');
+  const url = new URL(endpoint);
   const body = new URLSearchParams({
     Action: 'AssumeRoleWithWebIdentity',
     Version: '2011-06-15',

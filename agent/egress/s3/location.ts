@@ -31,10 +31,13 @@ export function parseS3Url(text: string, defaults: S3Defaults = {}): S3Location 
   const endpoint = given.get('endpoint') ?? defaults.endpoint;
   const endpointUrl = endpoint === undefined ? undefined : endpointOf(endpoint);
   if (typeof endpointUrl === 'string') return endpointUrl;
-  const prefix = decodeURI(path).replace(/^\/+|\/+$/g, '');
-  if (prefix.length > 500 || /[^\w.\-/=+@ ]/.test(prefix))
+  const prefix = decodedPath(path)?.replace(/^\/+|\/+$/g, '');
+  if (prefix === undefined || prefix.length > 500 || /[^\w.\-/=+@ ]/.test(prefix))
     return 'has a prefix with characters that keys should not have';
+  // An address takes them out: the key would be another one, of another bucket even.
+  if (/(^|\/)\.{1,2}(\/|$)|\/\//.test(prefix)) return 'has a prefix with an empty part, or one of dots alone';
   const style = given.get('path-style');
+  if (style !== null && style !== 'true' && style !== 'false') return 'has a path-style that is neither true nor false';
   return {
     bucket,
     prefix,
@@ -49,6 +52,16 @@ export function parseS3Url(text: string, defaults: S3Defaults = {}): S3Location 
 export function formatS3Location({ bucket, prefix, endpoint }: S3Location): string {
   const where = endpoint === undefined ? '' : ` at ${endpoint.host}`;
   return `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}${where}`;
+}
+
+/** Undefined for escapes that are none. */
+function decodedPath(path: string): string | undefined {
+  try {
+    return decodeURI(path);
+  } catch {
+    // A URIError says no more.
+    return undefined;
+  }
 }
 
 function endpointOf(text: string): URL | string {

@@ -5,7 +5,17 @@ export function fieldOf(xml: string, name: string): string {
 
 /** The insides of all elements of that name, which hold none of their own name. */
 export function elementsOf(xml: string, name: string): string[] {
-  return [...xml.matchAll(new RegExp(`<${name}>(.*?)</${name}>`, 'gs'))].map(([, inside]) => inside ?? '');
+  const [opening, closing] = [`<${name}>`, `</${name}>`];
+  const found: string[] = [];
+  // No pattern: one for this takes the square of the length when nothing is closed.
+  for (let from = xml.indexOf(opening); from !== -1;) {
+    const inside = from + opening.length;
+    const to = xml.indexOf(closing, inside);
+    if (to === -1) break;
+    found.push(xml.slice(inside, to));
+    from = xml.indexOf(opening, to + closing.length);
+  }
+  return found;
 }
 
 export function escapeXml(text: string): string {
@@ -16,8 +26,8 @@ const entities: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&',
 
 function unescapeXml(text: string): string {
   return text.replace(/&(#?\w{1,6});/g, (whole, name: string) => {
-    const [, isHex, digits = ''] = /^#(x?)([\da-f]+)$/i.exec(name) ?? [];
-    if (digits === '') return entities[name] ?? whole;
-    return String.fromCodePoint(Math.min(parseInt(digits, isHex === '' ? 10 : 16), 0x10ffff));
+    const [, hex, decimal] = /^#(?:x([\da-f]+)|(\d+))$/i.exec(name) ?? [];
+    if (hex === undefined && decimal === undefined) return entities[name] ?? whole;
+    return String.fromCodePoint(hex === undefined ? Number(decimal) : parseInt(hex, 16));
   });
 }
