@@ -136,6 +136,7 @@ async function check(localPort: number, token: string): Promise<'reached' | 'ref
   try {
     const response = await fetch(`http://127.0.0.1:${localPort}${apiPath}/info`, {
       headers: { authorization: `Bearer ${token}`, connection: 'close' },
+      redirect: 'error',
       signal: AbortSignal.timeout(checkDeadlineMs),
     });
     await response.body?.cancel();

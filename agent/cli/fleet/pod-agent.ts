@@ -74,6 +74,8 @@ export class PodAgent implements AsyncDisposable {
       const response = await fetch(`http://127.0.0.1:${this.#forward.localPort}${apiPath}${path}`, {
         method,
         headers: { authorization: `Bearer ${this.#token}`, connection: 'close' },
+        // The API has none; whoever answers in the pod must not lead this machine elsewhere.
+        redirect: 'error',
         signal: AbortSignal.any([signal, AbortSignal.timeout(answerDeadlineMs)]),
       });
       const body = await readAtMost(response, maxBytes);

@@ -30,6 +30,7 @@ beforeAll(async () => {
     'half-b': { ...refused(409, 'capture-conflict', 'a snapshot runs'), labels: { app: 'half' } },
     'half-c': { ...refused(429, 'too-many-captures', 'the limit is 1'), labels: { app: 'half' } },
     'half-d': { ...refused(401, 'unauthorized', 'no such token'), labels: { app: 'half' } },
+    'lead-a': { ...busy, leadsTo: '/elsewhere', labels: { app: 'lead' } },
     'gone-a': { ...busy, isEndless: true, labels: { app: 'gone' } },
     'gone-b': { ...busy, labels: { app: 'gone' } },
     'long-a': { ...busy, isEndless: true, labels: { app: 'long' } },
@@ -120,6 +121,12 @@ test('half of the replicas refuse: the file has the others, each refusal is told
     'half-d failed 401 unauthorized: no such token',
   ]);
   expect({ code: answer.code, profiles: answer.file?.profiles }).toEqual({ code: 1, profiles: 1 });
+});
+
+test('whoever answers in a pod cannot lead this machine to another address', async () => {
+  const answer = await capture(['-l', 'app=lead', ...usual]);
+  expect(outcomes(answer)).toEqual([expect.stringMatching(/^lead-a failed its agent cannot be reached.*redirect/)]);
+  expect(fleet.agents.get('lead-a')?.asked.map(({ line }) => line)).toEqual(['GET /targets']);
 });
 
 test('a pod that vanishes in the middle is a row with its reason, and costs the others nothing', async () => {

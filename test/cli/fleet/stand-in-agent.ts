@@ -26,6 +26,8 @@ export interface AgentFacts {
   readonly startedAt?: string;
   /** What the start of a capture is answered with. */
   readonly refusal?: { readonly status: number; readonly code: string; readonly detail: string };
+  /** Answers with a redirect to this path of the API. */
+  readonly leadsTo?: string;
   /** It never ends by itself. */
   readonly isEndless?: boolean;
 }
@@ -54,6 +56,8 @@ export async function startStandInAgent(facts: AgentFacts): Promise<StandInAgent
     const problem = (status: number, code: string, detail: string): void =>
       send({ type: code, title: code, status, code, detail }, status);
     if (request.headers.authorization !== `Bearer ${token}`) return problem(401, 'unauthorized', 'wrong token');
+    if (facts.leadsTo !== undefined)
+      return void response.writeHead(307, { location: `${apiPath}${facts.leadsTo}` }).end();
     const [, id = ''] = /^\/operations\/(.+)$/.exec(path) ?? [];
     if (path === '/targets') return send({ targets: (facts.targets ?? [{}]).map((target) => targetOf(target, facts)) });
     if (path === '/alerts') return send({ alerts: alertsOf(facts, url.searchParams), nextCursor: null });
