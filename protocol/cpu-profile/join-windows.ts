@@ -1,6 +1,8 @@
 import { SidescopeError } from '../error.ts';
 import type { Frame } from './model.ts';
-import { checkBound, NODES_MAX, SAMPLES_MAX, unreadable } from './raw-profile.ts';
+import { FrameTable } from './frame-table.ts';
+import { checkBound } from './profile-fields.ts';
+import { NODES_MAX, SAMPLES_MAX, unreadable } from './raw-profile.ts';
 import type { RawNodes, RawProfile } from './raw-profile.ts';
 
 /** Time between two windows that no sampler saw, on the target's clock. */
@@ -25,12 +27,11 @@ const gapMinUs = 100_000;
  * Holds one tree, and the text of one window's samples until it is taken, however many windows there are.
  */
 export class WindowJoiner {
-  readonly #frames: Frame[] = [];
+  readonly #frames = new FrameTable();
   readonly #nodeFrames: number[] = [];
   readonly #children: number[][] = [];
   readonly #lines: (Map<number, number> | undefined)[] = [];
   readonly #hits: number[] = [];
-  readonly #frameIndex = new Map<string, number>();
   readonly #childIndex = new Map<number, number>();
   readonly #gaps: WindowGap[] = [];
   #startUs: number | undefined;
@@ -141,7 +142,7 @@ export class WindowJoiner {
   }
 
   #node(parent: number, frame: Frame): number {
-    const frameIndex = this.#shareFrame(frame);
+    const frameIndex = this.#frames.indexOf(frame);
     const key = parent * 2 ** 21 + frameIndex;
     const known = this.#childIndex.get(key);
     if (known !== undefined) return known;
@@ -155,14 +156,6 @@ export class WindowJoiner {
     return node;
   }
 
-  #shareFrame(frame: Frame): number {
-    const script = frame.url === '' ? frame.scriptId : '';
-    const key = `${script}\n${frame.line}:${frame.column}\n${frame.url}\n${frame.functionName}`;
-    let index = this.#frameIndex.get(key);
-    if (index === undefined) this.#frameIndex.set(key, (index = this.#frames.push(frame) - 1));
-    return index;
-  }
-
   #addLines(node: number, { lineStarts, lines, lineSamples }: RawNodes, raw: number): void {
     if (lineStarts[raw] === lineStarts[raw + 1]) return;
     const sums = (this.#lines[node] ??= new Map());
@@ -172,7 +165,7 @@ export class WindowJoiner {
 
   /** As V8 writes it: places 0-based, -1 for none. */
   #nodeText(node: number): string {
-    const { functionName, scriptId, url, line, column } = this.#frames[this.#nodeFrames[node]!]!;
+    const { functionName, scriptId, url, line, column } = this.#frames.frames[this.#nodeFrames[node]!]!;
     const lines = this.#lines[node];
     const children = this.#children[node]!;
     return JSON.stringify({

@@ -1,4 +1,5 @@
 import { keyOfPlace, type LineRow, type SourcePositions } from '../source-map/original.ts';
+import { FrameTable } from './frame-table.ts';
 import type { CpuProfile, Frame } from './model.ts';
 
 /** What to ask of the source maps for a whole profile: its functions, and the lines that V8 saw executing. */
@@ -36,17 +37,11 @@ export function originalFrames(frames: readonly Frame[], { places }: SourcePosit
 /** The same profile with original functions and lines; what is one function there is one here. Samples, times and nodes are those of V8. */
 export function originalCpuProfile(profile: CpuProfile, positions: SourcePositions): CpuProfile {
   const mapped = originalFrames(profile.frames, positions);
-  const indexes = new Map<string, number>();
-  const frames: Frame[] = [];
-  const indexOfFrame = mapped.map((frame) => {
-    const key = `${frame.url === '' ? frame.scriptId : ''}\n${keyOfPlace(frame)}`;
-    let index = indexes.get(key);
-    if (index === undefined) indexes.set(key, (index = frames.push(frame) - 1));
-    return index;
-  });
+  const table = new FrameTable();
+  const indexOfFrame = mapped.map((frame) => table.indexOf(frame));
   return {
     ...profile,
-    frames,
+    frames: table.frames,
     nodeFrames: profile.nodeFrames.map((frame) => indexOfFrame[frame]!),
     ...originalLines(profile, { mapped, positions }),
   };

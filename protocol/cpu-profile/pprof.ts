@@ -6,7 +6,7 @@ import { stackOf, sumNodes } from './call-tree.ts';
 import { categorizeFrame, filePathOf, functionNameOf } from './frame-text.ts';
 import { sampleDurationUs } from './model.ts';
 import type { CpuProfile, Frame } from './model.ts';
-import { checkBound } from './raw-profile.ts';
+import { checkBound } from './profile-fields.ts';
 import { sureFrom } from './request-cpu.ts';
 import type { JoinInput } from './spans.ts';
 

@@ -1,4 +1,5 @@
-import { checkBound, finite, RawNodes, SAMPLES_MAX, time, unreadable } from './raw-profile.ts';
+import { checkBound } from './profile-fields.ts';
+import { cpuFields, RawNodes, SAMPLES_MAX, unreadable } from './raw-profile.ts';
 import type { RawProfile } from './raw-profile.ts';
 
 /**
@@ -23,8 +24,8 @@ export function readRawProfileBytes(bytes: Uint8Array): RawProfile {
   if (missing.length > 0) throw unreadable(`${missing.join(', ')} missing`);
   return {
     nodes,
-    startTimeUs: time(times.get('startTime'), 'startTime'),
-    endTimeUs: time(times.get('endTime'), 'endTime'),
+    startTimeUs: cpuFields.timeUs(times.get('startTime'), 'startTime'),
+    endTimeUs: cpuFields.timeUs(times.get('endTime'), 'endTime'),
     sampleIds: numbers.get('samples')!,
     timeDeltasUs: numbers.get('timeDeltas')!,
   };
@@ -42,7 +43,7 @@ function readNumbers(reader: JsonReader, key: string): Float64Array {
       grown.set(numbers);
       numbers = grown;
     }
-    numbers[length] = reader.smallInteger() ?? finite(reader.value(), `${key}[${length}]`);
+    numbers[length] = reader.smallInteger() ?? cpuFields.number(reader.value(), `${key}[${length}]`);
     length++;
   });
   return numbers.subarray(0, length);
