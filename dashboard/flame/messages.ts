@@ -61,6 +61,8 @@ export interface Questions {
     readonly asked: { readonly withIdle: boolean; readonly request: RequestFilter | null };
     readonly answer: Flame;
   };
+  /** Answered when it is the turn of what is asked next. */
+  turn: { readonly asked: null; readonly answer: null };
   search: { readonly asked: { readonly pattern: string; readonly inDiff: boolean }; readonly answer: Matches };
   compare: { readonly asked: { readonly source: ProfileSource }; readonly answer: FlameDiff };
   lines: { readonly asked: { readonly frame: number }; readonly answer: readonly LineShare[] };

@@ -16,6 +16,7 @@ async function answer(request: Request): Promise<Questions[QuestionName]['answer
     desk = new FlameDesk(readProfile(await readSource(request.asked.source)));
     return desk.opened();
   }
+  if (request.name === 'turn') return null;
   if (desk === undefined) throw new SidescopeError('not-found', 'no profile is open');
   switch (request.name) {
     case 'requests':

@@ -33,7 +33,13 @@ export function useSearch(asked: {
     let gone = false;
     let limit: ReturnType<typeof setTimeout> | undefined;
     const pause = setTimeout(() => {
-      limit = setTimeout(() => onStuck(pattern), limitMs);
+      // What was asked before it (reading another profile takes seconds) is not the expression's fault.
+      client.ask('turn', null).then(
+        () => {
+          if (!gone) limit = setTimeout(() => onStuck(pattern), limitMs);
+        },
+        () => undefined, // The search below fails for the same reason, and tells it.
+      );
       client.ask('search', { pattern, inDiff }).then(
         (matches) => {
           clearTimeout(limit);
