@@ -12,6 +12,7 @@ import { problemKinds } from '../protocol/rest/problem.ts';
 import type { Profile, ProfileFormat, ProfileKind, ProfilePatch } from '../protocol/rest/profile.ts';
 import type { HotFunctions } from '../protocol/rest/hot-functions.ts';
 import type { RegressionCheck, RegressionList } from '../protocol/rest/regressions.ts';
+import type { ProfileSource } from '../protocol/rest/profile-source.ts';
 import type { ProfileRequests } from '../protocol/rest/profile-requests.ts';
 import type { Catch, RuleExplanation, RuleFiring, Rules } from '../protocol/rest/rules.ts';
 import type { RequestHistoryList } from '../protocol/rest/request-history.ts';
@@ -126,6 +127,9 @@ export class Api {
 
   diff = (ids: { before: string; after: string }, signal?: AbortSignal) =>
     this.#json<ProfileDiff>(`${profilePath(ids.before)}/diff/${encodeURIComponent(ids.after)}`, { signal });
+
+  profileSource = (id: string, signal?: AbortSignal) =>
+    this.#json<ProfileSource>(`${profilePath(id)}/source`, { signal });
 
   profileRequests = (id: string, limit: number, signal?: AbortSignal) =>
     this.#json<ProfileRequests>(`${profilePath(id)}/requests`, { query: { limit }, signal });

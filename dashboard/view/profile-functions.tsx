@@ -15,8 +15,10 @@ export function ProfileFunctions(props: {
   chosen: number | null;
   lines: readonly LineShare[] | null;
   onChoose: (frame: number) => void;
+  /** null where there are none to show. */
+  onShowSource: (() => void) | null;
 }) {
-  const { flame, matches, chosen, lines, onChoose } = props;
+  const { flame, matches, chosen, lines, onChoose, onShowSource } = props;
   const [order, setOrder] = useState<FunctionOrder>('self');
   const [isAll, setAll] = useState(false);
   const rows = useMemo(() => {
@@ -60,6 +62,11 @@ export function ProfileFunctions(props: {
                     {whoseWords(frame)} {placeOf(frame).slice(0, 1_000)}
                   </span>
                   {index === chosen && lines !== null && lines.length > 0 && <HotLines lines={lines} />}
+                  {index === chosen && onShowSource !== null && (
+                    <button type="button" class="quiet" onClick={onShowSource}>
+                      Source lines
+                    </button>
+                  )}
                 </td>
                 <td class="num" title={weightText(self, flame.unit)}>
                   {formatShare(self / all)}

@@ -12,6 +12,7 @@ import { ProfileCallTree } from './profile-call-tree.tsx';
 import { ProfileChanges } from './profile-changes.tsx';
 import { ProfileCompare } from './profile-compare.tsx';
 import { ProfileFunctions } from './profile-functions.tsx';
+import { goToSourceLines, ProfileSourceLines } from './profile-source.tsx';
 import { RequestFilterSelect } from './request-filter.tsx';
 import { sourceOf, useAnswer } from './use-profile.ts';
 import { useSearch } from './use-search.ts';
@@ -24,20 +25,26 @@ export function ProfileOpened(props: {
   id: string;
   client: FlameClient;
   opened: OpenedProfile;
+  /** Of the profile; null of a file of this machine. */
+  endedAtMs: number | null;
   query: Readonly<Record<string, string>>;
   nowMs: number;
   onStuck: (pattern: string) => void;
 }) {
-  const { id, client, opened, query, nowMs, onStuck } = props;
+  const { id, client, opened, endedAtMs, query, nowMs, onStuck } = props;
   const { api } = usePage();
   const withIdle = query['idle'] === 'yes';
   const against = query['against'];
   const filter = readFilter(query['only']);
-  const [hasRequests, setHasRequests] = useState(false);
+  /** How often whose work the samples were was read: spans come some seconds after their profile. */
+  const [requestsRead, setRequestsRead] = useState(0);
+  const hasRequests = requestsRead > 0;
   const [asksRequests, setAsksRequests] = useState(filter !== null);
   const canLayOut = filter === null || hasRequests;
   const layoutKey =
-    (withIdle || query['only'] !== undefined || hasRequests) && canLayOut ? `${withIdle} ${query['only']}` : null;
+    (withIdle || query['only'] !== undefined || hasRequests) && canLayOut
+      ? `${withIdle} ${query['only']} ${filter === null ? '' : requestsRead}`
+      : null;
   const layout = useAnswer(layoutKey, () => client.ask('layout', { withIdle, request: filter }));
   const compared = useAnswer(against === undefined ? null : `${against} ${query['againstFile'] ?? ''}`, async () => {
     const { source } = await sourceOf(api, against ?? '', 'against');
@@ -94,7 +101,9 @@ export function ProfileOpened(props: {
               unit={flame.unit}
               filter={filter}
               onFilter={(chosen) => setQuery({ only: chosen === null ? null : writeFilter(chosen) })}
-              onReady={setHasRequests}
+              endedAtMs={endedAtMs}
+              nowMs={nowMs}
+              onRead={setRequestsRead}
             />
           ) : (
             <button type="button" onClick={() => setAsksRequests(true)}>
@@ -129,14 +138,19 @@ export function ProfileOpened(props: {
         </p>
       ) : (
         <div class="profile-columns">
-          <FlameGraph
-            tree={tree}
-            unit={diff === null ? flame.unit : 'share'}
-            matches={search.matches}
-            change={diff}
-            selected={selected}
-            onSelect={setSelected}
-          />
+          <div class="profile-main">
+            <FlameGraph
+              tree={tree}
+              unit={diff === null ? flame.unit : 'share'}
+              matches={search.matches}
+              change={diff}
+              selected={selected}
+              onSelect={setSelected}
+            />
+            {opened.kind === 'cpu' && diff === null && (
+              <ProfileSourceLines profileId={id} frame={frame === null ? null : tree.frames[frame]!} />
+            )}
+          </div>
           <div class="profile-side">
             <fieldset class="side-tabs">
               <legend class="sr">Table</legend>
@@ -172,6 +186,7 @@ export function ProfileOpened(props: {
                     chosen={frame}
                     lines={lines.value}
                     onChoose={chooseFrame}
+                    onShowSource={opened.kind === 'cpu' ? goToSourceLines : null}
                   />
                 )}
               </div>

@@ -70,7 +70,15 @@ function Reading(props: { id: string; query: Readonly<Record<string, string>>; c
         </p>
       )}
       {opened !== null && client !== null && (
-        <ProfileOpened id={id} client={client} opened={opened} query={query} nowMs={nowMs} onStuck={onStuck} />
+        <ProfileOpened
+          id={id}
+          client={client}
+          opened={opened}
+          endedAtMs={read.profile === null ? null : Date.parse(read.profile.endedAt)}
+          query={query}
+          nowMs={nowMs}
+          onStuck={onStuck}
+        />
       )}
     </section>
   );

@@ -1,3 +1,4 @@
+import { useEffect, useState } from 'preact/hooks';
 import type { FlameClient } from '../flame/flame-client.ts';
 import type { FlameUnit } from '../flame/flame-tree.ts';
 import { weightText } from '../flame/flame-words.ts';
@@ -9,6 +10,11 @@ import { ProblemNote } from './parts.tsx';
 import { useAnswer } from './use-profile.ts';
 
 const shownMax = 100;
+/** Senders keep their batches for 5 s, some for 30; then a trace is settled. */
+const spansComeMs = 60_000;
+const againMs = 4_000;
+/** By itself; a person may ask more often. */
+const attemptsMax = 10;
 
 /** "Only trace …", "only route …": by the labels that the agent gives to samples, with what is sure and what is likely of them. */
 export function RequestFilterSelect(props: {
@@ -17,26 +23,47 @@ export function RequestFilterSelect(props: {
   unit: FlameUnit;
   filter: RequestFilter | null;
   onFilter: (filter: RequestFilter | null) => void;
-  onReady: (isReady: boolean) => void;
+  /** Of the profile; null of a file. */
+  endedAtMs: number | null;
+  nowMs: number;
+  /** With how often it was read. */
+  onRead: (times: number) => void;
 }) {
-  const { client, profileId, unit, filter, onFilter, onReady } = props;
+  const { client, profileId, unit, filter, onFilter, onRead, endedAtMs, nowMs } = props;
   const { api } = usePage();
-  const { value, isBusy, problem } = useAnswer(`requests of ${profileId}`, async () => {
+  const [attempt, setAttempt] = useState(1);
+  const { value, isBusy, problem } = useAnswer(`requests of ${profileId} ${attempt}`, async () => {
     const { url } = await api.ticket(profileId, 'pprof');
     const source = { kind: 'stored', url: `${url}&requests=likely` } as const;
     const shares = await client.ask('requests', { source });
-    onReady(true);
+    onRead(attempt);
     return shares;
   });
+  const isEmpty = value?.requests.length === 0;
+  const mayCome = endedAtMs !== null && nowMs - endedAtMs < spansComeMs && attempt < attemptsMax;
+  useEffect(() => {
+    if (!isEmpty || !mayCome || isBusy) return;
+    const timer = setTimeout(() => setAttempt(attempt + 1), againMs);
+    return () => clearTimeout(timer);
+  }, [isEmpty, mayCome, isBusy, attempt]);
   if (problem !== null) return <ProblemNote problem={problem} />;
-  if (isBusy || value === null) return <p class="hint">Reading whose work the samples were…</p>;
+  if (value === null) return <p class="hint">Reading whose work the samples were…</p>;
   const { requests } = value;
   if (requests.length === 0) {
     return (
-      <p class="hint">
-        No sample of it is known to be a request’s: that takes spans of the service, sent to this agent while it was
-        profiled.
-      </p>
+      <div class="hint" role="status">
+        {mayCome ? (
+          'No sample of it is known to be a request’s yet: spans come some seconds after a profile, and it is read again.'
+        ) : (
+          <>
+            No sample of it is known to be a request’s: that takes spans of the service, sent to this agent while it was
+            profiled.{' '}
+            <button type="button" class="quiet" disabled={isBusy} onClick={() => setAttempt(attempt + 1)}>
+              Read it again
+            </button>
+          </>
+        )}
+      </div>
     );
   }
   const chosen = filter === null ? null : coveredBy(value, filter);

@@ -19,6 +19,7 @@ import { launchBrowser } from './browser.ts';
 import { deepProfile, largeProfile } from './flame-samples.ts';
 import { ago, sampleProfile } from './samples.ts';
 import type { World } from './stand-in.ts';
+import { sampleSource } from './source-samples.ts';
 import { startStandIn } from './stand-in.ts';
 
 let browser: Browser;
@@ -243,6 +244,60 @@ it('shows only the samples of one trace', async () => {
   await table.getByText('sumUp').waitFor();
 });
 
+it('reads whose work the samples were again while their spans may still come', async () => {
+  const file = fileOf('serve@file:///srv/shop/server.js:2 60');
+  const bare = gzipSync(encodePprof(parseCpuProfile(file)));
+  const labelled = encodePprof(parseCpuProfile(file), { join: joinOf(file.startTime), withLikely: true });
+  const files = { 'p-now.cpuprofile': JSON.stringify(file) };
+  const profiles = [sampleProfile({ id: 'p-now', endedAt: new Date().toISOString() })];
+  await using opened = await openAt('/profile/p-now', { profiles, files: { ...files, 'p-now.pprof': bare } });
+  const { page, standIn } = opened;
+  await page.getByRole('button', { name: 'Only one route or trace…' }).click();
+  await page.getByText('spans come some seconds after a profile').waitFor();
+  standIn.world.files = { ...files, 'p-now.pprof': gzipSync(labelled) };
+  await page.getByLabel(/^Only/).selectOption('route:/report');
+  await page.getByText(/60 ms, 100 % of what was not idle/).waitFor();
+});
+
+it('shows the source lines of the chosen function as text, or why there are none', async () => {
+  await using opened = await openAt('/profile/p-now', { ...stored, sources: { 'p-now': sampleSource('p-now') } });
+  const { page, standIn } = opened;
+  await drawn(page);
+  const source = page.getByRole('region', { name: 'Source lines', exact: true });
+  await source.getByText('Choose a function').waitFor();
+  const table = page.getByRole('table', { name: 'Functions of the profile' });
+  await table.getByRole('button', { name: 'sumUp' }).click();
+  const rows = source.getByRole('table').getByRole('row');
+  expect(await rows.filter({ hasText: 'total += Math' }).innerText()).toMatch(/125\s+65\.2 %\s+total \+= Math/u);
+  await rows.filter({ hasText: '<script>alert(2)</script> ⟨U+202E⟩gnp.exe' }).waitFor();
+  await rows.filter({ hasText: /^180…x{200}…$/ }).waitFor();
+  await source.getByText('/srv/shop/src/report.ts:125').waitFor();
+  await source.getByText('may not be those that ran').waitFor();
+  await browser.context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await source.getByRole('button', { name: 'Copy lines' }).click();
+  await source.getByRole('button', { name: 'Copied' }).waitFor();
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  expect(copied).toMatch(/^\/srv\/shop\/src\/report\.ts:125\n119 \| \/\*\* Adds up[^]*\n…\n180 \| …x/);
+  expect(await axeFindings(page)).toEqual([]);
+  await table.getByRole('button', { name: 'Source lines' }).click();
+  expect(await source.evaluate((section) => section === document.activeElement)).toBe(true);
+  await table.getByRole('button', { name: 'query' }).click();
+  await source.getByText('No source lines: there is no /srv/shop/node_modules/pg/lib/client.js.').waitFor();
+  await source.getByText('kept only when the capture ends with the file readable').waitFor();
+  await page.getByRole('application').focus();
+  await page.keyboard.press('0');
+  await source.getByText('Choose a function').waitFor();
+  for (const key of ['ArrowDown', 'ArrowDown']) await page.keyboard.press(key);
+  await source.getByText(/this is none of them|hotter functions/).waitFor();
+  expect(standIn.requests.filter((line) => line.includes('/source'))).toEqual(['GET /profiles/p-now/source']);
+  await page.getByRole('link', { name: 'Another profile' }).click();
+  await writeFile(join(directory, 'mine.cpuprofile'), bytesOf(now));
+  await page.locator('input[type=file]').first().setInputFiles(join(directory, 'mine.cpuprofile'));
+  await drawn(page);
+  await table.getByRole('button', { name: 'sumUp' }).click();
+  await source.getByText('A dropped file has no source lines').waitFor();
+});
+
 it('opens dropped files of every format, and nothing is uploaded', async () => {
   await using opened = await openAt('/profile');
   const { page, standIn } = opened;
@@ -306,6 +361,12 @@ it('shows the functions of the source, with their files and lines, of a minified
   expect(await row.innerText()).toContain(`prices.ts:${await lineOf('function addSurcharges')}`);
   await row.getByRole('button').click();
   await row.getByText(/line \d+: /).waitFor();
+  const source = page.getByRole('region', { name: 'Source lines of addSurcharges' });
+  await source.getByText('while (performance').waitFor();
+  await page
+    .getByText(`prices.ts:${await lineOf('function addSurcharges')}`, { exact: false })
+    .first()
+    .waitFor();
   await page.close();
   expect(browser.complaints.join('\n')).toBe('');
 });

@@ -1,6 +1,7 @@
 import type { Page } from 'playwright-core';
 import { fileOf } from '../cpu-profile/profiles.ts';
 import { ago, sampleProfile } from './samples.ts';
+import { sampleSource } from './source-samples.ts';
 import type { World } from './stand-in.ts';
 
 const serve = 'main@file:///srv/shop/server.js:2;handle@file:///srv/shop/node_modules/express/lib/router.js:41';
@@ -29,6 +30,19 @@ export function profileScenes() {
   };
   return [
     { name: 'profile', path: '/profile/p-1', world, ready: drawn },
+    {
+      name: 'profile-source',
+      path: '/profile/p-1',
+      world: { ...world, sources: { 'p-1': sampleSource('p-1') } },
+      ready: async (page: Page) => {
+        await drawn(page);
+        await page
+          .getByRole('table', { name: 'Functions of the profile' })
+          .getByRole('button', { name: 'sumUp' })
+          .click();
+        await page.getByRole('region', { name: 'Source lines of sumUp' }).waitFor();
+      },
+    },
     {
       name: 'profile-diff',
       path: '/profile/p-1?against=p-0',

@@ -48,6 +48,7 @@ import { stallListSchema } from '../../protocol/rest/stalls.ts';
 import type { HotFunctions } from '../../protocol/rest/hot-functions.ts';
 import { hotFunctionsSchema } from '../../protocol/rest/hot-functions.ts';
 import type { Target } from '../../protocol/rest/target.ts';
+import { profileSourceSchema, type ProfileSource } from '../../protocol/rest/profile-source.ts';
 import { profileRequestsSchema } from '../../protocol/rest/profile-requests.ts';
 import { requestHistorySchema } from '../../protocol/rest/request-history.ts';
 import type { RouteList, TimelineDetail } from '../../protocol/rest/timelines.ts';
@@ -97,6 +98,8 @@ export interface World {
   /** The next start or deletion is answered with this problem. */
   refuse: { code: ProblemCode; detail: string } | null;
   pageSize: number;
+  /** Source lines by the profile's id; others have none. */
+  sources: Readonly<Record<string, ProfileSource>>;
   /** What a download by ticket gives; by the profile's id and the format, where both are named. */
   files: Readonly<Record<string, string | Uint8Array>>;
   /** The token is right and may do nothing. */
@@ -166,6 +169,7 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
     refuse: null,
     pageSize: 50,
     files: {},
+    sources: {},
     powerless: false,
     ...over,
   };
@@ -284,6 +288,10 @@ export async function startStandIn(over: Partial<World> = {}): Promise<StandIn> 
         return sendJson(response, snapshotForecastSchema.parse(world.forecast));
       case 'GET /profiles':
         if (rest === 'diff' && world.diff !== null) return sendJson(response, profileDiffSchema.parse(world.diff));
+        if (rest === 'source') {
+          const none = { profileId: id, functions: [], omittedLines: 0, reason: 'none were kept' };
+          return sendJson(response, profileSourceSchema.parse(world.sources[id ?? ''] ?? none));
+        }
         if (rest === 'requests')
           return sendJson(response, profileRequestsSchema.parse(sampleProfileRequests(id ?? '')));
         if (id !== undefined) {
