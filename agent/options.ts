@@ -1,8 +1,9 @@
 import { formatAddress } from './attach/address.ts';
+import { isLoopbackHost } from './loopback.ts';
 import { readConfigFile } from './options/config-file.ts';
 import { quote, readArguments, readEnvironment } from './options/sources.ts';
 import type { OptionProblem, OptionRow, OptionSource, OptionTable, SourceReading } from './options/sources.ts';
-import { formatTarget, isLoopback, valueTypes } from './options/value-types.ts';
+import { formatTarget, valueTypes } from './options/value-types.ts';
 import type { Address, Parsed, Target, ValueLimits } from './options/value-types.ts';
 
 /**
@@ -546,7 +547,7 @@ const checks: readonly {
   {
     option: 'admin-address',
     problem: ({ adminAddress }) =>
-      isLoopback(adminAddress.host)
+      isLoopbackHost(adminAddress.host)
         ? undefined
         : `admin-address ${formatAddress(adminAddress)} is not a loopback address: the API can read the target's ` +
           'memory and is not offered to the network; using 127.0.0.1:7777, to be reached by port-forward',
@@ -687,7 +688,7 @@ function isSameTarget(a: Target, b: Target): boolean {
 /** A wildcard address takes the port on every address of the machine. */
 function isSameListener(a: Address, b: Address): boolean {
   const isWildcard = ({ host }: Address): boolean => host === '0.0.0.0' || host === '::';
-  const isSameHost = a.host === b.host || (a.host === 'localhost' && isLoopback(b.host)) || b.host === 'localhost';
+  const isSameHost = a.host === b.host || (a.host === 'localhost' && isLoopbackHost(b.host)) || b.host === 'localhost';
   return a.port !== 0 && a.port === b.port && (isSameHost || isWildcard(a) || isWildcard(b));
 }
 

@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { SidescopeError } from '../../protocol/error.ts';
 import { discoverInspector } from './discovery.ts';
-import { isLoopbackHost, readListeningSockets, socketInodes } from './listening-sockets.ts';
+import { isLoopbackAddress } from '../loopback.ts';
+import { readListeningSockets, socketInodes } from './listening-sockets.ts';
+import { SeenOnce } from './seen-once.ts';
 import { findNodeProcesses } from './node-processes.ts';
 import type { TargetSpec } from './target-source.ts';
 import { wrapperOf } from './wrapper-process.ts';
@@ -16,19 +18,21 @@ const maxAsked = 64;
  * pod without shared process ids). Each listener is asked once. Until the signal; never rejects.
  */
 export async function scanForTargets(onFound: (spec: TargetSpec) => void, signal: AbortSignal): Promise<void> {
-  const seen = new Set<string>();
-  const once = (key: string): boolean => !seen.has(key) && seen.add(key).has(key);
+  // A pod may start processes by the thousand: only those that are there are remembered.
+  const seen = new SeenOnce();
   while (!signal.aborted) {
     const processes = await findNodeProcesses();
-    for (const { pid, startTicks } of processes) if (once(`${pid} ${startTicks}`)) onFound({ pid });
+    for (const { pid, startTicks } of processes) if (seen.isNew(`${pid} ${startTicks}`)) onFound({ pid });
     const visible = await Promise.all([process.pid, ...processes.map(({ pid }) => pid)].map(socketInodes));
     const listening = await readListeningSockets('self');
     const foreign = listening.filter(
-      ({ host, inode }) => isLoopbackHost(host) && !visible.some((inodes) => inodes?.has(inode)),
+      ({ host, inode }) => isLoopbackAddress(host) && !visible.some((inodes) => inodes?.has(inode)),
     );
+    for (const { port, inode } of foreign) seen.note(`${inode} ${port}`);
     for (const { host, port, inode } of foreign.slice(0, maxAsked)) {
-      if (once(`${inode} ${port}`) && (await isInspector({ host, port }, signal))) onFound({ host, port });
+      if (seen.isNew(`${inode} ${port}`) && (await isInspector({ host, port }, signal))) onFound({ host, port });
     }
+    seen.endRound();
     // The only rejection is the signal, which ends the loop.
     await delay(scanPauseMs, undefined, { signal, ref: false }).catch(() => undefined);
   }

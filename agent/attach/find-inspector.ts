@@ -1,7 +1,8 @@
 import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
 import type { InspectorAddress } from './address.ts';
 import { discoverInspector } from './discovery.ts';
-import { isLoopbackHost, readListeningSockets, socketInodes } from './listening-sockets.ts';
+import { isLoopbackAddress } from '../loopback.ts';
+import { readListeningSockets, socketInodes } from './listening-sockets.ts';
 import type { ListeningSocket } from './listening-sockets.ts';
 import { nodeFlags } from './process.ts';
 import type { ProcessFacts } from './process.ts';
@@ -39,7 +40,7 @@ export async function findInspector(facts: ProcessFacts, signal: AbortSignal): P
       `process ${facts.pid} has an inspector at port ${socket.port} and tells its address only on its stderr: it was started with --inspect-publish-uid=stderr; use --inspect-publish-uid=http`,
     );
   }
-  return { address: addressOf(socket), isExposed: !isLoopbackHost(socket.host) };
+  return { address: addressOf(socket), isExposed: !isLoopbackAddress(socket.host) };
 }
 
 /** Where the process would open its inspector: as its flags say, else 9229; 0 is any free port. */
@@ -70,7 +71,7 @@ function addressOf({ host, port }: ListeningSocket): InspectorAddress {
 }
 
 function rank({ host, port }: ListeningSocket, likely: number): number {
-  return (port === likely ? 2 : 0) + (isLoopbackHost(host) ? 1 : 0);
+  return (port === likely ? 2 : 0) + (isLoopbackAddress(host) ? 1 : 0);
 }
 
 /** From 24 on threads have names of their own: without `InspectorIo` there is no inspector, and no port of the application needs to be asked. */

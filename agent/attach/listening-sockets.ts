@@ -1,5 +1,6 @@
 import { open as openFile, readdir } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
+import { isLoopbackAddress } from '../loopback.ts';
 import { link } from './process.ts';
 
 export interface ListeningSocket {
@@ -32,7 +33,7 @@ export async function readListeningSockets(pid: number | 'self'): Promise<Listen
 export async function listensBeyondLoopback(port: number): Promise<boolean> {
   const listeners = (await readListeningSockets('self')).filter((socket) => socket.port === port);
   // Another program may have the same port on another address: what has it on loopback is who answers.
-  return listeners.length > 0 && !listeners.some(({ host }) => isLoopbackHost(host));
+  return listeners.length > 0 && !listeners.some(({ host }) => isLoopbackAddress(host));
 }
 
 /** How many clients a listener at the port has, by its own end of the connections. Infinity when there are more rows than we read. */
@@ -95,10 +96,6 @@ export async function socketInodes(pid: number): Promise<ReadonlySet<string> | u
 
 /** More than a server under load has; beyond it an inspector may be missed. */
 const maxDescriptors = 20_000;
-
-export function isLoopbackHost(host: string): boolean {
-  return host.startsWith('127.') || host === '::1' || host.startsWith('::ffff:127.');
-}
 
 /** `0100007F:240D`: 32-bit words in the byte order of the machine, which is little-endian wherever Node is released for Linux but s390x. */
 function parseAddress(text: string): { host: string; port: number } {

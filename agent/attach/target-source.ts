@@ -1,8 +1,9 @@
 import { SidescopeError } from '../../protocol/error.ts';
+import { isLoopbackHost } from '../loopback.ts';
 import { formatAddress, targetId } from './address.ts';
 import type { InspectorAddress } from './address.ts';
 import { containerOf } from './container.ts';
-import { isLoopbackHost, listensBeyondLoopback } from './listening-sockets.ts';
+import { listensBeyondLoopback } from './listening-sockets.ts';
 import { lookForInspector, openInspector } from './open-inspector.ts';
 import type { OpenInspector } from './open-inspector.ts';
 
@@ -43,8 +44,7 @@ function addressSource(address: InspectorAddress): TargetSource {
     label: formatAddress(address),
     async find() {
       // Another machine's listeners cannot be seen; who names such an address knows that it is open to the network.
-      const isLocal = address.host === 'localhost' || isLoopbackHost(address.host);
-      const isExposed = isLocal && (await listensBeyondLoopback(address.port));
+      const isExposed = isLoopbackHost(address.host) && (await listensBeyondLoopback(address.port));
       return { address, opened: undefined, warnings: exposure(address, isExposed), isExposed, container: null };
     },
     isOpen: undefined,

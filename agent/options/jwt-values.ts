@@ -1,5 +1,6 @@
 import { scopes } from '../../protocol/rest/route.ts';
 import type { Scope } from '../../protocol/rest/route.ts';
+import { isLoopbackHost } from '../loopback.ts';
 
 /** Where an issuer's public keys are. */
 export type JwksPlace = { readonly url: URL } | { readonly path: string };
@@ -23,7 +24,7 @@ export function parseJwksPlace(text: string): Parsed<JwksPlace> {
     return { problem: 'must be a path, or an https address such as https://login.example.com/.well-known/jwks.json' };
   if (url.username !== '' || url.password !== '' || url.hash !== '')
     return { problem: 'must have no user, password or part behind #; a token goes into --jwks-token-file' };
-  if (url.protocol === 'http:' && !/^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname))
+  if (url.protocol === 'http:' && !isLoopbackHost(url.hostname.replace(/^\[|\]$/g, '')))
     return { problem: 'must be https, or an address of this machine; or save the keys as a file' };
   return { value: { url } };
 }

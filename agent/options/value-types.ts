@@ -121,10 +121,6 @@ export function formatTarget(target: Target): string {
   return 'pid' in target ? `pid:${target.pid}` : formatAddress(target);
 }
 
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
-}
-
 function parseFlag(text: string): Parsed<boolean> {
   if (['true', '1', 'on'].includes(text)) return { value: true };
   if (['false', '0', 'off'].includes(text)) return { value: false };

@@ -1,3 +1,5 @@
+import { isLoopbackHost } from '../loopback.ts';
+
 interface Address {
   readonly host: string;
   readonly port: number;
@@ -10,6 +12,7 @@ interface Address {
 export function isOwnAddress(url: URL | undefined, listener: Address | 'off'): boolean {
   if (url === undefined || listener === 'off' || listener.port === 0) return false;
   const port = Number(url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : url.port);
-  const isLocal = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]|0\.0\.0\.0|\[::\])$/.test(url.hostname);
-  return port === listener.port && (isLocal || url.hostname.replace(/^\[|\]$/g, '') === listener.host);
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const isLocal = isLoopbackHost(host) || host === '0.0.0.0' || host === '::';
+  return port === listener.port && (isLocal || host === listener.host);
 }

@@ -1,5 +1,6 @@
 import { networkInterfaces } from 'node:os';
 import type { TargetWatcher } from '../attach/target-watcher.ts';
+import { isLoopbackHost } from '../loopback.ts';
 import type { SourceMapContext } from './find-positions.ts';
 import type { PathMapping } from './target-files.ts';
 import type { TargetProcess } from './target-root.ts';
@@ -28,7 +29,7 @@ function processOf(address: string, innerPid: number): TargetProcess {
 
 /** An address of this network namespace. Names are not resolved: the target then is reached through `--source-map-path`. */
 function isOurs(host: string): boolean {
-  if (host === 'localhost' || host.startsWith('127.') || host === '::1') return true;
+  if (isLoopbackHost(host)) return true;
   return Object.values(networkInterfaces()).some(
     (entries) => entries?.some(({ address }) => address === host) === true,
   );

@@ -5,7 +5,8 @@ import { Attachment } from '../../attach/attachment.ts';
 import { closeUnattended, leaveAndClose } from '../../attach/close-inspector.ts';
 import type { ClosingResult } from '../../attach/close-inspector.ts';
 import { discoverInspector } from '../../attach/discovery.ts';
-import { isLoopbackHost, readListeningSockets, socketInodes } from '../../attach/listening-sockets.ts';
+import { readListeningSockets, socketInodes } from '../../attach/listening-sockets.ts';
+import { isLoopbackHost } from '../../loopback.ts';
 import { openInspector } from '../../attach/open-inspector.ts';
 import { readProcess } from '../../attach/process.ts';
 import type { ProcessFacts } from '../../attach/process.ts';
@@ -141,7 +142,7 @@ function ignore(): void {}
 
 /** The process of that pid here, if it is the one that listens at the address. */
 async function localProcess({ host, port }: InspectorAddress, pid: number): Promise<ProcessFacts | undefined> {
-  if (!isLoopbackHost(host) && host !== 'localhost') return undefined;
+  if (!isLoopbackHost(host)) return undefined;
   const [listening, inodes] = await Promise.all([readListeningSockets('self'), socketInodes(pid)]);
   const isIts = listening.some((socket) => socket.port === port && inodes?.has(socket.inode) === true);
   // Gone in between: it is no more known than one elsewhere.
