@@ -36,6 +36,10 @@ const deviations = 3;
 const comparableLoad = 0.7;
 /** From here on queues form that the baseline did not have. */
 const otherLoad = 1.5;
+/** Ten requests in a window: of fewer, one that is dear is the whole difference. */
+const sharedUncertainty = 1 / Math.sqrt(10);
+/** What is not worth a word of the CPU of a request. */
+const sameCpu = 0.2;
 
 /** Every measure that both have. `windows` are those that a change must last for. */
 export function compare(windows: readonly Window[], baseline: Baseline, thresholds: Thresholds): Verdict[] {
@@ -46,10 +50,11 @@ export function compare(windows: readonly Window[], baseline: Baseline, threshol
     return limit === undefined ? [] : (judged({ ...judge, measure, spread, limit }) ?? []);
   });
   const perRequest = verdicts.find(({ measure }) => measure === 'cpu-per-request');
+  const uncertainty = countingUncertainty(windows);
   const isCpuWorse = verdicts.some(({ measure, isWorse }) => measure === 'cpu' && isWorse);
   return verdicts
     .filter((verdict) => verdict !== perRequest || !isCpuWorse)
-    .map((verdict) => ({ ...verdict, explanation: explanationOf(verdict, { load, perRequest }) }));
+    .map((verdict) => ({ ...verdict, explanation: explanationOf(verdict, { load, perRequest, uncertainty }) }));
 }
 
 export function loadChange(windows: readonly Window[], { measures, loadSource }: Baseline): LoadChange {
@@ -73,15 +78,19 @@ function judged({ windows, load, measure, spread, limit }: Judging): Omit<Verdic
   const values = windows.map((window) => window.values[measure]).filter((value) => value !== undefined);
   if (values.length < windows.length || values.length === 0) return undefined;
   if (limit.requests !== undefined && !hasRequests(windows, limit.requests)) return undefined;
-  if (measure === 'cpu-per-request' && (load.ratio === null || load.ratio < comparableLoad)) return undefined;
+  const isShared = measure === 'cpu-per-request';
+  const uncertainty = isShared ? countingUncertainty(windows) : 0;
+  if (uncertainty > sharedUncertainty) return undefined;
+  if (isShared && (load.ratio === null || load.ratio < comparableLoad)) return undefined;
   const { direction, share, criticalShare } = limit;
   const now = medianOf(values);
   const difference = (now - spread.median) * direction;
-  const atLeast = measure === 'cpu-per-request' ? (0.1 * 1000) / Math.max(load.now ?? 0, 1e-9) : limit.atLeast;
+  const atLeast = isShared ? (0.1 * 1000) / Math.max(load.now ?? 0, 1e-9) : limit.atLeast;
   const bound = Math.max(
     Math.abs(spread.median) * share,
     atLeast,
     deviations * spread.noise,
+    deviations * uncertainty * Math.abs(spread.median),
     ((direction === 1 ? spread.high : spread.low) - spread.median) * direction,
   );
   const beyond = values.filter((value) => (value - spread.median) * direction > bound).length;
@@ -102,21 +111,54 @@ function judged({ windows, load, measure, spread, limit }: Judging): Omit<Verdic
   };
 }
 
+/**
+ * Of CPU per request, as a share: requests differ, and which of them fall into a window is chance. Of the window that has the fewest; infinite where one has none.
+ */
+function countingUncertainty(windows: readonly Window[]): number {
+  const counts = windows.map(({ values, fromMs, toMs }) => ((values['load'] ?? 0) * (toMs - fromMs)) / 1000);
+  const fewest = Math.min(...counts);
+  return 1 / Math.sqrt(fewest);
+}
+
 function hasRequests(windows: readonly Window[], { route, atLeast }: NonNullable<Limit['requests']>): boolean {
   return windows.reduce((sum, { routeRequests }) => sum + (routeRequests[route] ?? 0), 0) >= atLeast;
 }
 
-function explanationOf(
-  { measure, limit, change, isWorse }: Omit<Verdict, 'explanation'>,
-  { load, perRequest }: { load: LoadChange; perRequest: Omit<Verdict, 'explanation'> | undefined },
+interface Explaining {
+  readonly load: LoadChange;
+  readonly perRequest: Omit<Verdict, 'explanation'> | undefined;
+  readonly uncertainty: number;
+}
+
+/** CPU beside what the requests of the baseline would take as many times as there are now: by the same rule as beside the baseline itself. */
+function explainedCpu(
+  { now, baseline, limit }: Omit<Verdict, 'explanation'>,
+  { ratio, uncertainty, traffic }: { ratio: number; uncertainty: number; traffic: string },
 ): string | null {
+  const expected = baseline.median * ratio;
+  const bound = Math.max(
+    expected * limit.share,
+    limit.atLeast,
+    deviations * Math.max(baseline.noise * ratio, expected * uncertainty),
+  );
+  if (now - expected > bound) return null;
+  const more = now / expected - 1;
+  if (more <= sameCpu) return `${traffic}, each at the CPU it had`;
+  return `${traffic}, each at ${Math.round(more * 100)} % more CPU, which is not beyond the threshold and the noise`;
+}
+
+function explanationOf(
+  verdict: Omit<Verdict, 'explanation'>,
+  { load, perRequest, uncertainty }: Explaining,
+): string | null {
+  const { measure, limit, change, isWorse } = verdict;
   if (!isWorse || load.ratio === null || measure === 'cpu-per-request' || measure.startsWith('series ')) return null;
   const traffic =
     load.ratio === Infinity ? 'the baseline saw no requests' : `${load.ratio.toFixed(1)} times the requests`;
   if (measure === 'cpu') {
     if (load.ratio === Infinity) return traffic;
-    if (load.ratio < 1.2 || perRequest === undefined || perRequest.isWorse) return null;
-    return change <= load.ratio * 1.2 - 1 ? `${traffic}, each at the CPU it had` : null;
+    if (load.ratio < 1.2 || perRequest?.isWorse === true) return null;
+    return explainedCpu(verdict, { ratio: load.ratio, uncertainty, traffic });
   }
   if (limit.unit === 'bytes') return change <= load.ratio - 1 ? traffic : null;
   return load.ratio >= otherLoad && perRequest?.isWorse !== true ? traffic : null;

@@ -3,6 +3,7 @@ import { newId } from '../store/id.ts';
 import { byCorrelation, movedMeasures, windowsAround, type Moved } from './correlated.ts';
 import type { Verdict } from './comparison.ts';
 import type { Compared } from './references.ts';
+import { isOfSurroundings, surroundingCauses } from './surroundings.ts';
 import { comparedOf, titleOf } from './words.ts';
 import type { Window } from './window.ts';
 
@@ -99,7 +100,10 @@ export class Findings {
       endReason: null,
       load: { ...load, ratio: load.ratio === Infinity ? null : load.ratio },
       correlated: correlatedOf(worst, { windows, facts, sinceMs: Date.parse(since) }),
-      causes: known?.causes ?? [],
+      causes: [
+        ...(known?.causes ?? []).filter((cause) => !isOfSurroundings(cause)),
+        ...surroundingCauses(verdict.measure, { windows, baseline: compared.baseline, load }),
+      ],
       windows: metricWindows(history, verdict.measure),
     };
     this.#open.set(verdict.measure, regression);

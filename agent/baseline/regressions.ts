@@ -17,6 +17,7 @@ import type { Thresholds } from './measures.ts';
 import { compareAll } from './references.ts';
 import { RegressionRecords } from './regression-records.ts';
 import { conditionOf } from './report.ts';
+import { isOfSurroundings } from './surroundings.ts';
 import { runTimes, type RunTimes } from './run.ts';
 import { extraValues, movedSeriesOf, seriesAtBaseline, type SeriesReader } from './scraped-values.ts';
 import type { BaselineState } from './state.ts';
@@ -58,6 +59,8 @@ export interface RegressionsOptions {
   readonly times?: RunTimes | undefined;
   /** Milliseconds that no step of the wall clock moves. */
   readonly now?: () => number;
+  /** Of the wall, on which spans have their times. */
+  readonly wallNow?: () => number;
   readonly log: Record<'info' | 'warn' | 'error', (facts: object, message: string) => void>;
 }
 
@@ -77,6 +80,7 @@ export class Regressions extends EventEmitter<{ finding: [FindingChange] }> impl
   readonly #options: RegressionsOptions;
   readonly #times: RunTimes;
   readonly #now: () => number;
+  readonly #wallNow: () => number;
   readonly #records: RegressionRecords;
   readonly #watched = new Map<string, WatchedRun>();
   readonly #counted = new WeakSet<Trace>();
@@ -91,6 +95,7 @@ export class Regressions extends EventEmitter<{ finding: [FindingChange] }> impl
     this.bounds = options.bounds ?? new BoundTally();
     this.#times = options.times ?? runTimes(Math.max(options.intervalMs, options.vitalsIntervalMs));
     this.#now = options.now ?? (() => performance.timeOrigin + performance.now());
+    this.#wallNow = options.wallNow ?? Date.now;
     this.#records = new RegressionRecords(options);
     const { monitor, captures, traces, store, state, worker, log } = options;
     this.profiles = store === undefined ? undefined : new VersionProfiles({ state, store, worker, log });
@@ -203,10 +208,10 @@ export class Regressions extends EventEmitter<{ finding: [FindingChange] }> impl
     const atMs = this.#now();
     const watched = this.#watchedOf(vitals, atMs);
     const { series, thresholds } = this.#options;
-    const window = watched.close(vitals, atMs, () =>
+    const windows = watched.close(vitals, atMs, () =>
       extraValues(series, { targetId: watched.targetId, rules: thresholds.series, windowMs: this.#times.windowMs }),
     );
-    if (window !== undefined) void this.#inTurn(() => this.#take(watched, window));
+    for (const window of windows) void this.#inTurn(() => this.#take(watched, window));
   }
 
   #watchedOf({ targetId, instanceId, uptimeMs }: Vitals, atMs: number): WatchedRun {
@@ -251,7 +256,7 @@ export class Regressions extends EventEmitter<{ finding: [FindingChange] }> impl
     // Before it is told: whoever is woken by it shall see the function at once.
     const diff = changes.some(({ change }) => change === 'opened') ? await this.#diffOf(watched, stop) : undefined;
     for (const { change, regression } of changes) {
-      const causes = change === 'opened' ? causesOf(regression, { watched, diff }) : withLoad(regression);
+      const causes = change === 'opened' ? causesOf(regression, { watched, diff }) : regression.causes;
       this.#tell({ change, regression: watched.findings.amend(regression.id, causes) ?? regression }, diff);
     }
   }
@@ -307,7 +312,11 @@ export class Regressions extends EventEmitter<{ finding: [FindingChange] }> impl
     const targets = this.#options.targets.list();
     const byPid = targets.find(({ identity }) => identity !== null && identity.pid === summary.pid);
     const target = byPid ?? (summary.pid === null && targets.length === 1 ? targets[0] : undefined);
-    if (target !== undefined) this.#watched.get(target.id)?.maker.addRequest(summary.name, summary.durationMs);
+    const maker = target && this.#watched.get(target.id)?.maker;
+    if (maker === undefined) return;
+    const { name: route, startMs, durationMs } = summary;
+    const cameMs = this.#now();
+    maker.addRequest({ route, durationMs, cameMs, endedMs: cameMs - (this.#wallNow() - startMs - durationMs) });
   }
 
   /** A snapshot stops the program for seconds, and a search for leaks collects its garbage. */
@@ -364,7 +373,7 @@ function isRequest(kind: string): boolean {
 }
 
 function causesOf(
-  { reference, load, baseline, now, metric }: Regression,
+  { reference, baseline, now, metric, causes: known }: Regression,
   { watched, diff }: { watched: WatchedRun; diff: VersionDiff | undefined },
 ): Cause[] {
   const causes: Cause[] = [];
@@ -387,12 +396,5 @@ function causesOf(
       ),
     );
   }
-  return withLoad({ load, causes });
-}
-
-/** The load changes while a finding is open. */
-function withLoad({ load, causes }: Pick<Regression, 'load' | 'causes'>): Cause[] {
-  const others = causes.filter(({ kind }) => kind !== 'load');
-  if (load.ratio === null || load.ratio <= 1.2) return others;
-  return [...others, plainCause('load', `${load.ratio.toFixed(1)} times the requests of the baseline`)];
+  return [...causes, ...known.filter(isOfSurroundings)];
 }

@@ -8,7 +8,8 @@ import type { Known } from './references.ts';
 import { BaselineRun, type RunTimes } from './run.ts';
 import type { BaselineState } from './state.ts';
 import type { VersionKey } from './state-names.ts';
-import { WindowMaker, type ExtraValues, type Window } from './window.ts';
+import { WindowMaker } from './window-maker.ts';
+import type { ExtraValues, Window } from './window.ts';
 
 export interface WatchedRunOptions {
   readonly targetId: string;
@@ -43,7 +44,12 @@ export class WatchedRun {
     this.instanceId = instanceId;
     this.#state = state;
     this.run = new BaselineRun({ startedMs, attachedMs, times, bounds });
-    this.maker = new WindowMaker({ originMs: this.run.beginsMs, windowMs: times.windowMs, bounds });
+    this.maker = new WindowMaker({
+      originMs: this.run.beginsMs,
+      windowMs: times.windowMs,
+      lateMs: times.lateMs,
+      bounds,
+    });
   }
 
   get identity(): Identity {
@@ -77,10 +83,10 @@ export class WatchedRun {
     };
   }
 
-  close(vitals: Vitals, atMs: number, extra: () => ExtraValues): Window | undefined {
-    const window = this.maker.add(vitals, atMs, extra);
-    this.lastWindow = window ?? this.lastWindow;
-    return window;
+  close(vitals: Vitals, atMs: number, extra: () => ExtraValues): Window[] {
+    const windows = this.maker.add(vitals, atMs, extra);
+    this.lastWindow = windows.at(-1) ?? this.lastWindow;
+    return windows;
   }
 
   /**

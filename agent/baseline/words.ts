@@ -82,7 +82,7 @@ export function functionCause(
   };
 }
 
-export function plainCause(kind: 'version' | 'load', text: string): Cause {
+export function plainCause(kind: 'version' | 'load' | 'machine', text: string): Cause {
   return { kind, text, functionName: null, url: null, line: null, shareBefore: null, shareAfter: null };
 }
 

@@ -16,7 +16,7 @@ export function createRegressionMetrics(registers: Registry[]) {
     }),
     regressionBoundsTotal: new Counter({
       name: 'sidescope_regression_bounds_total',
-      help: 'Left out for want of room: requests of routes beyond 100 in a window, measures beyond 400 of a baseline, series, versions and services of the state.',
+      help: 'Left out for want of room: requests of routes beyond 100 in a window, measures beyond 400 of a baseline, series, versions and services of the state. late-requests: their spans came after their window was compared, they count in a later one.',
       labelNames: ['bound'],
       registers,
     }),

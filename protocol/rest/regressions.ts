@@ -52,7 +52,7 @@ const correlatedSchema = z.object({
 export type Correlated = z.infer<typeof correlatedSchema>;
 
 export const causeSchema = z.object({
-  kind: z.enum(['function', 'version', 'load']),
+  kind: z.enum(['function', 'version', 'load', 'machine']),
   text: z.string(),
   functionName: z.string().nullable(),
   url: z.string().nullable(),

@@ -4,17 +4,18 @@ import { expect, test } from 'vitest';
 import { BoundTally } from '../../agent/baseline/bound-tally.ts';
 import type { Regressions } from '../../agent/baseline/regressions.ts';
 import { BaselineRun, runTimes } from '../../agent/baseline/run.ts';
-import { WindowMaker } from '../../agent/baseline/window.ts';
+import { WindowMaker } from '../../agent/baseline/window-maker.ts';
 import type { Metrics } from '../../agent/telemetry/metrics.ts';
 import { observeRegressions } from '../../agent/telemetry/observe-regressions.ts';
 import { createRegressionMetrics } from '../../agent/telemetry/regression-metrics.ts';
 
 test('requests of routes beyond a hundred count for the load, and are counted as left out', () => {
   const bounds = new BoundTally();
-  const maker = new WindowMaker({ originMs: 0, windowMs: 1_000, bounds });
-  for (let route = 0; route < 103; route++) for (let i = 0; i < 2; i++) maker.addRequest(`GET /${route}`, 5);
+  const maker = new WindowMaker({ originMs: 0, windowMs: 1_000, lateMs: 0, bounds });
+  const served = (route: string) => maker.addRequest({ route, durationMs: 5, endedMs: 500, cameMs: 500 });
+  for (let route = 0; route < 103; route++) for (let i = 0; i < 2; i++) served(`GET /${route}`);
   expect(bounds.count('routes')).toBe(6);
-  maker.addRequest('GET /7', 5);
+  served('GET /7');
   expect(bounds.count('routes')).toBe(6);
 });
 

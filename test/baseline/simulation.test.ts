@@ -44,6 +44,18 @@ describe.each([1, 2, 3])('with seed %i', (seed) => {
     expect(cpu?.explanation).toMatch(/^2\.\d times the requests, each at the CPU it had$/);
   });
 
+  test('in windows of seconds, with spans that come later than a window is long, doubled traffic is not sent either', () => {
+    const options = { seed, windowMs: 5_000, spansLateMs: 13_000, forMs: 20 * minuteMs };
+    const rate = (atMs: number) => (atMs < 10 * minuteMs ? 20 : 42);
+    const { sent, changes } = simulate({ ...options, rate });
+    expect(titles(sent)).toEqual([]);
+    const cpu = changes.find(({ regression }) => regression.metric === 'cpu')?.regression;
+    expect(cpu).toMatchObject({ outcome: 'explained' });
+    const requestMs = (atMs: number) => (atMs < 10 * minuteMs ? 8 : 20);
+    const slower = simulate({ ...options, rate, requestMs }).sent.map(({ regression }) => regression.metric);
+    expect(slower).toContain('cpu');
+  });
+
   test('a new version that needs twice the CPU for a request is found, whatever the traffic does meanwhile', () => {
     const previous = settled();
     const slower = { seed, forMs: hourMs, requestMs: () => 16, previous };

@@ -2,7 +2,8 @@ import { compareAll } from '../../agent/baseline/references.ts';
 import { Findings, type FindingChange } from '../../agent/baseline/findings.ts';
 import type { Thresholds } from '../../agent/baseline/measures.ts';
 import { BaselineRun, runTimes } from '../../agent/baseline/run.ts';
-import { WindowMaker, type ExtraValues } from '../../agent/baseline/window.ts';
+import { WindowMaker, type ServedRequest } from '../../agent/baseline/window-maker.ts';
+import type { ExtraValues } from '../../agent/baseline/window.ts';
 import type { Baseline, VersionRecord } from '../../protocol/rest/baseline.ts';
 import { SimulatedProcess, seededRandom } from '../memory/simulated-process.ts';
 
@@ -30,6 +31,9 @@ export interface Simulated {
   readonly extra?: (atMs: number) => ExtraValues;
   /** Requests are told by spans. */
   readonly hasSpans?: boolean;
+  /** How long after a request its spans come at the latest. */
+  readonly spansLateMs?: number;
+  readonly windowMs?: number;
 }
 
 export interface Told {
@@ -45,7 +49,7 @@ const nothing: ExtraValues = { counterLoad: null, values: {} };
 /** A process that there is not, through the very parts that the agent has, with the clock as an argument: a day takes a second. */
 export function simulate(options: Simulated): Told {
   const { seed, forMs, rate, requestMs = () => 8, heldMb = () => 0, latencyMs = () => 30 } = options;
-  const { attachedMs = 0, previous, extra = () => nothing, hasSpans = true } = options;
+  const { attachedMs = 0, previous, extra = () => nothing, hasSpans = true, spansLateMs = 8_000 } = options;
   const random = seededRandom(seed);
   const process = new SimulatedProcess({
     seed,
@@ -57,16 +61,23 @@ export function simulate(options: Simulated): Told {
     containerLimitMb: 4_000,
     bursts: true,
   });
-  const times = runTimes(minuteMs);
+  const times = runTimes(options.windowMs ?? minuteMs);
   const run = new BaselineRun({ startedMs: startMs, attachedMs: startMs + attachedMs, times });
-  const maker = new WindowMaker({ originMs: run.beginsMs, windowMs: times.windowMs });
+  const maker = new WindowMaker({ originMs: run.beginsMs, windowMs: times.windowMs, lateMs: times.lateMs });
+  let underway: ServedRequest[] = [];
   const findings = new Findings();
   const changes: FindingChange[] = [];
   for (let atMs = attachedMs + readingMs; atMs <= forMs; atMs += readingMs) {
     const requests = poisson(rate(atMs) * (readingMs / 1000), random);
     if (hasSpans)
-      for (let i = 0; i < requests; i++)
-        maker.addRequest(i % 3 === 0 ? 'GET /a' : 'GET /b', latencyMs(atMs) * (0.5 + random() * 1.2));
+      for (let i = 0; i < requests; i++) {
+        const endedMs = startMs + atMs - random() * readingMs;
+        const durationMs = latencyMs(atMs) * (0.5 + random() * 1.2);
+        const route = i % 3 === 0 ? 'GET /a' : 'GET /b';
+        underway.push({ route, durationMs, endedMs, cameMs: endedMs + spansLateMs * random() });
+      }
+    for (const request of underway.filter(({ cameMs }) => cameMs <= startMs + atMs)) maker.addRequest(request);
+    underway = underway.filter(({ cameMs }) => cameMs > startMs + atMs);
     const reading = process.read(atMs, startMs);
     const cores = 0.004 + ((requests / (readingMs / 1000)) * requestMs(atMs) * (0.9 + 0.2 * random())) / 1000;
     const heldBytes = heldMb(atMs) * 1e6;
@@ -81,27 +92,27 @@ export function simulate(options: Simulated): Told {
       loop: { ...reading.loop, utilization: Math.min(1, cores), delayP99Ms: 12 + 10 * random() + 60 * cores ** 2 },
       nodeLoad: [4 * random(), 2, 1] as [number, number, number],
     };
-    const window = maker.add(vitals, startMs + atMs, () => extra(atMs));
-    if (window === undefined) continue;
-    const at = new Date(window.toMs).toISOString();
-    run.add(window, { takenAt: at, series: [] });
-    const windows = run.lasting;
-    if (windows === undefined) continue;
-    const known = {
-      version: '2',
-      own: run.settled,
-      provisional: run.provisional,
-      previous: previous === undefined ? undefined : recordOf(previous),
-    };
-    const facts = {
-      targetId: 't',
-      instanceId: 'i',
-      service: { name: 'shop', version: '2' },
-      at,
-      history: run.history,
-      series: noSeries,
-    };
-    changes.push(...findings.update(compareAll(windows, known, thresholds), windows, facts));
+    for (const window of maker.add(vitals, startMs + atMs, () => extra(atMs))) {
+      const at = new Date(window.toMs).toISOString();
+      run.add(window, { takenAt: at, series: [] });
+      const windows = run.lasting;
+      if (windows === undefined) continue;
+      const known = {
+        version: '2',
+        own: run.settled,
+        provisional: run.provisional,
+        previous: previous === undefined ? undefined : recordOf(previous),
+      };
+      const facts = {
+        targetId: 't',
+        instanceId: 'i',
+        service: { name: 'shop', version: '2' },
+        at,
+        history: run.history,
+        series: noSeries,
+      };
+      changes.push(...findings.update(compareAll(windows, known, thresholds), windows, facts));
+    }
   }
   return {
     run,
