@@ -1,4 +1,4 @@
-import { SidescopeError } from '../../protocol/error.ts';
+import { invalidParameter } from '../../protocol/rest/invalid-request.ts';
 import { parseLabels } from '../../protocol/prometheus/labels.ts';
 import type { Labels } from '../../protocol/prometheus/model.ts';
 import type { SeriesList, SeriesQuery } from '../../protocol/rest/series.ts';
@@ -23,7 +23,7 @@ export interface SeriesReading {
 export function listSeries({ store, targetId, nowMs }: SeriesReading, query: SeriesQuery): Omit<SeriesList, 'scrape'> {
   const toMs = query.to === undefined ? nowMs : Date.parse(query.to);
   const fromMs = query.from === undefined ? toMs - 3_600_000 : Date.parse(query.from);
-  if (fromMs >= toMs) throw new SidescopeError('invalid-request', `from ${iso(fromMs)} is not before to ${iso(toMs)}`);
+  if (fromMs >= toMs) throw invalidParameter('from', `must be before \`to\`, ${iso(toMs)}`, iso(fromMs));
   const found = store.series(targetId).filter(matcher(query));
   const page = pageOf(found, query);
   const points = Math.min(pointsMax, Math.max(1, Math.floor(valuesMax / Math.max(1, page.series.length))));
@@ -92,9 +92,9 @@ function nameMatcher(pattern: string): (name: string) => boolean {
 
 function selectorLabels(match: string): Labels {
   const parsed = parseLabels(match, 0);
-  if ('problem' in parsed) throw new SidescopeError('invalid-request', `match: ${parsed.problem}`);
+  if ('problem' in parsed) throw invalidParameter('match', parsed.problem, match);
   if (parsed.end !== match.length || parsed.name !== undefined)
-    throw new SidescopeError('invalid-request', 'match: must be labels in braces, such as {method="GET"}');
+    throw invalidParameter('match', 'must be labels in braces, such as {method="GET"}', match);
   return parsed.labels;
 }
 
@@ -107,7 +107,7 @@ function pageOf(found: readonly KeptSeries[], { limit = limitDefault, cursor }: 
 
 function idOf(cursor: string): number {
   const id = /^s(\d{1,15})$/.exec(cursor)?.[1];
-  if (id === undefined) throw new SidescopeError('invalid-request', 'the cursor is not one of an earlier answer');
+  if (id === undefined) throw invalidParameter('cursor', 'must be the `nextCursor` of an earlier answer', cursor);
   return Number(id);
 }
 

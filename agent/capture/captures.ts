@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
+import { invalidParameter } from '../../protocol/rest/invalid-request.ts';
 import { memoryExpression } from '../../protocol/inspector/expressions.ts';
 import { decodeMemory } from '../../protocol/inspector/readings.ts';
 import type { SnapshotForecast } from '../../protocol/rest/forecast.ts';
@@ -152,7 +153,7 @@ export class Captures extends EventEmitter<CapturesEvents> {
 
   async startHeapSnapshot(request: SnapshotRequest): Promise<Operation> {
     if (request.thread === 'all') {
-      throw new SidescopeError('invalid-request', 'thread=all is for CPU profiles: a heap snapshot is of one thread');
+      throw invalidParameter('thread', 'must be main or one worker: a heap snapshot is of one thread', 'all');
     }
     const force = request.force ?? false;
     return this.#held(request, async (hold) => {
@@ -175,7 +176,7 @@ export class Captures extends EventEmitter<CapturesEvents> {
   async startHeapSampling(request: SamplingRequest): Promise<Operation> {
     const { thread: threadId = 'main', mode = 'live' } = request;
     if (threadId === 'all') {
-      throw new SidescopeError('invalid-request', 'thread=all is for CPU profiles: a heap sampler is of one thread');
+      throw invalidParameter('thread', 'must be main or one worker: a heap sampler is of one thread', 'all');
     }
     const durationMs = request.durationMs ?? samplingDurationMs.default;
     const intervalBytes = request.intervalBytes ?? samplingIntervalBytes.default;

@@ -6,6 +6,7 @@ import type { HttpBindings } from '@hono/node-server';
 import { SidescopeError } from '../../protocol/error.ts';
 import type { Log } from '../telemetry/log.ts';
 import { setSecurityHeaders } from './headers.ts';
+import { answerBrokenRequests } from './broken-request.ts';
 import { problemResponse } from './problem.ts';
 
 export interface ServerOptions {
@@ -71,9 +72,12 @@ export async function openServer(options: ServerOptions, onRequest: RequestListe
       requestTimeout: timeouts.requestMs,
       connectionsCheckingInterval: timeouts.checkMs,
       keepAliveTimeout: timeouts.keepAliveMs,
+      // Its 400 has no body: a request without Host gets the handlers' own.
+      requireHostHeader: false,
     },
     onRequest,
   );
+  answerBrokenRequests(server, options);
   if (options.expectsContinue === true) server.on('checkContinue', onRequest);
   server.maxHeadersCount = 100;
   server.maxConnections = options.maxConnections;

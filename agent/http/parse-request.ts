@@ -1,10 +1,11 @@
 import type { z } from 'zod';
 import { SidescopeError } from '../../protocol/error.ts';
-import { invalidRequest } from './problem.ts';
-import type { ParameterProblem } from './problem.ts';
+import { invalidRequest, parameterProblem } from '../../protocol/rest/invalid-request.ts';
+import type { ParameterProblem } from '../../protocol/rest/invalid-request.ts';
+import { plainIssue } from './plain-issue.ts';
 
 const maxReported = 20;
-const maxValueLength = 100;
+const maxTypeLength = 100;
 
 /** All problems at once: unknown names, names given twice, bad values. */
 export function parseQuery(query: URLSearchParams, schema: z.ZodType | undefined): unknown {
@@ -12,13 +13,14 @@ export function parseQuery(query: URLSearchParams, schema: z.ZodType | undefined
   const values = new Map<string, string>();
   for (const [name, value] of query) {
     if (!values.has(name)) values.set(name, value);
-    else problems.push(problemOf(name, 'must be given once', value));
+    else problems.push(parameterProblem(name, 'must be given once', value));
   }
   const given = Object.fromEntries(values);
   if (schema === undefined) {
-    for (const [name, value] of values) problems.push(problemOf(name, 'is not a parameter of this route', value));
+    for (const [name, value] of values)
+      problems.push(parameterProblem(name, 'is not a parameter of this route', value));
   } else {
-    const parsed = schema.safeParse(given);
+    const parsed = schema.safeParse(given, { error: plainIssue });
     if (parsed.success && problems.length === 0) return parsed.data;
     if (!parsed.success) problems.push(...problemsOf(parsed.error, given, 'query'));
   }
@@ -32,7 +34,7 @@ export async function parseJsonBody(request: Request, schema: z.ZodType): Promis
   if (mediaType !== 'application/json')
     throw new SidescopeError(
       'unsupported-media-type',
-      `the body is declared as "${mediaType.slice(0, maxValueLength)}"`,
+      `the body is declared as "${mediaType.slice(0, maxTypeLength)}"`,
     );
   const text = new TextDecoder().decode(await readBody(request, 64 * 1024));
   let body: unknown;
@@ -40,9 +42,9 @@ export async function parseJsonBody(request: Request, schema: z.ZodType): Promis
     body = JSON.parse(text);
   } catch {
     // V8's sentence quotes the text around the fault; the first characters say enough.
-    throw invalidRequest([problemOf('body', 'is not JSON', text)]);
+    throw invalidRequest([parameterProblem('body', 'is not JSON', text)]);
   }
-  const parsed = schema.safeParse(body);
+  const parsed = schema.safeParse(body, { error: plainIssue });
   if (!parsed.success) throw invalidRequest(problemsOf(parsed.error, body, 'body').slice(0, maxReported));
   return parsed.data;
 }
@@ -71,21 +73,12 @@ function problemsOf(error: z.ZodError, input: unknown, whole: string): Parameter
   return error.issues.flatMap((issue) => {
     if (issue.code === 'unrecognized_keys')
       return issue.keys.map((key) =>
-        problemOf([...issue.path, key].join('.'), 'is not known here', valueAt(input, [...issue.path, key])),
+        parameterProblem([...issue.path, key].join('.'), 'is not known here', valueAt(input, [...issue.path, key])),
       );
     const parameter = issue.path.length === 0 ? whole : issue.path.join('.');
-    return [problemOf(parameter, issue.message, valueAt(input, issue.path))];
+    return [parameterProblem(parameter, issue.message, valueAt(input, issue.path))];
   });
 }
-
-function problemOf(parameter: string, message: string, value: unknown): ParameterProblem {
-  const name = parameter.slice(0, maxValueLength);
-  if (value === undefined || secretParameters.has(name)) return { parameter: name, message };
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return { parameter: name, message, value: text.slice(0, maxValueLength) };
-}
-
-const secretParameters = new Set(['ticket', 'token', 'access_token', 'authorization']);
 
 function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
   let value = input;

@@ -5,6 +5,12 @@ import { apiPath } from '../../protocol/rest/routes.ts';
 
 /** The one place where errors become answers. Whatever is not a SidescopeError is `internal`, without a word of it. */
 export function problemResponse(error: SidescopeError, requestId: string): Response {
+  const { status } = problemKinds[error.code];
+  return new Response(problemBody(error, requestId), { status, headers: headersOf(error) });
+}
+
+/** RFC 9457, one line. */
+export function problemBody(error: SidescopeError, requestId: string): string {
   const { status, cause, remedy } = problemKinds[error.code];
   const { errors, ...details } = error.details;
   const body: Problem = {
@@ -18,24 +24,13 @@ export function problemResponse(error: SidescopeError, requestId: string): Respo
     ...(isParameterList(errors) ? { errors } : {}),
     ...(Object.keys(details).length === 0 ? {} : { details }),
   };
-  return new Response(`${JSON.stringify(body)}\n`, { status, headers: headersOf(error) });
+  return `${JSON.stringify(body)}\n`;
 }
 
 /** A fault of ours keeps its facts for the log: the client gets the request id to ask for them. */
 export function asSidescopeError(error: unknown): SidescopeError {
   if (isSidescopeError(error)) return error;
   return new SidescopeError('internal', 'an unexpected fault; the log has it under the request id', { cause: error });
-}
-
-export interface ParameterProblem {
-  readonly parameter: string;
-  readonly message: string;
-  readonly value?: string;
-}
-
-export function invalidRequest(errors: readonly ParameterProblem[]): SidescopeError {
-  const sentence = errors.map(({ parameter, message }) => `${parameter}: ${message}`).join('; ');
-  return new SidescopeError('invalid-request', sentence.slice(0, 1000), { details: { errors } });
 }
 
 function headersOf({ code, details }: SidescopeError): Headers {

@@ -1,4 +1,4 @@
-import { SidescopeError } from '../../protocol/error.ts';
+import { invalidParameter } from '../../protocol/rest/invalid-request.ts';
 import type { RequestHistoryList, RequestHistoryQuery } from '../../protocol/rest/request-history.ts';
 import { RequestSteps } from './request-steps.ts';
 import type { EndedRequest } from './request-sum.ts';
@@ -61,8 +61,7 @@ export class RequestHistory {
     const nowMs = this.#now();
     const toMs = to === undefined ? nowMs : Date.parse(to);
     const fromMs = from === undefined ? toMs - fineSteps * fineMs : Date.parse(from);
-    if (fromMs >= toMs)
-      throw new SidescopeError('invalid-request', `from ${iso(fromMs)} is not before to ${iso(toMs)}`);
+    if (fromMs >= toMs) throw invalidParameter('from', `must be before \`to\`, ${iso(toMs)}`, iso(fromMs));
     const stepMs = stepFor({ wantedMs: step, lengthMs: toMs - fromMs });
     const completeMs = Math.floor((nowMs - lagMs) / fineMs) * fineMs;
     const groups = this.#groups({ target, fromMs, toMs: Math.min(toMs, completeMs), stepMs, nowMs });

@@ -1,4 +1,4 @@
-import { SidescopeError } from '../../protocol/error.ts';
+import { invalidParameter } from '../../protocol/rest/invalid-request.ts';
 import type { TimelinesQuery } from '../../protocol/rest/timelines.ts';
 import type { Trace, TraceSummary } from './trace.ts';
 
@@ -81,7 +81,7 @@ function cursorNumber(rank: number): string {
 function parseCursor(cursor: string, order: string): Place {
   const [, whole, part, traceId] = new RegExp(`^${order}_(\\d{1,16})-(\\d{6})_([0-9a-f]{32})$`).exec(cursor) ?? [];
   if (whole === undefined || part === undefined || traceId === undefined)
-    throw new SidescopeError('invalid-request', `the cursor is not one of an earlier answer in the order ${order}`);
+    throw invalidParameter('cursor', `must be the \`nextCursor\` of an earlier answer in the order ${order}`, cursor);
   return { rank: Number(`${whole}.${part}`), traceId };
 }
 

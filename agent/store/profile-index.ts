@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import { SidescopeError } from '../../protocol/error.ts';
+import { invalidParameter } from '../../protocol/rest/invalid-request.ts';
 import type { Profile, ProfileKind } from '../../protocol/rest/profile.ts';
 import { parseRowCursor, rowCursor } from './row-cursor.ts';
 
@@ -140,7 +140,7 @@ function whereOf(filter: ProfileFilter): { where: string; values: SQLInputValue[
 
 function timeOf(text: string, parameter: string): number {
   const ms = Date.parse(text);
-  if (Number.isNaN(ms)) throw new SidescopeError('invalid-request', `${parameter} is not a time: ${text.slice(0, 40)}`);
+  if (Number.isNaN(ms)) throw invalidParameter(parameter, 'is not a time', text);
   return ms;
 }
 

@@ -1,4 +1,4 @@
-import { SidescopeError } from '../../protocol/error.ts';
+import { invalidParameter } from '../../protocol/rest/invalid-request.ts';
 
 /** Where a page of rows, newest first, ended: what comes or goes elsewhere does not shift the next page. */
 export function rowCursor({ atMs, id }: { readonly atMs: number; readonly id: string }): string {
@@ -9,6 +9,6 @@ export function rowCursor({ atMs, id }: { readonly atMs: number; readonly id: st
 export function parseRowCursor(cursor: string): [number, string] {
   const [, atMs, id] = /^(\d{1,15})_([0-9A-Za-z-]{1,64})$/.exec(cursor) ?? [];
   if (atMs === undefined || id === undefined)
-    throw new SidescopeError('invalid-request', 'the cursor is not the nextCursor of an earlier answer');
+    throw invalidParameter('cursor', 'must be the `nextCursor` of an earlier answer', cursor);
   return [Number(atMs), id];
 }

@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
-import { SidescopeError } from '../../protocol/error.ts';
+import { invalidParameter } from '../../protocol/rest/invalid-request.ts';
 import { seriesNames } from '../../protocol/rest/vitals.ts';
 import type { VitalsHistory, VitalsPoint } from '../../protocol/rest/vitals.ts';
 import { historySchema } from '../store/history-schema.ts';
@@ -74,8 +74,7 @@ export class History {
   ): Omit<VitalsHistory, 'latest'> {
     const toMs = query.to === undefined ? this.#now() : Date.parse(query.to);
     const fromMs = query.from === undefined ? toMs - 3_600_000 : Date.parse(query.from);
-    if (fromMs >= toMs)
-      throw new SidescopeError('invalid-request', `from ${iso(fromMs)} is not before to ${iso(toMs)}`);
+    if (fromMs >= toMs) throw invalidParameter('from', `must be before \`to\`, ${iso(toMs)}`, iso(fromMs));
     const lowestMs = Math.ceil((toMs - fromMs) / maxPoints);
     const stepMs = Math.max(query.step ?? roundStep((toMs - fromMs) / defaultPoints), lowestMs);
     const rows = this.#index.inIndex('reading vitals', (database) => select(database, { targetId, fromMs, toMs }));

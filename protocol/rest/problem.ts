@@ -70,6 +70,16 @@ export const problemKinds = {
     cause: 'The request body is over the bound.',
     remedy: 'Send less; the limit is in the message.',
   },
+  'headers-too-large': {
+    status: 431,
+    cause: 'The address and the headers of the request are over the bound.',
+    remedy: 'Send fewer or shorter headers; the limit is in the message.',
+  },
+  'request-timeout': {
+    status: 408,
+    cause: 'The request did not come whole in time.',
+    remedy: 'Send it again on a new connection.',
+  },
   'unsupported-media-type': {
     status: 415,
     cause: 'The body is not declared as JSON.',

@@ -103,8 +103,11 @@ export const profilePatchSchema = z
   .object({
     pinned: z.boolean().optional(),
     labels: z
-      .record(z.string().regex(/^[a-zA-Z0-9._/-]{1,64}$/), z.string().max(256))
-      .refine((labels) => Object.keys(labels).length <= 32, 'at most 32 labels')
+      .record(
+        z.string().regex(/^[a-zA-Z0-9._/-]{1,64}$/, 'must have a name of 1 to 64 letters, digits, and any of . _ / -'),
+        z.string().max(256),
+      )
+      .refine((labels) => Object.keys(labels).length <= 32, 'must be 32 labels at most')
       .optional(),
   })
   .strict();

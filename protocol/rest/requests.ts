@@ -6,7 +6,7 @@ import { profileFormatSchema, profileKindSchema, samplingModeSchema } from './pr
 export function integer(min: number, max: number, unit: string) {
   return z
     .string()
-    .regex(/^-?\d{1,20}$/, `must be a whole number of ${unit}`)
+    .regex(/^-?\d{1,20}$/, `must be a whole number of ${unit}, ${min} to ${max}`)
     .describe(`Whole number of ${unit}, ${min} to ${max}`)
     .transform(Number)
     .refine((value) => value >= min && value <= max, `must be between ${min} and ${max} ${unit}`);

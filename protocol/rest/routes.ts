@@ -367,6 +367,14 @@ export type RouteName = keyof typeof routes;
 
 /** What any route may answer; the ones about credentials not on public routes. */
 export const commonErrors = {
-  all: ['invalid-request', 'body-too-large', 'forbidden-host', 'forbidden-origin', 'internal'],
+  all: [
+    'invalid-request',
+    'body-too-large',
+    'headers-too-large',
+    'request-timeout',
+    'forbidden-host',
+    'forbidden-origin',
+    'internal',
+  ],
   credential: ['unauthorized', 'forbidden-scope', 'jwt-keys-unavailable', 'too-many-attempts'],
 } as const satisfies Record<string, readonly ProblemCode[]>;

@@ -288,10 +288,10 @@ describe('the list', () => {
       nextCursor: null,
     });
     expect(list({}).stepMs).toBe(0);
-    expect(() => list({ cursor: 'other' })).toThrow('the cursor is not one');
+    expect(() => list({ cursor: 'other' })).toThrow('cursor: must be the `nextCursor`');
     expect(list({ step: 10 * minute, name: 'other' }).times).toHaveLength(1);
     const now = new Date(startMs).toISOString();
-    expect(() => list({ from: now, to: now })).toThrow('is not before');
+    expect(() => list({ from: now, to: now })).toThrow('from: must be before `to`');
     expect(
       list({ from: now, to: new Date(startMs + 7 * 24 * 3_600_000).toISOString(), step: 1_000 }).stepMs,
     ).toBeGreaterThanOrEqual(302_400);

@@ -257,10 +257,10 @@ describe('parameters', () => {
   test.each([
     ['duration=0', 'duration', 'must be between 100 and 86400000 milliseconds', '0'],
     ['duration=-1', 'duration', 'must be between 100 and 86400000 milliseconds', '-1'],
-    ['duration=abc', 'duration', 'must be a whole number of milliseconds', 'abc'],
-    ['duration=1e99', 'duration', 'must be a whole number of milliseconds', '1e99'],
-    ['duration=', 'duration', 'must be a whole number of milliseconds', ''],
-    ['duration=%20500', 'duration', 'must be a whole number of milliseconds', ' 500'],
+    ['duration=abc', 'duration', 'must be a whole number of milliseconds, 100 to 86400000', 'abc'],
+    ['duration=1e99', 'duration', 'must be a whole number of milliseconds, 100 to 86400000', '1e99'],
+    ['duration=', 'duration', 'must be a whole number of milliseconds, 100 to 86400000', ''],
+    ['duration=%20500', 'duration', 'must be a whole number of milliseconds, 100 to 86400000', ' 500'],
     ['duration=86400001', 'duration', 'must be between 100 and 86400000 milliseconds', '86400001'],
     ['interval=49', 'interval', 'must be between 50 and 1000000 microseconds', '49'],
     ['thread=../main', 'thread', 'must be main, all, or the id of a thread', '../main'],
@@ -275,6 +275,31 @@ describe('parameters', () => {
     expect(response.status).toBe(400);
     expect((await problemOf(response)).errors).toEqual([{ parameter, message, value }]);
     expect(services.captures.asked).toEqual([]);
+  });
+
+  test.each([
+    ['GET', '/alerts?state=shut', 'state', 'must be open or closed', 'shut'],
+    ['GET', '/rules?target=', 'target', 'must not be empty', ''],
+    ['GET', `/rules?target=${'x'.repeat(201)}`, 'target', 'must have at most 200 characters', 'x'.repeat(100)],
+    ['GET', '/stalls?limit=many', 'limit', 'must be a whole number of stalls, 1 to 100', 'many'],
+  ] as const)('%s %s is refused in plain words', async (...row) => {
+    const [method, path, parameter, message, value] = row;
+    const { api } = await makeApp();
+    expect((await problemOf(await api(method, path))).errors).toEqual([{ parameter, message, value }]);
+  });
+
+  test.each([
+    [{ pinned: 'yes' }, 'pinned', 'must be true or false', 'yes'],
+    [{ labels: [] }, 'labels', 'must be an object', '[]'],
+    [{ labels: { team: 7 } }, 'labels.team', 'must be a text', '7'],
+    [{ labels: { 'a b': 'x' } }, 'labels.a b', 'must have a name of 1 to 64 letters, digits, and any of . _ / -', 'x'],
+    [{ labels: { team: 'x'.repeat(257) } }, 'labels.team', 'must have at most 256 characters', 'x'.repeat(100)],
+  ])('a body with %j is refused in plain words', async (...row) => {
+    const [body, parameter, message, value] = row;
+    const { api } = await makeApp();
+    const headers = { 'content-type': 'application/json' };
+    const answer = await api('PATCH', '/profiles/p1', { headers, body: JSON.stringify(body) });
+    expect((await problemOf(answer)).errors).toEqual([{ parameter, message, value }]);
   });
 
   test('all problems are told at once, values are cut', async () => {

@@ -59,28 +59,51 @@ describe('the admin listener', () => {
   });
 
   test.each([
-    ['a foreign Host', 'GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n', 403],
+    ['a foreign Host', 'GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n', 403, 'forbidden-host'],
     [
       'a foreign absolute target',
       'GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
       403,
+      'forbidden-host',
     ],
     [
       'a foreign Host beside a good target',
       'GET http://localhost/ HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n',
       403,
+      'forbidden-host',
     ],
-    ['a Host with a blank', 'GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n', 400],
-    ['no Host', 'GET / HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
-    ['no Host in HTTP/1.0', 'GET / HTTP/1.0\r\n\r\n', 400],
-    ['two Hosts', 'GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n', 403],
-    ['a backslash', 'GET \\x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n', 400],
-    ['headers over 16 KiB', `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(17_000)}\r\n\r\n`, 431],
-    ['no HTTP at all', 'nonsense\r\n\r\n', 400],
-  ])('%s is answered before any route', async (_name, request, status) => {
+    ['a Host with a blank', 'GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n', 400, 'invalid-request'],
+    ['no Host', 'GET / HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'invalid-request'],
+    ['no Host in HTTP/1.0', 'GET / HTTP/1.0\r\n\r\n', 400, 'invalid-request'],
+    [
+      'two Hosts',
+      'GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n',
+      403,
+      'forbidden-host',
+    ],
+    ['a backslash', 'GET \\x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n', 400, 'invalid-request'],
+    [
+      'headers over 16 KiB',
+      `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(17_000)}\r\n\r\n`,
+      431,
+      'headers-too-large',
+    ],
+    ['a method that HTTP does not have', 'FOO / HTTP/1.1\r\nHost: localhost\r\n\r\n', 400, 'invalid-request'],
+    [
+      'an expectation, before the credential is asked for',
+      `GET ${apiPath}/info HTTP/1.1\r\nHost: localhost\r\nExpect: tea\r\nConnection: close\r\n\r\n`,
+      401,
+      'unauthorized',
+    ],
+    ['no HTTP at all', 'nonsense\r\n\r\n', 400, 'invalid-request'],
+  ])('%s is answered before any route', async (...row) => {
+    const [, request, status, code] = row;
     const services = await fakeServices();
     await using server = await openAdminServer(services, local);
-    expect((await raw(server.port, request)).split('\r\n')[0]).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    const [head = '', body = ''] = (await raw(server.port, request)).split('\r\n\r\n');
+    expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(head.toLowerCase()).toContain('content-type: application/problem+json');
+    expect(problemSchema.parse(JSON.parse(body))).toMatchObject({ status, code });
   });
 
   test.each(['%2e%2e', '..', '%2e%2e%2f%2e%2e', '%00', '%c0%ae'])('the id %s gets nowhere', async (id) => {

@@ -69,7 +69,9 @@ it('lists requests by time or duration, page by page, whatever comes in between'
     expect(seen).toHaveLength(order === 'newest' ? 7 : 8);
     expect(seen).toEqual(seen.toSorted((a, b) => b - a));
   }
-  expect(() => opened.timelines.list({ order: 'slowest', cursor: 'newest_1_aa' })).toThrow(/cursor is not one/);
+  expect(() => opened.timelines.list({ order: 'slowest', cursor: 'newest_1_aa' })).toThrow(
+    /cursor: must be the `nextCursor`/,
+  );
 });
 
 it('filters by route, status, duration, time and target', () => {

@@ -8,6 +8,7 @@ import { packValues, unpackValues } from '../../agent/vitals/series.ts';
 import { ProfileStore } from '../../agent/store/store.ts';
 import { seriesNames, vitalsHistorySchema } from '../../protocol/rest/vitals.ts';
 import type { SeriesName } from '../../protocol/rest/vitals.ts';
+import { endLoop } from '../inspector/raw-inspector.ts';
 import { startTarget } from '../support/target.ts';
 import { openMonitored } from './harness.ts';
 
@@ -97,7 +98,9 @@ it('gives at most 2000 points, whatever the step', () => {
   using opened = open();
   const answer = opened.history.read('t1', { from: iso(startMs - 7 * 24 * hourMs), to: iso(startMs), step: 1_000 });
   expect(answer.stepMs).toBeGreaterThanOrEqual((7 * 24 * hourMs) / 2_000);
-  expect(() => opened.history.read('t1', { from: iso(startMs), to: iso(startMs) })).toThrow('is not before');
+  expect(() => opened.history.read('t1', { from: iso(startMs), to: iso(startMs) })).toThrow(
+    'from: must be before `to`',
+  );
 });
 
 it('packs values and reads rows of a version that knew fewer', () => {
@@ -137,9 +140,10 @@ it('of a real target and its stalls is there after a restart of the agent; what 
   {
     await using monitored = await openMonitored([target.inspectorAddress], settings);
     await monitored.reading(({ gc }) => gc !== null, 'a reading');
-    await target.send({ loop: 2_000 });
+    await target.send({ loop: 60_000 });
     before = (await monitored.stall(({ dominant }) => dominant !== null, 'a stall')).id;
   }
+  await endLoop(target.inspectorAddress);
   await using monitored = await openMonitored([target.inspectorAddress], settings);
   const [stall] = monitored.monitor.listStalls({}).stalls.slice(-1);
   expect(stall).toMatchObject({ id: before, state: 'cut', dominant: { functionName: 'spinUntil' } });
