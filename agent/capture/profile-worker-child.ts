@@ -209,6 +209,8 @@ function originalsOf(found: FoundPositions | undefined): Originals {
 }
 
 const sourceFunctionsMax = 20;
+/** A script and its map are there at once: 45 MB of both took 50 MB more than the positions had. */
+const sourceBytesMax = containerMemoryBytes() / 16;
 
 function sourceLinesOf(
   profile: CpuProfile,
@@ -217,7 +219,8 @@ function sourceLinesOf(
 ): EncodedSource | undefined {
   if (context === undefined) return undefined;
   try {
-    return encodeSourceLines(findSourceLines(findHotLines(profile, found?.positions, sourceFunctionsMax), context));
+    const hot = findHotLines(profile, found?.positions, sourceFunctionsMax);
+    return encodeSourceLines(findSourceLines(hot, { ...context, bytesMax: sourceBytesMax }));
   } catch {
     // The profile is worth keeping without them: whoever asks is told that there are none.
     return undefined;

@@ -1,11 +1,11 @@
 import { SidescopeError } from '../../protocol/error.ts';
-import type { HotLines } from '../../protocol/cpu-profile/hot-lines.ts';
+import type { GeneratedFunction, HotLines } from '../../protocol/cpu-profile/hot-lines.ts';
 import type { SourceFunction } from '../../protocol/rest/profile-source.ts';
-import { sourceContent } from '../../protocol/source-map/contents.ts';
+import { SourceContents } from '../../protocol/source-map/contents.ts';
 import { resolveSource, scriptPathOf } from '../../protocol/source-map/original.ts';
 import { excerptOf } from './excerpt.ts';
 import type { SourceMapContext } from './find-positions.ts';
-import { readScriptMap, scriptBytesMax, type ScriptMap, type ScriptMapResult } from './script-map.ts';
+import { readScriptMap, scriptBytesMax, type ScriptMap } from './script-map.ts';
 import { ScriptText } from './script-text.ts';
 import { TargetFiles } from './target-files.ts';
 
@@ -15,32 +15,43 @@ const originalBytesMax = 16 * 1024 * 1024;
 /**
  * The text around the hot lines of functions, in their order: from the source map that holds it, else the original file, else the script itself.
  * Only files that the profile or its maps name are read, and only those that are named as source code. Synchronous, for a worker
- * process; each script and map is read once more, and none is held longer than its functions take.
+ * process; each script and map is read once more, at most `bytesMax` of each, and none is held longer than its functions take.
  */
-export function findSourceLines(hot: readonly HotLines[], context: SourceMapContext): SourceFunction[] {
+export function findSourceLines(
+  hot: readonly HotLines[],
+  { bytesMax, ...context }: SourceMapContext & { readonly bytesMax: number },
+): SourceFunction[] {
   if (hot.length === 0) return [];
-  const files = new TargetFiles(context);
+  const all = new TargetFiles(context);
+  const files: Files = {
+    covers: (path) => all.covers(path),
+    read: (path, maxBytes) => all.read(path, Math.min(maxBytes, bytesMax)),
+    rootProblem: all.rootProblem,
+  };
   const found = new Map<HotLines, SourceFunction>();
-  const byScript = Map.groupBy(hot, ({ generated }) => generated.path);
-  for (const [path, functions] of byScript) {
-    const script = new HotScript({ path, files, startedAtMs: context.startedAtMs });
+  const byScript = Map.groupBy(hot, ({ generated }) => generated.frame.url);
+  for (const functions of byScript.values()) {
+    const script = new HotScript(functions[0]!.generated, { files, startedAtMs: context.startedAtMs });
     for (const one of functions) found.set(one, describe(one, script.read(one)));
   }
   return hot.map((one) => found.get(one)!);
 }
 
+type Files = Pick<TargetFiles, 'covers' | 'read' | 'rootProblem'>;
 type Text = Pick<SourceFunction, 'from' | 'file' | 'hasChanged'> & { readonly text: ScriptText };
 type TextResult = Text | { readonly reason: string };
 
 /** One script of the target and what its map leads to, read when a function of it asks. */
 class HotScript {
+  readonly #url: string;
   readonly #path: string;
-  readonly #files: TargetFiles;
+  readonly #files: Files;
   readonly #startedAtMs: number;
-  #map: { readonly result: ScriptMapResult } | undefined;
+  #contents: ReadonlyMap<string, () => string | undefined> | null | undefined;
   #script: TextResult | undefined;
 
-  constructor({ path, files, startedAtMs }: { path: string; files: TargetFiles; startedAtMs: number }) {
+  constructor({ frame, path }: GeneratedFunction, { files, startedAtMs }: { files: Files; startedAtMs: number }) {
+    this.#url = frame.url;
     this.#path = path;
     this.#files = files;
     this.#startedAtMs = startedAtMs;
@@ -50,20 +61,22 @@ class HotScript {
     if (!this.#files.covers(this.#path)) {
       return { reason: this.#files.rootProblem ?? 'it is no file, and no --source-map-path leads to it' };
     }
-    const original = one.isMapped ? this.#original(one) : undefined;
+    const original = one.isMapped ? this.#original(one.frame.url) : undefined;
     return original ?? (this.#script ??= this.#file(this.#path, { from: 'script', maxBytes: scriptBytesMax }));
   }
 
-  #original(one: HotLines): Text | undefined {
-    this.#map ??= { result: readScriptMap(this.#files, { path: this.#path, startedAtMs: this.#startedAtMs }) };
-    const { result } = this.#map;
-    if (result === null || 'reason' in result) return undefined;
-    const content = contentOf(result, one);
-    if (content !== undefined) {
-      const text = new ScriptText(Buffer.from(content));
-      return { text, from: 'source-map', file: scriptPathOf(one.frame.url) ?? one.frame.url, hasChanged: false };
+  #original(url: string): Text | undefined {
+    if (this.#contents === undefined) {
+      const map = readScriptMap(this.#files, { path: this.#path, startedAtMs: this.#startedAtMs });
+      this.#contents = map === null || 'reason' in map ? null : contentsByUrl(map, this.#url);
     }
-    const path = scriptPathOf(one.frame.url);
+    // It changed since the positions were found.
+    if (this.#contents === null) return undefined;
+    const path = scriptPathOf(url);
+    const content = contentOf(this.#contents.get(url));
+    if (content !== undefined) {
+      return { text: new ScriptText(Buffer.from(content)), from: 'source-map', file: path ?? url, hasChanged: false };
+    }
     if (path === undefined) return undefined;
     const file = this.#file(path, { from: 'original-file', maxBytes: originalBytesMax });
     return 'text' in file ? file : undefined;
@@ -87,21 +100,26 @@ class HotScript {
 
 const sourceName = /\.(?:[cm]?[jt]sx?|vue|svelte|astro|coffee|civet|marko|mdx|re|res|ml|elm|cljs|kt|scala|dart)$/i;
 
-function contentOf(script: ScriptMap, { frame, generated }: HotLines): string | undefined {
-  const base = { mapPath: script.mapPath, scriptUrl: generated.frame.url };
+function contentsByUrl({ map, mapPath }: ScriptMap, scriptUrl: string): Map<string, () => string | undefined> {
+  const contents = new Map<string, () => string | undefined>();
+  for (const section of map.sections) {
+    if (section.contents === undefined) continue;
+    const texts = new SourceContents(section);
+    section.sources.forEach((source, index) => {
+      if (source !== null) contents.set(resolveSource(source, { mapPath, scriptUrl }), () => texts.of(index));
+    });
+  }
+  return contents;
+}
+
+function contentOf(read: (() => string | undefined) | undefined): string | undefined {
   try {
-    for (const section of script.map.sections) {
-      for (const [index, source] of section.sources.entries()) {
-        if (source === null || resolveSource(source, base) !== frame.url) continue;
-        const content = sourceContent(section, index);
-        if (content !== undefined) return content;
-      }
-    }
+    return read?.();
   } catch (error) {
     // The mappings were good; the original file may be there.
     if (!(error instanceof SidescopeError)) throw error;
+    return undefined;
   }
-  return undefined;
 }
 
 function describe(one: HotLines, found: TextResult): SourceFunction {

@@ -21,7 +21,7 @@ export type ScriptMapResult = ScriptMap | { readonly reason: string } | null;
 
 /** The source map of a script of the target: the one it names, inside it or beside it, else `<script>.map`. Never fetched from a network. */
 export function readScriptMap(
-  files: TargetFiles,
+  files: Pick<TargetFiles, 'read'>,
   { path, startedAtMs }: { path: string; startedAtMs: number },
 ): ScriptMapResult {
   try {
@@ -56,7 +56,7 @@ interface MapFile {
 }
 
 function readMap(
-  files: TargetFiles,
+  files: Pick<TargetFiles, 'read'>,
   { path, script }: { path: string; script: Uint8Array },
 ): MapFile | { reason: string } | undefined {
   const span = findSourceMappingUrl(script);
@@ -72,7 +72,7 @@ function readMap(
   );
 }
 
-function readMapFile(files: TargetFiles, path: string): MapFile | undefined {
+function readMapFile(files: Pick<TargetFiles, 'read'>, path: string): MapFile | undefined {
   const file = files.read(path, sourceMapBytesMax);
   return file === undefined ? undefined : { ...file, path };
 }

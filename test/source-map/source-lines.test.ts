@@ -127,6 +127,12 @@ describe('the text of a function', () => {
     expect(JSON.stringify(one)).not.toContain('SECRET');
   });
 
+  test('is not read where the file is larger than there is memory for', () => {
+    using mount = new Mount({ 'a.js': 'x'.repeat(2_000) });
+    const [one] = mount.find('f@/app/a.js:1 3', { bytesMax: 1_000 });
+    expect(one).toMatchObject({ from: null, lines: [], reason: '/app/a.js has 2000 B, the limit is 1000 B' });
+  });
+
   test('is not looked for where nothing of a file executed', () => {
     using mount = new Mount({});
     expect(mount.find('readFile@node:fs:4 3')).toEqual([]);
@@ -153,6 +159,12 @@ test('of all functions 64 KiB are kept, the hottest lines first, and the others 
   expect(kept.functions[0]?.lines.filter(({ selfSamples }) => selfSamples > 0)).toHaveLength(10);
 });
 
+interface FindOptions {
+  column?: number;
+  ticks?: { line: number; ticks: number }[];
+  bytesMax?: number;
+}
+
 /** A target's /app, mounted somewhere here. */
 class Mount implements Disposable {
   readonly directory = mkdtempSync(join(tmpdir(), 'sidescope-mount-'));
@@ -164,10 +176,7 @@ class Mount implements Disposable {
     }
   }
 
-  find(
-    stacks: string | readonly string[],
-    { column = 1, ticks }: { column?: number; ticks?: { line: number; ticks: number }[] } = {},
-  ): SourceFunction[] {
+  find(stacks: string | readonly string[], { column = 1, ticks, bytesMax = 1e8 }: FindOptions = {}): SourceFunction[] {
     const file = fileOf(...[stacks].flat());
     for (const { callFrame, positionTicks, ...node } of file.nodes) {
       if (callFrame.url !== '') callFrame.columnNumber = column - 1;
@@ -186,7 +195,7 @@ class Mount implements Disposable {
       mappings: [{ from: '/app', to: this.directory }],
     };
     const { positions } = findPositions(placesOf(profile), context);
-    return findSourceLines(findHotLines(profile, positions, 20), context);
+    return findSourceLines(findHotLines(profile, positions, 20), { ...context, bytesMax });
   }
 
   [Symbol.dispose](): void {
