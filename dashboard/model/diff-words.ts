@@ -1,10 +1,11 @@
 import type { FunctionChange, ProfileDiff } from '../../protocol/rest/diff.ts';
 import { formatShare } from '../format.ts';
 
-/** `▲ 12.5 %`, `▼ 3 %`, `▲ 8 % new`, `▼ 8 % gone`: the sign says it without its colour too. */
+/** `▲ 12.5 points`, `▼ 8 points, gone`: from 4 % to 31 % are 27 points of 100, not 27 %. The sign says it without its colour too. */
 export function changeWords({ change, kind }: Pick<FunctionChange, 'change' | 'kind'>): string {
   const sign = change > 0 ? '▲' : change < 0 ? '▼' : '=';
-  return `${sign} ${formatShare(Math.abs(change))}${kind === 'changed' ? '' : ` ${kind}`}`;
+  const points = formatShare(Math.abs(change)).replace('%', 'points');
+  return `${sign} ${points}${kind === 'changed' ? '' : `, ${kind}`}`;
 }
 
 /** The first line above the table: what grew most, if anything grew beyond chance. */

@@ -71,17 +71,35 @@ export function correlatedWords({ correlation, windows }: Regression['correlated
 
 type Taken = Pick<Profile, 'id' | 'kind' | 'targetId' | 'startedAt' | 'endedAt' | 'thread'>;
 
+export interface ProfilesAround {
+  readonly before: string | null;
+  readonly after: string | null;
+}
+
 /** The last CPU profile from before it began and the last since then: what its functions did in each. */
 export function profilesAround(
   profiles: readonly Taken[],
   { targetId, since, endedAt }: Pick<Regression, 'targetId' | 'since' | 'endedAt'>,
-): { readonly before: string; readonly after: string } | null {
+): ProfilesAround {
   const mine = profiles
     .filter((profile) => profile.kind === 'cpu' && profile.targetId === targetId && profile.thread.kind === 'main')
     .toSorted((a, b) => b.startedAt.localeCompare(a.startedAt));
   const before = mine.find((profile) => profile.endedAt <= since);
   const after = mine.find(({ startedAt }) => startedAt >= since && (endedAt === null || startedAt <= endedAt));
-  return before === undefined || after === undefined ? null : { before: before.id, after: after.id };
+  return { before: before?.id ?? null, after: after?.id ?? null };
+}
+
+/** Why what its functions did before and after cannot be laid side by side; null where it can. */
+export function compareObstacle({ before, after }: ProfilesAround, { endedAt }: Pick<Regression, 'endedAt'>) {
+  if (before !== null && after !== null) return null;
+  const since = endedAt === null ? 'since it began' : 'while it lasted';
+  const missing =
+    before !== null
+      ? `none ${since}`
+      : after !== null
+        ? 'none from before it began'
+        : `none from before it began and none ${since}`;
+  return `Its functions cannot be compared: of the CPU profiles that are kept, ${missing}.`;
 }
 
 /** For a ticket or a chat. */

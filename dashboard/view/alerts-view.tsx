@@ -9,6 +9,7 @@ import { useNow, usePage } from './page-context.ts';
 import { Badge, Facts, ProblemNote, Time } from './parts.tsx';
 import { RulesSection } from './rules-section.tsx';
 import { useFresh } from './use-fresh.ts';
+import { useIntoSight } from './use-into-sight.ts';
 import type { ViewProps } from './view-props.ts';
 import '../style/incidents.css';
 
@@ -44,10 +45,24 @@ export function View({ state, target, address }: ViewProps) {
   );
 }
 
+const ways: Readonly<Partial<Record<Alert['problem'], readonly [path: string, words: string]>>> = {
+  stall: ['/stacks', 'Stalls'],
+  regression: ['/regressions', 'Before and after'],
+  'memory-leak': ['/memory', 'Its memory'],
+  'memory-limit': ['/memory', 'Its memory'],
+};
+
+/** Where more of its kind is told than an alert has room for. */
+function ProblemWay({ problem, targetId }: Pick<Alert, 'problem' | 'targetId'>) {
+  const way = ways[problem];
+  return way === undefined ? null : <a href={hrefTo(way[0], { target: targetId })}>{way[1]}</a>;
+}
+
 function AlertCard({ alert, nowMs, isNamed }: { alert: Alert; nowMs: number; isNamed: boolean }) {
+  const card = useIntoSight<HTMLLIElement>(isNamed);
   const facts = Object.entries(alert.facts).map(([name, value]) => factWords(name, value));
   return (
-    <li class={`card ${isNamed ? 'selected' : ''}`} aria-label={alert.title.slice(0, 200)}>
+    <li ref={card} class={`card ${isNamed ? 'selected' : ''}`} aria-label={alert.title.slice(0, 200)}>
       <p class="incident-head">
         <Badge tone={alertTone(alert)}>{alertState(alert)}</Badge> <strong>{problemWords[alert.problem]}</strong>
         <span class="dim">
@@ -76,6 +91,7 @@ function AlertCard({ alert, nowMs, isNamed }: { alert: Alert; nowMs: number; isN
             What was captured
           </a>
         ))}
+        <ProblemWay problem={alert.problem} targetId={alert.targetId} />
         {alert.traceId !== null && <a href={hrefTo('/requests', { trace: alert.traceId })}>Its request</a>}
         <CopyText label="Copy as text" text={() => alertAsText(alert)} />
       </p>

@@ -14,11 +14,11 @@ import { Sparkline } from './sparkline.tsx';
 import { VersionFunctions } from './version-functions.tsx';
 
 /** Each measure now beside its baseline and the version before, worst first. */
-export function CheckTable({ check }: { check: RegressionCheck }) {
+export function CheckTable({ check, notYet }: { check: RegressionCheck; notYet: string | null }) {
   const rows = compareRows(check);
   return (
     <>
-      <p class="prose">{sentence(check.message)}</p>
+      <p class="prose">{sentence(notYet ?? check.message)}</p>
       {rows.length > 0 && (
         <table class="profiles compare">
           <thead>

@@ -4,6 +4,7 @@ import { formatDuration } from '../format.ts';
 import {
   amountOf,
   changeOf,
+  compareObstacle,
   correlatedWords,
   findingWords,
   outcomeWords,
@@ -16,11 +17,14 @@ import { CopyText } from './copy-text.tsx';
 import { hrefTo } from './navigation.ts';
 import { Badge, Facts, Time } from './parts.tsx';
 import { Sparkline } from './sparkline.tsx';
+import { useIntoSight } from './use-into-sight.ts';
 
 interface Shown {
   readonly nowMs: number;
-  /** For the way to what the functions did before and after. */
-  readonly profiles: readonly Profile[];
+  /** For the way to what the functions did before and after; null until they are read. */
+  readonly profiles: readonly Profile[] | null;
+  /** How it stands with the baseline, while nothing can be compared with it. */
+  readonly notYet: string | null;
 }
 
 /** What got worse so far, with what moved with it and what may be the cause. */
@@ -32,7 +36,11 @@ export function RegressionHistory(
     <section id="regressions" aria-labelledby="regressions-title">
       <h3 id="regressions-title">What got worse so far</h3>
       {regressions.length === 0 && (
-        <p class="empty">Nothing: no measure was beyond its limit and the noise of the baseline for three windows.</p>
+        <p class="empty">
+          {shown.notYet === null
+            ? 'Nothing: no measure was beyond its limit and the noise of the baseline for three windows.'
+            : `Nothing can be found yet: ${shown.notYet}`}
+        </p>
       )}
       <ul class="incidents">
         {regressions.map((regression) => (
@@ -47,12 +55,12 @@ export function RegressionHistory(
 }
 
 function Card({ regression, nowMs, profiles, isNamed }: Shown & { regression: Regression; isNamed: boolean }) {
+  const card = useIntoSight<HTMLLIElement>(isNamed);
   const { title, state, outcome, reference, load, since, endedAt, causes } = regression;
   const [tone, word] = outcomeWords[outcome];
-  const around = profilesAround(profiles, regression);
   const ranMs = (endedAt === null ? nowMs : Date.parse(endedAt)) - Date.parse(since);
   return (
-    <li class={`card ${isNamed ? 'selected' : ''}`} aria-label={title}>
+    <li ref={card} class={`card ${isNamed ? 'selected' : ''}`} aria-label={title}>
       <p class="incident-head">
         <Badge tone={state === 'open' ? tone : 'idle'}>{state === 'open' ? word : 'Over'}</Badge>
         <strong>{title}</strong>
@@ -84,17 +92,37 @@ function Card({ regression, nowMs, profiles, isNamed }: Shown & { regression: Re
       </div>
       <Correlated regression={regression} />
       <p class="act">
-        {around !== null && (
-          <a href={hrefTo(`/compare/${encodeURIComponent(around.before)}/${encodeURIComponent(around.after)}`)}>
-            Its functions before and after
-          </a>
-        )}
+        {profiles !== null && <FunctionsAround profiles={profiles} regression={regression} />}
         <a href={hrefTo('/', { from: String(Date.parse(since) - 600_000), to: String(endOf(regression, nowMs)) })}>
           That time in the charts
         </a>
         <CopyText label="Copy as text" text={() => regressionAsText(regression)} />
       </p>
     </li>
+  );
+}
+
+/** The comparison of two profiles needs one from each side: what is missing is said, with the way to it. */
+function FunctionsAround({ profiles, regression }: { profiles: readonly Profile[]; regression: Regression }) {
+  const around = profilesAround(profiles, regression);
+  const { before, after } = around;
+  const obstacle = compareObstacle(around, regression);
+  if (before !== null && after !== null) {
+    return (
+      <a href={hrefTo(`/compare/${encodeURIComponent(before)}/${encodeURIComponent(after)}`)}>
+        Its functions before and after
+      </a>
+    );
+  }
+  const [way, words] =
+    after === null
+      ? [hrefTo('/captures'), 'Take a CPU profile']
+      : [hrefTo(`/profile/${encodeURIComponent(after)}`), 'Its functions since'];
+  return (
+    <>
+      <span class="dim">{obstacle}</span>
+      {(after !== null || regression.endedAt === null) && <a href={way}>{words}</a>}
+    </>
   );
 }
 

@@ -28,7 +28,14 @@ export function View({ state, target, address }: ViewProps) {
   const baseline = useFresh({ key, tick, read: (signal) => api.baseline(key, signal) });
   const check = useFresh({ key, tick, read: (signal) => api.checkRegressions(key, signal) });
   const history = useFresh({ key, tick, read: (signal) => api.regressions({ target: key, limit: 20 }, signal) });
+  // Of its own: the list on the page may be filtered, or short of what was before.
+  const profiles = useFresh({
+    key,
+    tick: `${tick} ${state.profiles.total}`,
+    read: (signal) => api.profiles({ kind: 'cpu', limit: 200 }, signal),
+  });
   const checked = check.value;
+  const notYet = checked?.comparisons.length === 0 ? (baseline.value?.message ?? checked.message) : null;
   if (target === undefined) return <p class="empty">No target yet.</p>;
   const take = (): void =>
     action.run(async () => {
@@ -63,14 +70,15 @@ export function View({ state, target, address }: ViewProps) {
         </div>
         <Missing problem={check.problem} />
         {checked === null && check.problem === null && <p class="hint">Reading…</p>}
-        {checked !== null && <CheckTable check={checked} />}
+        {checked !== null && <CheckTable check={checked} notYet={notYet} />}
       </section>
       <ProblemNote problem={history.problem?.status === 404 ? null : history.problem} />
       {history.value && (
         <RegressionHistory
           regressions={history.value.regressions}
           hasMore={history.value.nextCursor !== null}
-          profiles={state.profiles.items}
+          profiles={profiles.value?.profiles ?? null}
+          notYet={notYet}
           nowMs={nowMs}
           namedId={address.query['regression']}
         />

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { correlatedWords, profilesAround, regressionAsText } from '../../dashboard/model/regression-words.ts';
+import {
+  compareObstacle,
+  correlatedWords,
+  profilesAround,
+  regressionAsText,
+} from '../../dashboard/model/regression-words.ts';
 import { layoutSparkline } from '../../dashboard/model/sparkline.ts';
 import { sampleRegression } from './regression-samples.ts';
 import { ago, sampleProfile, sampleSnapshot } from './samples.ts';
@@ -42,14 +47,23 @@ describe('a finding', () => {
       sampleProfile({ id, startedAt: ago(agoMs), endedAt: ago(agoMs - 30_000), ...over });
     const old = [at('p-old', 2_000_000), at('p-before', 1_000_000)];
     const other = [at('p-other', 100_000, { targetId: 't2' }), sampleSnapshot({ id: 'p-s', startedAt: ago(200_000) })];
-    expect(profilesAround(old, regression)).toBeNull();
-    expect(profilesAround([...old, ...other], regression)).toBeNull();
+    expect(profilesAround(old, regression)).toEqual({ before: 'p-before', after: null });
+    expect(profilesAround([...old, ...other], regression)).toEqual({ before: 'p-before', after: null });
     const all = [...old, ...other, at('p-during', 910_000), at('p-after', 800_000), at('p-last', 300_000)];
     expect(profilesAround(all, regression)).toEqual({ before: 'p-before', after: 'p-last' });
     expect(profilesAround(all, { ...regression, endedAt: ago(500_000) })).toEqual({
       before: 'p-before',
       after: 'p-after',
     });
+  });
+
+  it('says which of the two profiles is missing', () => {
+    const said = (before: string | null, after: string | null, endedAt: string | null = null) =>
+      compareObstacle({ before, after }, { endedAt })?.replace(/.* are kept, /, '') ?? null;
+    expect(said('p-1', 'p-2')).toBeNull();
+    expect(said(null, 'p-2')).toBe('none from before it began.');
+    expect(said('p-1', null)).toBe('none since it began.');
+    expect(said(null, null, ago(1_000))).toBe('none from before it began and none while it lasted.');
   });
 
   it('says how closely another series follows', () => {
