@@ -138,5 +138,6 @@ function alternatives({ targetId, thread }: ForecastInput, neededLimitBytes: num
   ];
 }
 
-const mib = (bytes: number): string => `${Math.round(bytes / MiB)} MiB`;
+const mib = (bytes: number): string =>
+  bytes < 1024 * MiB ? `${Math.round(bytes / MiB)} MiB` : `${(bytes / MiB / 1024).toFixed(1)} GiB`;
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;

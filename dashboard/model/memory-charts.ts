@@ -9,6 +9,7 @@ export const memoryPlans: readonly ChartPlan[] = [
     id: 'heap-pool',
     title: 'JavaScript heap',
     format: formatBytes,
+    isBinary: true,
     leastTop: 8 * MiB,
     series: [
       { label: 'used', read: ({ heapUsedBytes }) => heapUsedBytes },
@@ -21,6 +22,7 @@ export const memoryPlans: readonly ChartPlan[] = [
     id: 'external-pool',
     title: 'External: Buffers and native objects',
     format: formatBytes,
+    isBinary: true,
     leastTop: 8 * MiB,
     series: [
       { label: 'external', read: ({ externalBytes }) => externalBytes },
@@ -31,6 +33,7 @@ export const memoryPlans: readonly ChartPlan[] = [
     id: 'native-pool',
     title: 'Native: RSS minus what V8 knows',
     format: formatBytes,
+    isBinary: true,
     leastTop: 16 * MiB,
     series: [
       {
@@ -46,6 +49,7 @@ export const memoryPlans: readonly ChartPlan[] = [
     id: 'process',
     title: 'Process and container',
     format: formatBytes,
+    isBinary: true,
     leastTop: 32 * MiB,
     series: [
       { label: 'RSS', read: ({ rssBytes }) => rssBytes },

@@ -10,7 +10,21 @@ export const catchWords = {
   latency: 'Slow request',
 } as const satisfies Record<Catch['event'], string>;
 
-export const catchTimes = ['10m', '30m', '2h', '12h'] as const;
+/** As the agent reads them, and as people do. */
+export const catchTimes = { '10m': '10 min', '30m': '30 min', '2h': '2 h', '12h': '12 h' } as const;
+
+const captureWords: Readonly<Record<string, string>> = {
+  cpu: 'a CPU profile is taken',
+  'heap-sampling': 'the heap is sampled',
+  'heap-snapshot': 'a heap snapshot is taken',
+  stacks: 'the stacks are read',
+  recorder: 'what the flight recorder has is kept',
+};
+
+/** `When cpuMainCores above 0.35 for 4 s: a CPU profile is taken.` The condition is as its author wrote it. */
+export function ruleSentence({ when, capture }: Pick<RuleView, 'when' | 'capture'>): string {
+  return `When ${when}: ${capture === null ? 'it is told, and nothing captured' : (captureWords[capture] ?? capture)}.`;
+}
 
 export function catchStatus(
   { state, why, until }: Catch,

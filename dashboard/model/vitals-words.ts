@@ -1,6 +1,6 @@
 import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
-import { formatBytes, formatDuration, formatShare } from '../format.ts';
+import { formatBytes, formatDuration, formatShare, plural } from '../format.ts';
 
 /** The live numbers of a target, in pairs of name and value; what is not known is left out. */
 export function vitalsRows(vitals: Vitals): (readonly [name: string, value: string | null])[] {
@@ -15,9 +15,9 @@ export function vitalsRows(vitals: Vitals): (readonly [name: string, value: stri
     ['Event loop', loop.utilization === null ? null : `${formatShare(loop.utilization)} busy`],
     ['Delay p99', loop.delayP99Ms === null ? null : formatDuration(loop.delayP99Ms)],
     ['Longest delay', loop.delayMaxMs === null ? null : formatDuration(loop.delayMaxMs)],
-    ['GC', gc === null ? null : `${formatDuration(gc.pauseMs)} in ${gc.count}`],
+    ['GC', gc === null ? null : `${formatDuration(gc.pauseMs)} in ${plural(gc.count, 'collection')}`],
     ['Throttled', cgroup?.throttledRatio ? formatShare(cgroup.throttledRatio) : null],
-    ['Load of the node', vitals.nodeLoad === null ? null : vitals.nodeLoad.map((load) => load.toFixed(1)).join(' ')],
+    ['Load of the node', vitals.nodeLoad === null ? null : vitals.nodeLoad.map((load) => load.toFixed(1)).join(', ')],
   ];
 }
 

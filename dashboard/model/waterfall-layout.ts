@@ -1,5 +1,6 @@
 import type { TimelineDetail, TimelineSpan } from '../../protocol/rest/timelines.ts';
 import type { Gap } from './waterfall-gaps.ts';
+import { kindWords } from './words.ts';
 
 /** Of the axis: 0 to 1, clipped to it. */
 export interface Stretch {
@@ -91,7 +92,7 @@ function bandsOf({ stalls, profiles, moments }: TimelineDetail): Wide[] {
     })),
     ...profiles.map(({ kind, topFunction, offsetMs, durationMs }): Wide => ({
       kind: 'profile',
-      text: `${kind} profile${topFunction === null ? '' : `, hottest ${topFunction}`}`,
+      text: `${kindWords[kind]}${topFunction === null ? '' : `, hottest ${topFunction}`}`,
       startMs: offsetMs,
       endMs: offsetMs + durationMs,
     })),

@@ -57,9 +57,9 @@ export function CatchForm({ state, target }: { state: PageState; target: Target 
           ))}
         </select>
         <select aria-label="For how long" value={time} onChange={(change) => setTime(change.currentTarget.value)}>
-          {catchTimes.map((name) => (
+          {Object.entries(catchTimes).map(([name, words]) => (
             <option key={name} value={name}>
-              within {name}
+              within {words}
             </option>
           ))}
         </select>

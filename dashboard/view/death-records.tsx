@@ -25,7 +25,7 @@ export function DeathRecords(props: { deaths: readonly Death[]; nowMs: number; o
             </span>
             <Badge tone={death.cause === 'exit' ? 'idle' : 'bad'}>{causeWords[death.cause]}</Badge>
           </header>
-          <p class="state">
+          <p class="state told">
             <bdi>{death.summary}</bdi>
           </p>
           <details open={death.id === openId}>

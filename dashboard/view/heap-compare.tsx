@@ -21,7 +21,7 @@ export function HeapCompare({ id, compared }: { id: string; compared: ComparedHe
         (profile.target.instanceId === own.target.instanceId && profile.thread.id === own.thread.id)),
   );
   return (
-    <div class="compare">
+    <div class="heap-compare">
       <div class="fields">
         <label class="field">
           Compare with

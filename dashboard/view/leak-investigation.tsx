@@ -96,38 +96,54 @@ function Outcome({ found }: { found: Investigation }) {
   const size = (bytes: number | null): string => (bytes === null ? '–' : formatBytes(bytes));
   return (
     <>
-      <p class="remedy">{found.nextStep}</p>
-      <div class="wide" role="region" aria-label="Pools before, under load and settled" tabIndex={0}>
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Pool</th>
-              <th scope="col">Outcome</th>
-              <th scope="col">Before</th>
-              <th scope="col">Under load</th>
-              <th scope="col">Settled</th>
-              <th scope="col">Still held of the growth</th>
-            </tr>
-          </thead>
-          <tbody>
-            {found.pools.map(({ pool, baselineBytes, busyBytes, settledBytes, heldShare, outcome }) => {
-              const [tone, word] = outcomeWords[outcome];
-              return (
-                <tr key={pool}>
-                  <th scope="row">{poolWords[pool]}</th>
-                  <td>
-                    <Badge tone={tone}>{word}</Badge>
-                  </td>
-                  <td>{size(baselineBytes)}</td>
-                  <td>{size(busyBytes)}</td>
-                  <td>{size(settledBytes)}</td>
-                  <td>{heldShare === null ? '–' : formatShare(heldShare)}</td>
-                </tr>
-              );
-            })}
-          </tbody>
-        </table>
-      </div>
+      <p class="remedy told">{found.nextStep}</p>
+      <table class="profiles compare" aria-label="Pools before, under load and settled">
+        <thead>
+          <tr>
+            <th scope="col">Pool</th>
+            <th scope="col" class="num">
+              Before
+            </th>
+            <th scope="col" class="num">
+              Under load
+            </th>
+            <th scope="col" class="num">
+              Settled
+            </th>
+            <th scope="col" class="num">
+              Still held of the growth
+            </th>
+            <th scope="col">Outcome</th>
+          </tr>
+        </thead>
+        <tbody>
+          {found.pools.map(({ pool, baselineBytes, busyBytes, settledBytes, heldShare, outcome }) => {
+            const [tone, word] = outcomeWords[outcome];
+            return (
+              <tr key={pool}>
+                <td data-label="Kind">
+                  <strong>{poolWords[pool]}</strong>
+                </td>
+                <td class="num" data-label="Before">
+                  {size(baselineBytes)}
+                </td>
+                <td class="num" data-label="Under load">
+                  {size(busyBytes)}
+                </td>
+                <td class="num" data-label="Settled">
+                  {size(settledBytes)}
+                </td>
+                <td class="num" data-label="Still held">
+                  {heldShare === null ? '–' : formatShare(heldShare)}
+                </td>
+                <td data-label="Outcome">
+                  <Badge tone={tone}>{word}</Badge>
+                </td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
       <p class="hint">
         {formatDuration(found.loadMs)} under load, {formatDuration(found.settleMs)} to settle; {found.readings} readings
         paused the process for {formatDuration(found.costMs)} in all.

@@ -55,12 +55,16 @@ function Verdict({ verdict, nowMs }: { verdict: ListedLeak; nowMs: number }) {
         <h3>{poolWords[verdict.pool]}</h3>
         <Badge tone={tone}>{word}</Badge>
       </header>
-      <p class="state">{verdict.reason}</p>
+      <p class="state told">{verdict.reason}</p>
       <Facts
         rows={[
           ['Sure to', formatShare(verdict.confidence)],
           ['Holds', verdict.levelBytes === null ? null : formatBytes(verdict.levelBytes)],
-          ['Grows', verdict.slopeMbPerHour === null ? null : `${verdict.slopeMbPerHour.toFixed(1)} MB an hour`],
+          // The number of the sentence above, in its unit.
+          [
+            'Grows',
+            verdict.slopeMbPerHour === null ? null : `${Number(verdict.slopeMbPerHour.toPrecision(3))} MB an hour`,
+          ],
           ['Grown', verdict.grownBytes === null ? null : formatBytes(verdict.grownBytes)],
           ['Since', verdict.since && <Time iso={verdict.since} nowMs={nowMs} />],
           [

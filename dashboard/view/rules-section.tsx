@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import type { RuleExplanation, RuleView } from '../../protocol/rest/rules.ts';
 import { plural } from '../format.ts';
 import type { PageState } from '../model/page-state.ts';
-import { explanationSentence, ruleStatus } from '../model/rule-words.ts';
+import { explanationSentence, ruleSentence, ruleStatus } from '../model/rule-words.ts';
 import { startObstacle } from '../model/words.ts';
 import { hrefTo } from './navigation.ts';
 import { useAction, usePage } from './page-context.ts';
@@ -70,9 +70,7 @@ function RuleCard(props: { rule: RuleView; state: PageState; nowMs: number; onFi
       <p class="incident-head">
         <strong>{rule.name}</strong> {!rule.enabled && <Badge tone="idle">Disabled</Badge>}
       </p>
-      <p>
-        When {rule.when}: {rule.capture ?? 'tell only'}.
-      </p>
+      <p>{ruleSentence(rule)}</p>
       {rule.notes.map((note) => (
         <p key={note} class="note warn">
           {note}

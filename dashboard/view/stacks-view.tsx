@@ -10,6 +10,7 @@ import { useAction, useNow, usePage } from './page-context.ts';
 import { Badge, ProblemNote, Time } from './parts.tsx';
 import { StackFrames } from './stack-frames.tsx';
 import { StallRecords } from './stall-records.tsx';
+import { TraceLink } from './trace-link.tsx';
 import type { ViewProps } from './view-props.ts';
 
 export function View({ state, target, address }: ViewProps) {
@@ -98,13 +99,13 @@ function Thread({ thread }: { thread: ThreadStack }) {
         </span>
         <Badge tone={tone}>{word}</Badge>
       </header>
-      <p class="state">
+      <p class="state told">
         <bdi>{thread.summary}</bdi>
         {thread.turnMs !== null && thread.turnMs > 0 && `, in this turn for ${formatDuration(thread.turnMs)}`}
       </p>
       {thread.span && (
         <p>
-          in <bdi>{thread.span.route ?? thread.span.name}</bdi>, trace <code>{thread.span.traceId}</code>
+          in <bdi>{thread.span.route ?? thread.span.name}</bdi>, trace <TraceLink traceId={thread.span.traceId} />
         </p>
       )}
       {thread.error && <p class="note warn">{thread.error.message}</p>}

@@ -8,6 +8,7 @@ import { CopyText } from './copy-text.tsx';
 import { setQuery } from './navigation.ts';
 import { useAction, usePage } from './page-context.ts';
 import { Badge, Facts, ProblemNote, Time } from './parts.tsx';
+import { TraceLink } from './trace-link.tsx';
 import { useFresh } from './use-fresh.ts';
 
 /** The blocks that the stall watch saw, newest first, each with its merged stacks. */
@@ -45,13 +46,15 @@ export function StallRecords(props: {
       <h2 id="stalls-title">Stalls</h2>
       <ProblemNote problem={problem ?? action.problem} />
       {value !== null && first.length === 0 && (
-        <p class="empty">No event loop was blocked for longer than the threshold (`--stall-threshold`).</p>
+        <p class="empty">
+          No event loop was blocked for longer than the threshold (<code>--stall-threshold</code>).
+        </p>
       )}
       <ul class="stall-list">
         {[...first, ...older].map((stall) => (
           <li key={stall.id} class="card">
             <header>
-              <h3>
+              <h3 class="told">
                 <bdi>{stall.summary}</bdi>
               </h3>
               <span class="dim">
@@ -75,13 +78,22 @@ export function StallRecords(props: {
         ))}
       </ul>
       {cursor !== null && (
-        <button type="button" disabled={action.busy} onClick={readMore}>
-          Older ones
-        </button>
+        <p class="act pager">
+          <button type="button" disabled={action.busy} onClick={readMore}>
+            Older stalls
+          </button>
+        </p>
       )}
     </section>
   );
 }
+
+const verdictWords = {
+  javascript: 'JavaScript',
+  native: 'native work',
+  stopped: 'nothing: stopped by a signal',
+  unknown: 'not known',
+} as const satisfies Record<Stall['verdict'], string>;
 
 function Details({ stall }: { stall: Stall }) {
   const { samples, span } = stall;
@@ -90,14 +102,14 @@ function Details({ stall }: { stall: Stall }) {
       <Facts
         rows={[
           ['Kind', stall.kind],
-          ['Verdict', stall.verdict],
+          ['Time went to', verdictWords[stall.verdict]],
           ['Lasted', formatDuration(stall.durationMs)],
           ['Samples', `${samples.running} of ${samples.asked} answered with a stack`],
           ['Longest answer', formatDuration(samples.longestAnswerMs)],
           ['Garbage collection', stall.gcMs === null ? null : formatDuration(stall.gcMs)],
           ['Throttled', stall.throttledMs === null ? null : formatDuration(stall.throttledMs)],
           ['Request', span && <bdi key="span">{`${span.route ?? span.name} (${formatShare(span.share)})`}</bdi>],
-          ['Trace', span && <code key="trace">{span.traceId}</code>],
+          ['Trace', span && <TraceLink key="trace" traceId={span.traceId} />],
         ]}
       />
       {stall.tree.length === 0 ? (

@@ -91,6 +91,9 @@ function fit(chart: uPlot, plan: ChartPlan<never>, { columns, range }: ChartCont
   });
 }
 
+/** In seconds; uPlot's own have nothing between one minute and five, which leaves a short history with one label. */
+const timeSteps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400];
+
 /** 1 KiB to 512 GiB: an axis of bytes has round numbers of them. */
 const binarySteps = Array.from({ length: 30 }, (_, power) => 2 ** (power + 10));
 
@@ -126,7 +129,13 @@ function optionsOf({ box, plan, callbacks, marks }: Drawing): uPlot.Options {
       },
     },
     axes: [
-      { ...axis, space: 70, size: 24, values: (_chart, splits) => splits.map((at) => clockOf(at, splits)) },
+      {
+        ...axis,
+        incrs: timeSteps,
+        space: 70,
+        size: 24,
+        values: (_chart, splits) => splits.map((at) => clockOf(at, splits)),
+      },
       {
         ...axis,
         size: 62,
@@ -208,7 +217,8 @@ function clockOf(atSeconds: number, splits: readonly number[]): string {
   const time = new Date(atSeconds * 1000);
   const two = (part: number): string => String(part).padStart(2, '0');
   const clock = `${two(time.getHours())}:${two(time.getMinutes())}`;
-  const stepSeconds = (splits[1] ?? 0) - (splits[0] ?? 0);
+  const [first = 0, second = first + 60] = splits;
+  const stepSeconds = second - first;
   if (stepSeconds >= 86_400) return `${time.getMonth() + 1}/${time.getDate()}`;
   return stepSeconds < 60 ? `${clock}:${two(time.getSeconds())}` : clock;
 }

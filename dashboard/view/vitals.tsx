@@ -3,6 +3,7 @@ import type { Vitals } from '../../protocol/rest/vitals.ts';
 import { plural } from '../format.ts';
 import { stallLength, stallPlace, stallVerdict, vitalsRows } from '../model/vitals-words.ts';
 import { Facts, Time } from './parts.tsx';
+import { TraceLink } from './trace-link.tsx';
 
 const shownStalls = 5;
 
@@ -40,7 +41,7 @@ function StallLine({ stall, nowMs }: { stall: Stall; nowMs: number }) {
       {stall.span !== null && (
         <>
           {' '}
-          in {stall.span.route ?? stall.span.name}, trace <code>{stall.span.traceId}</code>
+          in {stall.span.route ?? stall.span.name}, trace <TraceLink traceId={stall.span.traceId} />
         </>
       )}
     </li>

@@ -34,7 +34,9 @@ function Drawn({ detail }: { detail: TimelineDetail }) {
     omitted + detail.droppedSpans > 0
       ? `${formatCount(omitted + detail.droppedSpans)} further spans are not shown.`
       : null,
-    detail.hiddenSpans > 0 ? `${plural(detail.hiddenSpans, 'double')} of the framework left out.` : null,
+    detail.hiddenSpans > 0
+      ? `${plural(detail.hiddenSpans, 'span')} of the framework left out: they repeat the one around them.`
+      : null,
   ].filter((note) => note !== null);
   return (
     <div class="waterfall">

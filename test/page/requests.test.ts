@@ -79,7 +79,7 @@ it('draws the waterfall of one request: nested, in words, with what else happene
   expect(await spans.getByRole('listitem').count()).toBe(3);
   expect(await query.innerText()).toMatch(/372 ms\s*self 372 ms/);
   await section.getByText('Stall: fib (a.js:3) blocked for 200 ms').waitFor();
-  await section.getByText('2 doubles of the framework left out').waitFor();
+  await section.getByText('2 spans of the framework left out').waitFor();
   await query.click();
   await section.getByText('Error: canceling statement').waitFor();
   const boxes = await spans.locator('.bar').evaluateAll((bars) => bars.map((bar) => bar.getBoundingClientRect().width));

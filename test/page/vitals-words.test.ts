@@ -12,9 +12,9 @@ it('says numbers with their limits', () => {
     'Event loop': '41 % busy',
     'Delay p99': '12.5 ms',
     'Longest delay': '44 ms',
-    GC: '21 ms in 14',
+    GC: '21 ms in 14 collections',
     Throttled: '2 %',
-    'Load of the node': '1.3 0.9 0.5',
+    'Load of the node': '1.3, 0.9, 0.5',
   });
 });
 
