@@ -262,15 +262,15 @@ function refuseOthers({ id, kind }: Profile): void {
 /** The rest is the target's page cache, and what the agent itself does meanwhile. */
 const usableShare = 0.9;
 /** Node and the analyser, with the garbage of reading. */
-const baseBytes = 130 * 2 ** 20;
-const nodeBytes = 64;
-const edgeBytes = 14;
+const baseBytes = 115 * 2 ** 20;
+const nodeBytes = 54;
+const edgeBytes = 13;
 /** Of the earlier ones, whose graph is dropped. */
 const baseNodeBytes = 20;
 /** Where the counts are not known: V8 writes about 70 bytes per node and 3 edges for each. */
 const fileBytesPerNode = 60;
 
-/** An upper bound: 183 MB with 2.9 M nodes and 7.6 M edges took 377 MiB, and this says 407. */
+/** An upper bound, by a tenth to a sixth: files of 67, 199 and 907 MB (0.7, 3.2 and 14 M nodes) took 171, 325 and 1,131 MiB, and this says 188, 380 and 1,280. */
 export function predictBytes(profiles: readonly Pick<Profile, 'sizeBytes' | 'snapshot'>[]): number {
   let keptBytes = 0;
   let mostBytes = 0;
