@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { egressSchema, type EgressView } from '../../protocol/rest/egress.ts';
 import type { Info } from '../../protocol/rest/info.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
+import type { Recorder } from '../../protocol/rest/recorder.ts';
 import { apiPath } from '../../protocol/rest/routes.ts';
 import { filesBelow, scratchDirectory } from '../store/sample.ts';
 import { openAgent } from '../support/agent.ts';
@@ -11,6 +12,32 @@ import { writeConfigFile } from '../support/config-file.ts';
 import { startTarget } from '../support/target.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { openPyroscope } from './pyroscope-double.ts';
+
+test('the last windows of the flight recorder are sent when the agent stops', async () => {
+  await using pyroscope = await openPyroscope();
+  await using target = await startTarget('busy');
+  const args = ['--flight-recorder', '--egress-url', `pyroscope+${pyroscope.url}`, '--service-name', 'shop'];
+  const agent = await openAgent({ targets: [target.inspectorAddress], args });
+  try {
+    await waitFor(
+      async () => {
+        const headers = { authorization: `Bearer ${agent.token}` };
+        const { targets } = (await (await fetch(`${agent.url}${apiPath}/recorder`, { headers })).json()) as Recorder;
+        const since = targets[0]?.since ?? null;
+        // A window is 30 s long: this one is cut short by the end.
+        return targets[0]?.state === 'recording' && since !== null && Date.now() - Date.parse(since) > 500;
+      },
+      { message: 'the flight recorder' },
+    );
+    expect(pyroscope.ingested).toEqual([]);
+  } finally {
+    await agent.agent.close({ graceMs: 10_000 });
+    await agent[Symbol.asyncDispose]();
+  }
+  expect(pyroscope.broken).toEqual([]);
+  expect(pyroscope.ingested.map(({ app, labels }) => [app, labels['source']])).toEqual([['shop', 'recorder']]);
+  expect(pyroscope.ingested[0]?.pprof.sample.length).toBeGreaterThan(0);
+});
 
 test('the whole agent sends what it captures, says so, and flushes when it stops', async () => {
   await using pyroscope = await openPyroscope();
