@@ -28,9 +28,11 @@ describe.each(nodeVersions)('a CPU profile on Node $major', ({ major }) => {
     // Compiled while the profiler runs: of code that was optimised earlier V8 (20-26) often names only the caller.
     await using target = await startTarget('blocks-the-loop', { node: major });
     await using harness = await openHarness([target.inspectorAddress]);
-    const { id } = await harness.captures.startCpu({ ...me, durationMs: 900 });
+    const { id } = await harness.captures.startCpu({ ...me, durationMs: 60_000 });
     await sampling(harness, id);
     await target.send({ ms: 400 });
+    await target.waitForOutput(/^turned$/m);
+    await harness.captures.stopCpu({});
     const operation = await harness.captures.waitFor(id, { timeoutMs: 20_000 });
     expect(operation).toMatchObject({ state: 'succeeded', error: null, warnings: [] });
     const profile = harness.store.get(operation.profileIds[0] ?? '');

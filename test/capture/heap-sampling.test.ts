@@ -1,11 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openRawInspector } from '../inspector/raw-inspector.ts';
 import { nodeVersions } from '../support/node-versions.ts';
 import { startRecordingProxy } from '../support/recording-proxy.ts';
-import { startTarget } from '../support/target.ts';
+import { startTarget, type RunningTarget } from '../support/target.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { openHarness, type Harness } from './harness.ts';
 
@@ -35,39 +35,79 @@ function bytesIn(text: string): Map<string, number> {
 }
 
 describe.each(nodeVersions)('heap sampling on Node $major', ({ major }) => {
-  it('names the function whose allocations are still there, with its facts and its cost', async () => {
-    await using target = await startTarget('allocates', { node: major });
-    await using harness = await openHarness([target.inspectorAddress]);
-    const started = await harness.captures.startHeapSampling({ ...me, durationMs: 1_500, intervalBytes: 65_536 });
-    expect(started.parameters).toEqual({ durationMs: 1_500, mode: 'live', intervalBytes: 65_536 });
-    const operation = await harness.ended(started);
-    expect(operation).toMatchObject({ state: 'succeeded', error: null, warnings: [] });
-    const profile = harness.store.get(operation.profileIds[0] ?? '');
-    expect(profile).toMatchObject({ kind: 'heap-sampling', complete: true, thread: { id: 'main' }, cpu: null });
-    expect(profile.fileName).toMatch(/\.heapprofile$/);
-    expect(profile.sampling).toMatchObject({ mode: 'live', intervalBytes: 65_536 });
-    expect(profile.sampling?.topSite).toMatch(/^remember allocates\.mjs:\d+$/);
-    expect(profile.sampling?.samples).toBeGreaterThan(10);
-    expect(profile.sampling?.sampledBytes).toBeGreaterThan(1e6);
-    expect(profile.cost.pauseMs).toBeGreaterThan(0);
-    expect(profile.cost.rssBeforeBytes).toBeGreaterThan(1e6);
-    expect(profile.clock?.wallMs).toBeGreaterThan(0);
-    expect(bytesIn(await harness.read(profile.id)).get('remember')).toBeGreaterThan(1e6);
-  });
+  describe('of one target, one after the other', () => {
+    const stack = new AsyncDisposableStack();
+    let target: RunningTarget;
+    let harness: Harness;
+    beforeAll(async () => {
+      target = stack.use(await startTarget('allocates', { node: major }));
+      harness = stack.use(await openHarness([target.inspectorAddress]));
+    });
+    afterAll(() => stack.disposeAsync());
 
-  it('shows in churn mode also what was collected, where V8 can', async () => {
-    await using target = await startTarget('allocates', { node: major });
-    await using harness = await openHarness([target.inspectorAddress]);
-    const start = harness.captures.startHeapSampling({ ...me, durationMs: 1_000, mode: 'churn' });
-    if (major < 20) {
-      await expect(start).rejects.toMatchObject({ code: 'unsupported-target' });
-      expect(harness.captures.list()).toEqual([]);
-      return;
-    }
-    const operation = await harness.ended(await start);
-    expect(operation.state).toBe('succeeded');
-    const profile = harness.store.get(operation.profileIds[0] ?? '');
-    expect(profile.sampling).toMatchObject({ mode: 'churn', topSite: expect.stringMatching(/^discard /) as string });
+    it('names the function whose allocations are still there, with its facts and its cost', async () => {
+      const started = await harness.captures.startHeapSampling({ ...me, durationMs: 800, intervalBytes: 65_536 });
+      expect(started.parameters).toEqual({ durationMs: 800, mode: 'live', intervalBytes: 65_536 });
+      const operation = await harness.ended(started);
+      expect(operation).toMatchObject({ state: 'succeeded', error: null, warnings: [] });
+      const profile = harness.store.get(operation.profileIds[0] ?? '');
+      expect(profile).toMatchObject({ kind: 'heap-sampling', complete: true, thread: { id: 'main' }, cpu: null });
+      expect(profile.fileName).toMatch(/\.heapprofile$/);
+      expect(profile.sampling).toMatchObject({ mode: 'live', intervalBytes: 65_536 });
+      expect(profile.sampling?.topSite).toMatch(/^remember allocates\.mjs:\d+$/);
+      expect(profile.sampling?.samples).toBeGreaterThan(10);
+      expect(profile.sampling?.sampledBytes).toBeGreaterThan(1e6);
+      expect(profile.cost.pauseMs).toBeGreaterThan(0);
+      expect(profile.cost.rssBeforeBytes).toBeGreaterThan(1e6);
+      expect(profile.clock?.wallMs).toBeGreaterThan(0);
+      expect(bytesIn(await harness.read(profile.id)).get('remember')).toBeGreaterThan(1e6);
+    });
+
+    it('shows in churn mode also what was collected, where V8 can', async () => {
+      const before = harness.captures.list();
+      const start = harness.captures.startHeapSampling({ ...me, durationMs: 600, mode: 'churn' });
+      if (major < 20) {
+        await expect(start).rejects.toMatchObject({ code: 'unsupported-target' });
+        expect(harness.captures.list()).toEqual(before);
+        return;
+      }
+      const operation = await harness.ended(await start);
+      expect(operation.state).toBe('succeeded');
+      const profile = harness.store.get(operation.profileIds[0] ?? '');
+      expect(profile.sampling).toMatchObject({ mode: 'churn', topSite: expect.stringMatching(/^discard /) as string });
+    });
+
+    it('is of a worker alone, beside one of the main thread, and a second one on a thread is refused', async () => {
+      await waitFor(() => harness.targets.list()[0]?.threads.length === 2, { message: 'two threads' });
+      const both = await Promise.all(
+        ['main', 'worker-1'].map((thread) =>
+          harness.captures.startHeapSampling({ ...me, thread, durationMs: 1_500, intervalBytes: 65_536 }),
+        ),
+      );
+      await Promise.all(both.map(({ id }) => sampling(harness, id)));
+      await expect(harness.captures.startHeapSampling({ ...me, thread: 'worker-1' })).rejects.toMatchObject({
+        code: 'capture-conflict',
+        details: { operationId: both[1]?.id },
+      });
+      const ended = await Promise.all(both.map((operation) => harness.ended(operation)));
+      const profiles = ended.map(({ profileIds }) => harness.store.get(profileIds[0] ?? ''));
+      expect(profiles.map(({ thread }) => thread.id)).toEqual(['main', 'worker-1']);
+      for (const { sampling: facts } of profiles) expect(facts?.topSite).toMatch(/^remember /);
+      // Nothing of it stays: V8 refuses to read a sampler that does not run.
+      using inspector = await openRawInspector(target.inspectorAddress);
+      const answer = await inspector.ask(1, 'HeapProfiler.getSamplingProfile');
+      expect(new TextDecoder().decode(answer)).toContain('was not started');
+    });
+
+    it('goes on through a heap snapshot of the same thread', async () => {
+      const { id } = await harness.captures.startHeapSampling({ ...me, intervalBytes: 65_536 });
+      await sampling(harness, id);
+      const snapshot = await harness.ended(await harness.captures.startHeapSnapshot({ ...me, force: true }));
+      expect(snapshot.state).toBe('succeeded');
+      const operation = await harness.captures.cancel(id, 'somebody');
+      const profile = harness.store.get(operation.profileIds[0] ?? '');
+      expect(profile.sampling?.topSite).toMatch(/^remember /);
+    });
   });
 
   it.each([{ end: true }, { exit: 7 }])('is rescued when the target exits: %o', async (message) => {
@@ -84,30 +124,6 @@ describe.each(nodeVersions)('heap sampling on Node $major', ({ major }) => {
     expect(bytesIn(await harness.read(profile.id)).has('(root)')).toBe(true);
   });
 
-  it('is of a worker alone, beside one of the main thread, and a second one on a thread is refused', async () => {
-    await using target = await startTarget('allocates', { node: major });
-    await using harness = await openHarness([target.inspectorAddress]);
-    await waitFor(() => harness.targets.list()[0]?.threads.length === 2, { message: 'two threads' });
-    const both = await Promise.all(
-      ['main', 'worker-1'].map((thread) =>
-        harness.captures.startHeapSampling({ ...me, thread, durationMs: 1_500, intervalBytes: 65_536 }),
-      ),
-    );
-    await Promise.all(both.map(({ id }) => sampling(harness, id)));
-    await expect(harness.captures.startHeapSampling({ ...me, thread: 'worker-1' })).rejects.toMatchObject({
-      code: 'capture-conflict',
-      details: { operationId: both[1]?.id },
-    });
-    const ended = await Promise.all(both.map((operation) => harness.ended(operation)));
-    const profiles = ended.map(({ profileIds }) => harness.store.get(profileIds[0] ?? ''));
-    expect(profiles.map(({ thread }) => thread.id)).toEqual(['main', 'worker-1']);
-    for (const { sampling: facts } of profiles) expect(facts?.topSite).toMatch(/^remember /);
-    // Nothing of it stays: V8 refuses to read a sampler that does not run.
-    using inspector = await openRawInspector(target.inspectorAddress);
-    const answer = await inspector.ask(1, 'HeapProfiler.getSamplingProfile');
-    expect(new TextDecoder().decode(answer)).toContain('was not started');
-  });
-
   it('is declined while another profiler samples the heap, and leaves that one intact', async () => {
     await using target = await startTarget('allocates', { node: major, args: ['own-sampler'] });
     await using harness = await openHarness([target.inspectorAddress]);
@@ -115,7 +131,7 @@ describe.each(nodeVersions)('heap sampling on Node $major', ({ major }) => {
     expect(harness.captures.list()).toEqual([]);
     await target.send({ read: true });
     await target.waitForOutput(/^samples: [1-9]\d*$/m);
-    const operation = await harness.captures.startHeapSampling({ ...me, durationMs: 1_000 });
+    const operation = await harness.captures.startHeapSampling({ ...me, durationMs: 200 });
     expect((await harness.ended(operation)).state).toBe('succeeded');
   });
 
@@ -134,18 +150,6 @@ describe.each(nodeVersions)('heap sampling on Node $major', ({ major }) => {
     } finally {
       rmSync(folder, { recursive: true });
     }
-  });
-
-  it('goes on through a heap snapshot of the same thread', async () => {
-    await using target = await startTarget('allocates', { node: major });
-    await using harness = await openHarness([target.inspectorAddress]);
-    const { id } = await harness.captures.startHeapSampling({ ...me, intervalBytes: 65_536 });
-    await sampling(harness, id);
-    const snapshot = await harness.ended(await harness.captures.startHeapSnapshot({ ...me, force: true }));
-    expect(snapshot.state).toBe('succeeded');
-    const operation = await harness.captures.cancel(id, 'somebody');
-    const profile = harness.store.get(operation.profileIds[0] ?? '');
-    expect(profile.sampling?.topSite).toMatch(/^remember /);
   });
 });
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ThreadStack } from '../../protocol/rest/stacks.ts';
 import { stacksSchema } from '../../protocol/rest/stacks.ts';
+import { endLoop } from '../inspector/raw-inspector.ts';
 import { nodeVersions } from '../support/node-versions.ts';
 import { startRecordingProxy } from '../support/recording-proxy.ts';
 import { startTarget, type RunningTarget } from '../support/target.ts';
@@ -58,7 +59,7 @@ describe.each(nodeVersions)('live stacks on Node $major', ({ major }) => {
     async (...args) => {
       await using target = await startTarget('gets-stuck', { node: major, args });
       await using harness = await openHarness([target.inspectorAddress]);
-      await stuckIn(target, { loop: 1_500 });
+      await stuckIn(target, { loop: 60_000 });
       // The function itself, or what it calls at the moment.
       const main = await mainStack(harness);
       expect(main).toMatchObject({ thread: 'main', state: 'running', span: null, error: null, hasMore: false });
@@ -67,6 +68,7 @@ describe.each(nodeVersions)('live stacks on Node $major', ({ major }) => {
       );
       expect(main.frames.find(({ functionName }) => functionName === 'spinUntil')?.columnNumber).toBeGreaterThan(1);
       expect(shown(main).join()).not.toContain('sidescope');
+      await endLoop(target.inspectorAddress);
       await target.waitForOutput(/^turned$/m);
       await target.send({ check: true });
       await target.waitForOutput(/^(un)?changed/m);

@@ -30,6 +30,12 @@ export async function openRawInspector(address: string): Promise<RawInspector> {
   };
 }
 
+/** Ends the loop that `gets-stuck` spins in: when what was to be seen in it has been seen, on a machine however busy. */
+export async function endLoop(address: string): Promise<void> {
+  using inspector = await openRawInspector(address);
+  await inspector.ask(1, 'Runtime.evaluate', { expression: 'globalThis.isLoopOver = true' });
+}
+
 /** V8 writes the id first, but last in the error answers of Node 18 and 20. */
 function isAnswerTo(id: number, message: Uint8Array): boolean {
   const decoder = new TextDecoder();

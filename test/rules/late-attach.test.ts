@@ -12,7 +12,7 @@ import { startTarget } from '../support/target.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { clientOf } from './client.ts';
 
-const forMs = 2_000;
+const forMs = 3_000;
 const rules = `rules:
   - name: busy
     when: { metric: cpuMainCores, above: 0.05, for: ${forMs / 1000}s }
@@ -36,14 +36,17 @@ it('waits for a target that comes late, begins anew with another run of it, and 
       if (target === undefined) throw new Error('there is no target');
       return target;
     };
-    const since = async (): Promise<number | null> => (await rule()).conditions[0]?.sinceMs ?? null;
     expect(await rule()).toMatchObject({ state: 'unknown', conditions: [], total: 0 });
 
     {
       await using first = await start();
-      await waitFor(async () => (await since()) !== null, { message: 'the first run to be busy', deadlineMs: 20_000 });
-      expect(await rule()).toMatchObject({ state: 'idle', total: 0 });
+      const busy = async () => {
+        const seen = await rule();
+        return (seen.conditions[0]?.sinceMs ?? null) !== null && seen;
+      };
+      const seen = await waitFor(busy, { message: 'the first run to be busy', deadlineMs: 20_000 });
       first.kill();
+      expect(seen).toMatchObject({ state: 'idle', total: 0 });
       await first.exited;
     }
     await using _second = await start();

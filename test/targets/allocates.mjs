@@ -12,7 +12,7 @@ function remember() {
 }
 
 function discard() {
-  for (let i = 0; i < 500; i++) new Array(2_000).fill(i);
+  for (let i = 0; i < 80; i++) new Array(2_000).fill(i);
 }
 
 const timer = setInterval(() => {

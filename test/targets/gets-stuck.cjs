@@ -1,5 +1,5 @@
 // On {loop} (milliseconds), {pattern}, {wait}, {fifo} (a path): prints `stuck` and spins in `spinUntil`, in a catastrophic regular
-// expression, waits in Atomics.wait, or opens the FIFO that nobody writes; prints `turned` behind it. On {check}: prints whether Error is as it was.
+// expression, waits in Atomics.wait, or opens the FIFO that nobody writes; prints `turned` behind it. `isLoopOver` in its global scope ends the loop. On {check}: prints whether Error is as it was.
 // With `own-hook`: Error.prepareStackTrace is an accessor whose hook prints `hook ran`. With `frozen`: Error is frozen.
 const { openSync, writeSync } = require('node:fs');
 require('./lifeline.cjs');
@@ -19,7 +19,7 @@ const before = state();
 
 function spinUntil(endMs) {
   let x = 0;
-  while (Date.now() < endMs) x = (x * 31 + 1) | 0;
+  while (Date.now() < endMs && !globalThis.isLoopOver) x = (x * 31 + 1) | 0;
   return x;
 }
 

@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { endLoop } from '../inspector/raw-inspector.ts';
 import { startTarget } from '../support/target.ts';
 import { openMonitored } from './harness.ts';
 
@@ -18,11 +19,12 @@ describe.each([18, 20, 22, 24, 26])('a blocked loop on Node %i', (node) => {
     await using target = await startTarget('gets-stuck', { node });
     await using monitored = await openMonitored([target.inspectorAddress]);
     await monitored.reading(({ loop, gc }) => loop.utilization !== null && gc !== null, 'two readings with the probe');
-    await target.send({ loop: 3_200 });
+    await target.send({ loop: 60_000 });
     const seen = await monitored.stall(({ dominant }) => dominant !== null, 'a stall with a stack');
     expect(target.stdout).not.toContain('turned');
     expect(seen).toMatchObject({ kind: 'blocked', state: 'ongoing', endedAt: null });
     await monitored.reading(({ error, at }) => error === null && at > seen.noticedAt, 'a reading during the stall');
+    await endLoop(target.inspectorAddress);
     const stall = await monitored.stall(({ state }) => state === 'ended', 'the end of the stall');
     expect(stall).toMatchObject({
       id: seen.id,
@@ -124,17 +126,21 @@ it('a pause of our own is no stall', async () => {
 it('half a minute without idle time is a record of its own, with stacks', async () => {
   await using target = await startTarget('saturated');
   await using monitored = await openMonitored([target.inspectorAddress], {
-    saturation: { afterMs: 1_500, sampleMs: 500, relaxedMs: 1_000 },
+    saturation: { afterMs: 1_500, sampleMs: 1_500, relaxedMs: 1_000 },
   });
-  const seen = await monitored.stall(({ kind, dominant }) => kind === 'saturated' && dominant !== null, 'saturation');
-  expect(seen).toMatchObject({ state: 'ongoing', dominant: { functionName: 'churn' } });
+  // Of the first stacks on a busy machine one may be between two turns.
+  const seen = await monitored.stall(
+    ({ kind, dominant }) => kind === 'saturated' && dominant?.functionName === 'churn',
+    'saturation in churn',
+  );
+  expect(seen).toMatchObject({ state: 'ongoing' });
   await target.send('rest');
   const stall = await monitored.stall(({ id, state }) => id === seen.id && state === 'ended', 'the end of it');
   expect(stall.durationMs).toBeGreaterThan(1_500);
   expect(monitored.monitor.listStalls({ kind: 'saturated' }).stalls).toEqual([stall]);
 });
 
-it('a storm of 200 workers is survived, and read again afterwards', async () => {
+it('a storm of 200 workers is survived, and read again afterwards', { timeout: 60_000 }, async () => {
   await using target = await startTarget('worker-storm');
   await using monitored = await openMonitored([target.inspectorAddress]);
   await target.send('storm');
