@@ -26,9 +26,11 @@ export function excerptOf(text: ScriptText, { samples, line, column, hasLines }:
     .filter(([hotLine]) => hotLine >= 1 && hotLine <= text.lineCount)
     .toSorted((a, b) => b[1] - a[1])
     .slice(0, hotLinesMax);
+  // What stands behind the last line end is none.
+  const lastLine = text.line(text.lineCount) === '' ? text.lineCount - 1 : text.lineCount;
   const wanted = new Set<number>();
   for (const [hotLine] of hottest) {
-    const last = Math.min(text.lineCount, hotLine + (hasLines ? aroundLines : bodyLines));
+    const last = Math.min(lastLine, hotLine + (hasLines ? aroundLines : bodyLines));
     for (let at = Math.max(1, hotLine - aroundLines); at <= last; at++) wanted.add(at);
   }
   return [...wanted]
