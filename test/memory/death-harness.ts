@@ -12,6 +12,7 @@ export interface DeathHarness extends AsyncDisposable {
   readonly monitored: MonitoredHarness;
   readonly deaths: DeathRecords;
   readonly limits: MemoryMonitor;
+  readonly search: SamplingSearch;
   readonly raised: readonly Condition[];
   readonly settled: readonly { problem: string; key?: string | undefined; why: string }[];
   /** Every record as it was told; each fits the contract. */
@@ -111,6 +112,7 @@ export async function openDeaths(
     monitored,
     deaths,
     limits,
+    search,
     raised,
     settled,
     told,

@@ -56,13 +56,18 @@ const ways = {
       inspector.close();
       inspector.open(Number(port), '127.0.0.1');
     }, 1),
-  /** Slowly where a limit of 160 MiB is near, so that somebody can look. */
-  memory() {
-    let ticks = 0;
-    setInterval(() => {
-      const times = oldSpaceBytes() < 110e6 ? 6 : ++ticks % 2;
-      for (let i = 0; i < times; i++) hoard();
-    }, 8);
+  /** Until it is full. */
+  memory: () => setInterval(hoard, 2),
+  /** To 30 % of `--max-old-space-size=160`, and then a little at each `more`; collected, so that it grows in no steps of V8's. */
+  fill() {
+    while (oldSpaceBytes() < 45e6) for (let i = 0; i < 8; i++) hoard();
+    globalThis.gc();
+    console.log('grown');
+  },
+  more() {
+    for (let i = 0; i < 24; i++) hoard();
+    globalThis.gc();
+    console.log('grown');
   },
   /** To 92 % of `--max-old-space-size=256`, and no further. */
   hold() {
