@@ -8,13 +8,15 @@ import { Time } from './parts.tsx';
 
 /** A sign that a finger can meet, and a little air. */
 const signPx = 26;
+/** Beside each other, one with the number of its marks may be so wide. */
+const numberedSignPx = 36;
 const listed = 30;
 
 /** Above the charts, on their time axis: one sign for each thing that happened; the same as a list for who prefers to read. */
 export function MarksLane({ marks, range, nowMs }: { marks: readonly Mark[]; range: TimeRange; nowMs: number }) {
   const { fromMs, toMs } = range;
   const { box, widthPx } = useWidth();
-  const groups = layoutMarks(marks, { fromMs, toMs, leastGap: signPx / widthPx });
+  const groups = layoutMarks(marks, { fromMs, toMs, leastGap: numberedSignPx / widthPx });
   const rows = Math.max(1, ...groups.map(({ row }) => row + 1));
   const shown = marks.filter(({ atMs, toMs: endMs }) => endMs >= fromMs && atMs <= toMs);
   return (
