@@ -26,27 +26,26 @@ afterAll(async () => {
   await shop[Symbol.asyncDispose]();
 });
 
-const themes = ['light', 'dark'] as const;
-
 // One after the other on one shop: each finds what the one before left, as on a real agent.
-it.each(themes)('leads from an alert of the demo to the line of code that blocks it, %s', async (theme) => {
+it('leads from an alert of the demo to the line of code that blocks it', async () => {
   await using opened = await openAt('/');
   const { page } = opened;
-  await choose(page, theme);
   await page.getByRole('figure', { name: 'CPU' }).waitFor();
   const health = page.getByRole('status', { name: 'Health' });
-  const blocked = visit(`/invoices/${theme === 'dark' ? 8 : 7}?ms=3500`);
-  await health.getByText(/is blocked for .* by signInvoice \(invoices\.ts:\d+\)/).waitFor();
-  await health.getByRole('link', { name: 'Show its stacks' }).click();
-  const line = page.getByText(/invoices\.ts:\d+/).first();
-  await line.waitFor();
-  await blocked;
+  await whileBlocked(async () => {
+    await health.getByText(/is blocked for .* by signInvoice \(invoices\.ts:\d+\)/).waitFor();
+    await health.getByRole('link', { name: 'Show its stacks' }).click();
+    await page
+      .getByText(/invoices\.ts:\d+/)
+      .first()
+      .waitFor();
+  });
 
   await page.getByRole('link', { name: 'Alerts', exact: true }).click();
   const alert = page.getByRole('listitem').filter({ hasText: 'signInvoice' }).first();
   const request = alert.getByRole('link', { name: 'Its request' });
   const traceId = new URLSearchParams((await request.getAttribute('href'))?.split('?')[1]).get('trace');
-  expect(await axeFindings(page)).toEqual([]);
+  await expectNoFindings(page);
   const isThere = async () => (await fetch(`${agent.url}${apiPath}/timelines/${traceId}`, { headers: bearer() })).ok;
   await waitFor(isThere, { message: 'the spans of the request' });
   await request.click();
@@ -56,7 +55,7 @@ it.each(themes)('leads from an alert of the demo to the line of code that blocks
     .first()
     .waitFor();
   await page.getByRole('list', { name: 'Spans' }).getByText('/invoices/:id').first().waitFor();
-  expect(await axeFindings(page)).toEqual([]);
+  await expectNoFindings(page);
 });
 
 it('profiles the demo from the page, down to the line and the one request', async () => {
@@ -92,7 +91,7 @@ it('profiles the demo from the page, down to the line and the one request', asyn
     .getByText(/report\.ts:\d+/)
     .first()
     .waitFor();
-  expect(await axeFindings(page)).toEqual([]);
+  await expectNoFindings(page);
 });
 
 it('has every view of the demo without a finding, a console error or a refusal, in both themes', async () => {
@@ -102,10 +101,7 @@ it('has every view of the demo without a finding, a console error or a refusal, 
     await page.getByRole('navigation').getByRole('link', { name: view, exact: true }).click();
     await waitFor(async () => (await page.title()) === `${view} · Sidescope`, { message: `the title of ${view}` });
     await waitFor(async () => (await page.locator('[aria-busy=true]').count()) === 0, { message: `all of ${view}` });
-    for (const theme of themes) {
-      await choose(page, theme);
-      expect(await axeFindings(page), `${view}, ${theme}`).toEqual([]);
-    }
+    await expectNoFindings(page);
   }
 });
 
@@ -122,8 +118,22 @@ async function openAt(path: string) {
   };
 }
 
-async function choose(page: Page, theme: (typeof themes)[number]): Promise<void> {
-  await page.getByRole('combobox', { name: 'Colours' }).selectOption(theme);
+async function expectNoFindings(page: Page): Promise<void> {
+  for (const theme of ['light', 'dark']) {
+    await page.getByRole('combobox', { name: 'Colours' }).selectOption(theme);
+    expect(await axeFindings(page), `${await page.title()}, ${theme}`).toEqual([]);
+  }
+}
+
+/** Its loop is blocked at least once, and again until the work is done: on a busy machine the page is late. */
+async function whileBlocked(work: () => Promise<void>): Promise<void> {
+  let isDone = false;
+  const working = work().finally(() => (isDone = true));
+  const blocking = async (): Promise<void> => {
+    do await visit('/invoices/7?ms=3500');
+    while (!isDone);
+  };
+  await Promise.all([working, blocking()]);
 }
 
 function bearer() {
