@@ -22,7 +22,8 @@ const timeOver = '--ttl is over';
 const hasTty = process.stderr.isTTY;
 // A pod may have a terminal too (`tty: true`, `kubectl debug -it`); what is printed there is kept in the pod's log.
 const isTerminal = hasTty && process.env['KUBERNETES_SERVICE_HOST'] === undefined;
-const [word = '', ...rest] = process.argv.slice(2);
+const argv = helpAsFlag(process.argv.slice(2));
+const [word = '', ...rest] = argv;
 // A target by mistake (`127.0.0.1:9229`) is an option's problem, with which a sidecar stays up.
 const nearestCommand = /^[a-z]+$/.test(word) ? nearestName(word, Object.keys(commands)) : undefined;
 
@@ -35,11 +36,16 @@ if (isCommand(word)) {
   await runAgent();
 }
 
+/** `sidescope help` and `sidescope help why`, as other programs have it. */
+function helpAsFlag(argv: readonly string[]): readonly string[] {
+  return argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv;
+}
+
 async function runAgent(): Promise<void> {
   // Whatever does not end in time then, in the start too, is cut.
   void stop.second.then(() => setTimeout(() => process.exit(0), hurryMs));
   const resolved = await resolveOptions({
-    argv: process.argv.slice(2),
+    argv,
     environment: process.env,
     readFile: readSmallFile,
     isTerminal,

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { ParseArgsConfig } from 'node:util';
 import { SidescopeError } from '../../protocol/error.ts';
+import { nearestName } from '../options/nearest-name.ts';
 import { wrap } from './wrap.ts';
 
 export interface CommandOption {
@@ -17,7 +18,7 @@ export interface CommandOption {
 export interface CommandShape<Options extends Readonly<Record<string, CommandOption>>> {
   /** `sidescope open pod/NAME`. */
   readonly usage: string;
-  /** What it does, in sentences of at most 100 columns. */
+  /** What it does. A line that ends without a full stop goes on in the next. */
   readonly lines: readonly string[];
   readonly options: Options;
 }
@@ -52,9 +53,18 @@ export function readCommandLine<const Options extends Readonly<Record<string, Co
     // parseArgs has made exactly the fields of the table, with its defaults.
     return { values: values as Values<Options>, words: positionals, help: values['help'] === true };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error, Object.keys(options));
     throw new SidescopeError('invalid-option', `${reason}\nUsage: ${shape.usage}`, { cause: error });
   }
+}
+
+/** Node's own reason without its advice about `--`, which is seldom what was meant. */
+function reasonOf(error: unknown, known: readonly string[]): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const [reason, written] = /^Unknown option '--?([^']*)'/.exec(message) ?? [];
+  if (reason === undefined || written === undefined) return message;
+  const nearest = nearestName(written, known);
+  return nearest === undefined ? reason : `${reason}; did you mean --${nearest}?`;
 }
 
 export function commandHelp(shape: CommandShape<Readonly<Record<string, CommandOption>>>): string {
@@ -62,7 +72,7 @@ export function commandHelp(shape: CommandShape<Readonly<Record<string, CommandO
   return [
     `Usage: ${shape.usage}`,
     '',
-    ...shape.lines.flatMap((line) => wrap(line, 0)),
+    ...paragraphs(shape.lines).flatMap((line) => wrap(line, 0)),
     '',
     ...Object.entries({ ...shape.options, help }).flatMap(([name, { short, syntax, default: text, meaning }]) => [
       `  ${short === undefined ? '' : `-${short}, `}--${name}${syntax === undefined ? '' : ` ${syntax}`}`,
@@ -70,4 +80,14 @@ export function commandHelp(shape: CommandShape<Readonly<Record<string, CommandO
     ]),
     '',
   ].join('\n');
+}
+
+function paragraphs(lines: readonly string[]): string[] {
+  const whole: string[] = [];
+  for (const line of lines) {
+    const last = whole.at(-1);
+    if (last === undefined || last.endsWith('.')) whole.push(line);
+    else whole[whole.length - 1] = `${last} ${line}`;
+  }
+  return whole;
 }

@@ -7,7 +7,10 @@ export function named(
 ): readonly string[] {
   if (files.length >= least && files.length <= most) return files;
   const wanted = least === most ? String(least) : `${least} to ${most}`;
-  throw new SidescopeError('invalid-option', `${verb} takes ${wanted} files, got ${files.length}`);
+  throw new SidescopeError(
+    'invalid-option',
+    `${verb} takes ${wanted} ${most === 1 ? 'file' : 'files'}, got ${files.length}`,
+  );
 }
 
 export function parseLimit(text: string): number {

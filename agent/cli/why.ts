@@ -278,7 +278,13 @@ async function look(reached: Reached, { time, run, first }: Look): Promise<WhyRe
     warnings: reached.isExposed
       ? [`its inspector at ${reached.address} listens beyond loopback: whoever reaches it can run code in the process`]
       : [],
-    next: nextStep({ verdict, usage, memory: observation.memory, target: facts?.pid ?? reached.address }),
+    next: nextStep({
+      verdict,
+      usage,
+      memory: observation.memory,
+      target: facts?.pid ?? reached.address,
+      isWatching: run.isWatching,
+    }),
   };
 }
 

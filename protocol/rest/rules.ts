@@ -98,11 +98,11 @@ export const rulesQuery = z.object({ target: targetId.optional() }).strict();
 /** `30m`, `90s`, `2h`: as in the options. */
 const catchFor = z
   .string()
-  .regex(/^[1-9]\d{0,5}(s|m|h)$/, 'must be a time such as 30m')
+  .regex(/^[1-9]\d{0,5}(s|m|h)$/, 'must be a time from 1s to 24h, such as 30m')
   .transform(
     (text) => Number.parseInt(text, 10) * { s: 1_000, m: 60_000, h: 3_600_000 }[text.at(-1) as 's' | 'm' | 'h'],
   )
-  .refine((ms) => ms >= 1_000 && ms <= 86_400_000, 'must be between 1s and 24h');
+  .refine((ms) => ms >= 1_000 && ms <= 86_400_000, 'must be a time from 1s to 24h, such as 30m');
 
 export const catchQuery = z
   .object({
@@ -115,4 +115,8 @@ export const catchQuery = z
       ),
     target: targetId.optional(),
   })
-  .strict();
+  .strict()
+  .refine(({ event, above }) => above === undefined || (event !== 'stall' && event !== 'saturation'), {
+    path: ['above'],
+    message: 'is for delay, cpu and latency: a stall and saturation have no bound',
+  });

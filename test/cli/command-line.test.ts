@@ -22,6 +22,19 @@ test('--help prints the options and starts nothing, whatever else is given', asy
   expect(await run(['--target', 'nonsense', '--help'])).toEqual({ code: 0, stdout: helpText(), stderr: '' });
 });
 
+test.each([
+  [['help'], /^Profiles running Node\.js processes/],
+  [['help', 'token'], /^Usage: sidescope token /],
+])('%j prints help', async (args, text) => {
+  expect(await run(args)).toEqual({ code: 0, stdout: expect.stringMatching(text) as string, stderr: '' });
+});
+
+test('the help of a command has no broken lines', async () => {
+  const { stdout } = await run(['why', '--help']);
+  const [, text = ''] = stdout.split('\n\n');
+  expect(text).toContain('attaches,\nopening the inspector by SIGUSR1 where it is not open, looks for 3 s,');
+});
+
 test('--version prints the version of package.json', async () => {
   expect(version).toMatch(/^\d+\.\d+\.\d+$/);
   expect(await run(['-v'])).toEqual({ code: 0, stdout: `sidescope ${version}\n`, stderr: '' });
@@ -98,7 +111,9 @@ describe('commands', () => {
   test('a wrong option of a command is named, with how it is called', async () => {
     const { code, stdout, stderr } = await run(['token', '--dat-dir', 'x']);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toMatch(/^sidescope token: Unknown option '--dat-dir'.*\nUsage: sidescope token /s);
+    expect(stderr).toMatch(
+      /^sidescope token: Unknown option '--dat-dir'; did you mean --data-dir\?\nUsage: sidescope token /,
+    );
   });
 
   test('their code is loaded only when they are called, and that of the agent only for the agent', () => {

@@ -99,6 +99,7 @@ describe('what cannot be done is said in one line', () => {
   test.for<[readonly string[], number, RegExp]>([
     [['heap'], 2, /^sidescope heap: what to do is missing\nUsage: /],
     [['heap', 'sumary', 'x'], 2, /there is no heap "sumary"/],
+    [['heap', 'summary'], 2, /summary takes 1 file, got 0/],
     [['heap', 'diff', 'a.heapsnapshot'], 2, /diff takes 2 to 3 files, got 1/],
     [['heap', 'retainers', 'a.heapsnapshot'], 2, /retainers needs --class NAME/],
     [['heap', 'summary', 'a.heapsnapshot', '--limit', '0'], 2, /--limit "0" is no count/],

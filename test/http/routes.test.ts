@@ -281,6 +281,14 @@ describe('parameters', () => {
     ['GET', '/alerts?state=shut', 'state', 'must be open or closed', 'shut'],
     ['GET', '/rules?target=', 'target', 'must not be empty', ''],
     ['GET', `/rules?target=${'x'.repeat(201)}`, 'target', 'must have at most 200 characters', 'x'.repeat(100)],
+    ['POST', '/rules/catch?event=cpu&for=99d', 'for', 'must be a time from 1s to 24h, such as 30m', '99d'],
+    [
+      'POST',
+      '/rules/catch?event=stall&above=5',
+      'above',
+      'is for delay, cpu and latency: a stall and saturation have no bound',
+      '5',
+    ],
     ['GET', '/stalls?limit=many', 'limit', 'must be a whole number of stalls, 1 to 100', 'many'],
   ] as const)('%s %s is refused in plain words', async (...row) => {
     const [method, path, parameter, message, value] = row;

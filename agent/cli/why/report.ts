@@ -69,12 +69,13 @@ interface Findings {
   readonly memory: MemoryReading | null;
   /** As `sidescope why` and `--target` take it. */
   readonly target: number | string;
+  readonly isWatching: boolean;
 }
 
 const nearLimit = 0.9;
 
 /** The command that helps most, with what it is for. */
-export function nextStep({ verdict, usage, memory, target }: Findings): string {
+export function nextStep({ verdict, usage, memory, target, isWatching }: Findings): string {
   const agent = `sidescope --target ${typeof target === 'number' ? `pid:${target}` : target}`;
   if (memory !== null && memory.heapUsedBytes > memory.heapLimitBytes * nearLimit)
     return `${agent}   heap sampling there shows what fills the heap`;
@@ -85,14 +86,16 @@ export function nextStep({ verdict, usage, memory, target }: Findings): string {
       return `${agent}   heap sampling there shows which function allocates so much`;
     case 'blocked':
     case 'native-call':
-      return `sidescope why ${target} --watch   shows whether it gets on; it ends when the call returns, or with kill`;
+      return isWatching
+        ? 'this goes on until Ctrl-C; the call ends when it returns, or with kill'
+        : `sidescope why ${target} --watch   shows whether it gets on; it ends when the call returns, or with kill`;
     case 'was-blocked':
     case 'busy':
     case 'worker-busy':
     case 'working':
       return `${agent}   a CPU profile there shows the rest`;
     case 'waiting':
-      return `sidescope why ${target} --watch   while requests come in`;
+      return isWatching ? 'let requests come in' : `sidescope why ${target} --watch   while requests come in`;
   }
 }
 
