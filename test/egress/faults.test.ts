@@ -7,7 +7,7 @@ import { SidescopeError } from '../../protocol/error.ts';
 import { Sender } from '../../agent/egress/sender.ts';
 import { OutboxTable } from '../../agent/store/outbox-table.ts';
 import { openStore, put, recordingLog, scratchDirectory } from '../store/sample.ts';
-import { startProgramAt } from '../store/child.ts';
+import { startOnMount, startProgramAt } from '../store/child.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { openEgress } from './harness.ts';
 import { openS3Double, type S3Double } from './s3-double.ts';
@@ -224,6 +224,19 @@ test('with no room for the queue itself captures are stored, and the missing is 
   sender.accept({ kind: 'profile', item: 'c', bytes: 1, facts: {} });
   await waitFor(() => sent.length > 0, { message: 'the third to be sent' });
   expect(sent).toEqual(['c']);
+});
+
+test('on a disk that is full what cannot be queued is counted and told once, and with room again it goes on', async () => {
+  await using scratch = scratchDirectory();
+  await using child = startOnMount('../../egress/program/queues-on-a-full-disk', {
+    directory: scratch.path,
+    mount: 'mount -t tmpfs -o size=2m tmpfs "$1"',
+  });
+  const facts = (await child.end()).map((line) => JSON.parse(line) as unknown);
+  expect(facts).toEqual([
+    { dropped: { 'not-queued': 3 }, told: 1, capture: 'disk-full', kept: 50_000 },
+    { first: 'before', notQueued: 3, twice: 0 },
+  ]);
 });
 
 test('a secret file that is not there, empty, or put right later', async () => {
