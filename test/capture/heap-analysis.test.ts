@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { execFileSync } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -114,6 +115,32 @@ it('survives an analysis that V8 ends for its memory, one that is aborted, and o
   });
 });
 
+it('goes on when V8 ends the analysis for want of memory; the operation says so, and the next one succeeds', async () => {
+  await using target = await startTarget('holds-sessions');
+  await using agent = await openAgent({ targets: [target.inspectorAddress], args: ['--heap-analysis'] });
+  const id = await takeSnapshot(agent);
+  const analyse = async (query: string) =>
+    operationSchema.parse(await (await call(agent, `/profiles/${id}/analyse${query}`, 'POST')).json());
+  const first = await analyse('');
+  const child = await waitFor(() => childrenRunning('heap-analysis-child')[0], { message: 'the child' });
+  // From now on the kernel gives it no page more, and V8 aborts where it needs one.
+  execFileSync('prlimit', ['--pid', String(child), '--data=1']);
+  const ended = await waitFor(
+    async () => {
+      const operation = operationSchema.parse(await json(agent, `/operations/${first.id}`));
+      return operation.state === 'failed' && operation;
+    },
+    { message: 'the analysis to end' },
+  );
+  expect(ended.error?.code).toBe('analysis-limit');
+  expect(ended.error?.message).toMatch(
+    /^the process that analysed it ended \(SIG(ABRT|TRAP|ILL)\), most often for its memory/,
+  );
+  const metrics = await (await fetch(`${agent.opsUrl}/metrics`)).text();
+  expect(metrics).toContain('sidescope_heap_analyses_total{result="analysis-limit"} 1');
+  expect((await analyse('?wait=true')).state).toBe('succeeded');
+});
+
 async function snapshotFile(bytes: Buffer) {
   const directory = await mkdtemp(join(tmpdir(), 'sidescope-analysis-'));
   const path = join(directory, 'one.heapsnapshot.gz');
@@ -126,12 +153,15 @@ async function snapshotFile(bytes: Buffer) {
 
 /** The kernel does it so where the container is out of memory. */
 function killChildren(script: string): void {
-  for (const thread of readdirSync(`/proc/${process.pid}/task`)) {
-    const children = readFileSync(`/proc/${process.pid}/task/${thread}/children`, 'utf8').trim().split(' ');
-    for (const pid of children.filter((text) => text !== '')) {
-      if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(script)) process.kill(Number(pid), 'SIGKILL');
-    }
-  }
+  for (const pid of childrenRunning(script)) process.kill(pid, 'SIGKILL');
+}
+
+function childrenRunning(script: string): number[] {
+  const ofThread = (thread: string) => readFileSync(`/proc/${process.pid}/task/${thread}/children`, 'utf8').trim();
+  const children = readdirSync(`/proc/${process.pid}/task`).flatMap((thread) => ofThread(thread).split(' '));
+  return children
+    .filter((pid) => pid !== '' && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(script))
+    .map(Number);
 }
 
 async function takeSnapshot(agent: RunningAgent): Promise<string> {
