@@ -7,13 +7,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { captureFleet } from '../../../agent/cli/capture.ts';
 import type { Command } from '../../../agent/cli/command.ts';
 import { compareVersions } from '../../../agent/cli/compare.ts';
-import type { CompareReport } from '../../../agent/cli/fleet/comparison-text.ts';
+import { comparisonText, type CompareReport } from '../../../agent/cli/fleet/comparison-text.ts';
 import { listPods } from '../../../agent/cli/pods.ts';
 import { openAgent } from '../../support/agent.ts';
 import { startTarget } from '../../support/target.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { deploymentObjects, startFleet } from './fleet.ts';
 import type { Fleet } from './fleet.ts';
+import { sendSpans } from './send-spans.ts';
 
 const stack = new AsyncDisposableStack();
 const folder = mkdtempSync(join(tmpdir(), 'sidescope-real-fleet-'));
@@ -31,6 +32,8 @@ beforeAll(async () => {
   for (const pod of Object.keys(pods)) {
     const target = stack.use(await startTarget('two-functions', { args: [pod === 'shop-new' ? '9' : '3'], execArgv }));
     const agent = stack.use(await openAgent({ targets: [target.inspectorAddress] }));
+    const latencyMs = pod === 'shop-new' ? 60 : 20;
+    stack.use(sendSpans(agent.otlpUrl ?? '', { pid: target.pid, latencyMs }));
     const { port } = new URL(agent.url);
     const about = {
       pid: process.pid,
@@ -94,6 +97,21 @@ test('of two versions the function that takes more is named, and the one that ta
   expect(shareOf('price')?.change).toBeGreaterThan(0.2);
   expect(shareOf('render')).toMatchObject({ kind: 'changed', isSure: true });
   expect(shareOf('render')?.change).toBeLessThan(-0.2);
+  const [checkout] = report.routes;
+  expect(checkout?.name).toBe('GET /checkout');
+  for (const [side, ms] of [
+    [checkout?.before, 20],
+    [checkout?.after, 60],
+  ] as const) {
+    expect(side?.count).toBeGreaterThan(10);
+    expect(side?.errors).toBe(0);
+    // One of ten takes three times as long.
+    expect(side?.p50Ms).toBeCloseTo(ms, -1);
+    expect((side?.p95Ms ?? 0) / ms).toBeCloseTo(3, 0);
+  }
+  expect(comparisonText(report, 5)).toMatch(
+    /p50 old +p50 new +p95 old +p95 new .*\n *[12]\d\.\d +[56]\d\.\d +[56]\d\.\d +1[78]\d +.* GET \/checkout/,
+  );
   for (const { before, after } of report.memory.slice(0, 1)) {
     expect(before).toBeGreaterThan(10e6);
     expect(after).toBeGreaterThan(10e6);
