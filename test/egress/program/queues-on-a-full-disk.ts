@@ -20,7 +20,7 @@ const sender = new Sender({
     takes: ['cpu'],
     send: async ({ facts }) => {
       await gate.promise;
-      sent.push(facts.id);
+      return sent.push(facts.id);
     },
     [Symbol.dispose]: () => undefined,
   },
