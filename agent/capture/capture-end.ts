@@ -32,6 +32,35 @@ export class CaptureEnding {
   }
 }
 
+/**
+ * What a sampling capture needs when its thread may exit under it: the exit ends the capture, and is held up until the profile is there, or the capture failed
+ * (when this is disposed).
+ */
+export class ExitRescue implements Disposable {
+  readonly end: CaptureEnding;
+  readonly #received = Promise.withResolvers<undefined>();
+  readonly #listening: Disposable;
+
+  /** The reason of `endEarly` is the CaptureEnd. */
+  constructor(attachment: Pick<Attachment, 'onExit'>, endEarly: AbortSignal) {
+    this.end = new CaptureEnding(endEarly);
+    this.#listening = attachment.onExit(() => {
+      this.end.now('target-exit');
+      return this.#received.promise;
+    });
+  }
+
+  /** The exit may go on. */
+  received(): void {
+    this.#received.resolve(undefined);
+  }
+
+  [Symbol.dispose](): void {
+    this.received();
+    this.#listening[Symbol.dispose]();
+  }
+}
+
 /** False at once unless the target is exiting; then true as soon as it was left: nothing of ours may hold it, saving included. */
 export async function hasLeftAtExit({ isExiting, ended }: Pick<Attachment, 'isExiting' | 'ended'>): Promise<boolean> {
   if (!isExiting) return ended.aborted;

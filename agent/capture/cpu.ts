@@ -5,7 +5,7 @@ import { decodeClock, type ClockReading } from '../../protocol/inspector/reading
 import type { CaptureCost } from '../../protocol/rest/profile.ts';
 import type { AttachedThread, Attachment } from '../attach/attachment.ts';
 import type { Session } from '../attach/session.ts';
-import { CaptureEnding, hasLeftAtExit, type CaptureEnd } from './capture-end.ts';
+import { ExitRescue, hasLeftAtExit, type CaptureEnd } from './capture-end.ts';
 import { readUsage } from './read-usage.ts';
 
 /** Creating V8's profiler stalls 37-265 ms; Node 22 can deadlock in it for good (nodejs/node#65140), so no retry either. */
@@ -43,52 +43,39 @@ export interface CpuCaptureOptions {
  */
 export async function captureCpu(options: CpuCaptureOptions): Promise<CpuRecording> {
   const { session } = options.thread;
-  const end = new CaptureEnding(options.endEarly);
-  const { promise: received, resolve: markReceived } = Promise.withResolvers<undefined>();
-  using _rescue = options.attachment.onExit(() => {
-    end.now('target-exit');
-    return received;
-  });
-  try {
-    const before = await readUsage(session);
-    await using _profiler = await enableProfiler(options.attachment, session);
-    await session.send(
-      'Profiler.setSamplingInterval',
-      { interval: options.intervalUs },
-      { timeoutMs: commandTimeoutMs },
-    );
-    const startMs = performance.now();
-    await session.send('Profiler.start', {}, { timeoutMs: startTimeoutMs });
-    const startedAtMs = Date.now();
-    const startPauseMs = performance.now() - startMs;
-    options.onSampling();
-    const warnings: string[] = [];
-    const clock = await readClock(session, warnings);
-    const ended = await end.wait(options.durationMs - (Date.now() - startedAtMs), session.ended);
-    options.onEnding?.();
-    const stopMs = performance.now();
-    const answer = await session.sendForBytes('Profiler.stop', {}, { timeoutMs: stopTimeoutMs });
-    const endedAtMs = Date.now();
-    markReceived(undefined);
-    const stopPauseMs = performance.now() - stopMs;
-    const after = (await hasLeftAtExit(options.attachment)) ? undefined : await readUsage(session);
-    return {
-      profile: sliceResultValue(answer, 'profile'),
-      startedAtMs,
-      endedAtMs,
-      end: ended,
-      clock,
-      cost: {
-        pauseMs: Math.round(Math.max(startPauseMs, stopPauseMs) * 10) / 10,
-        rssBeforeBytes: before?.rssBytes ?? null,
-        rssAfterBytes: after?.rssBytes ?? null,
-        rssPeakBytes: null,
-      },
-      warnings,
-    };
-  } finally {
-    markReceived(undefined);
-  }
+  using rescue = new ExitRescue(options.attachment, options.endEarly);
+  const before = await readUsage(session);
+  await using _profiler = await enableProfiler(options.attachment, session);
+  await session.send('Profiler.setSamplingInterval', { interval: options.intervalUs }, { timeoutMs: commandTimeoutMs });
+  const startMs = performance.now();
+  await session.send('Profiler.start', {}, { timeoutMs: startTimeoutMs });
+  const startedAtMs = Date.now();
+  const startPauseMs = performance.now() - startMs;
+  options.onSampling();
+  const warnings: string[] = [];
+  const clock = await readClock(session, warnings);
+  const ended = await rescue.end.wait(options.durationMs - (Date.now() - startedAtMs), session.ended);
+  options.onEnding?.();
+  const stopMs = performance.now();
+  const answer = await session.sendForBytes('Profiler.stop', {}, { timeoutMs: stopTimeoutMs });
+  const endedAtMs = Date.now();
+  rescue.received();
+  const stopPauseMs = performance.now() - stopMs;
+  const after = (await hasLeftAtExit(options.attachment)) ? undefined : await readUsage(session);
+  return {
+    profile: sliceResultValue(answer, 'profile'),
+    startedAtMs,
+    endedAtMs,
+    end: ended,
+    clock,
+    cost: {
+      pauseMs: Math.round(Math.max(startPauseMs, stopPauseMs) * 10) / 10,
+      rssBeforeBytes: before?.rssBytes ?? null,
+      rssAfterBytes: after?.rssBytes ?? null,
+      rssPeakBytes: null,
+    },
+    warnings,
+  };
 }
 
 async function enableProfiler(attachment: Attachment, session: Session): Promise<AsyncDisposable> {

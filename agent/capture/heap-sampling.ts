@@ -4,7 +4,7 @@ import { sliceResultValue } from '../../protocol/inspector/message-bytes.ts';
 import { decodeIdentity, type ClockReading } from '../../protocol/inspector/readings.ts';
 import type { CaptureCost, SamplingMode } from '../../protocol/rest/profile.ts';
 import type { AttachedThread, Attachment } from '../attach/attachment.ts';
-import { CaptureEnding, hasLeftAtExit, type CaptureEnd } from './capture-end.ts';
+import { ExitRescue, hasLeftAtExit, type CaptureEnd } from './capture-end.ts';
 import { HeapSampler, readClock } from './heap-sampler.ts';
 import { readUsage } from './read-usage.ts';
 
@@ -41,39 +41,30 @@ export interface SamplingCaptureOptions {
  */
 export async function captureHeapSampling(options: SamplingCaptureOptions): Promise<SamplingRecording> {
   const { session } = options.thread;
-  const end = new CaptureEnding(options.endEarly);
-  const { promise: received, resolve: markReceived } = Promise.withResolvers<undefined>();
-  using _rescue = options.attachment.onExit(() => {
-    end.now('target-exit');
-    return received;
-  });
-  try {
-    const before = await readUsage(session);
-    await using sampler = await HeapSampler.start(session, options);
-    const startedAtMs = Date.now();
-    options.onSampling();
-    const clock = await readClock(session, commandTimeoutMs);
-    const ended = await end.wait(options.durationMs - (Date.now() - startedAtMs), session.ended);
-    const { answer, pauseMs } = await sampler.stop(options.abandon);
-    const endedAtMs = Date.now();
-    markReceived(undefined);
-    const after = (await hasLeftAtExit(options.attachment)) ? undefined : await readUsage(session);
-    return {
-      profile: sliceResultValue(answer, 'profile'),
-      startedAtMs,
-      endedAtMs,
-      end: ended,
-      clock,
-      cost: {
-        pauseMs,
-        rssBeforeBytes: before?.rssBytes ?? null,
-        rssAfterBytes: after?.rssBytes ?? null,
-        rssPeakBytes: null,
-      },
-    };
-  } finally {
-    markReceived(undefined);
-  }
+  using rescue = new ExitRescue(options.attachment, options.endEarly);
+  const before = await readUsage(session);
+  await using sampler = await HeapSampler.start(session, options);
+  const startedAtMs = Date.now();
+  options.onSampling();
+  const clock = await readClock(session, commandTimeoutMs);
+  const ended = await rescue.end.wait(options.durationMs - (Date.now() - startedAtMs), session.ended);
+  const { answer, pauseMs } = await sampler.stop(options.abandon);
+  const endedAtMs = Date.now();
+  rescue.received();
+  const after = (await hasLeftAtExit(options.attachment)) ? undefined : await readUsage(session);
+  return {
+    profile: sliceResultValue(answer, 'profile'),
+    startedAtMs,
+    endedAtMs,
+    end: ended,
+    clock,
+    cost: {
+      pauseMs,
+      rssBeforeBytes: before?.rssBytes ?? null,
+      rssAfterBytes: after?.rssBytes ?? null,
+      rssPeakBytes: null,
+    },
+  };
 }
 
 /** Packages that use V8's heap profiler from inside the target. `@sentry/profiling-node` and `newrelic` take CPU profiles only. */

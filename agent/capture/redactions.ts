@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { EventEmitter, once } from 'node:events';
+import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { SidescopeError } from '../../protocol/error.ts';
@@ -50,7 +50,6 @@ export class Redactions implements AsyncDisposable {
   readonly #concurrency: number;
   readonly #containerBytes: number;
   readonly #children = new Set<ChildProcess>();
-  readonly #ends = new EventEmitter<{ end: [] }>();
   readonly tally = new WorkTally();
   #isDisposed = false;
 
@@ -78,21 +77,6 @@ export class Redactions implements AsyncDisposable {
     return this.#open(snapshot.path, gzip);
   }
 
-  /** The same, but waits while as many run as may. Rejects with `signal.reason` too. */
-  async openWhenFree(
-    snapshot: StoredSnapshot,
-    { gzip, signal }: { gzip: boolean; signal: AbortSignal },
-  ): Promise<Readable> {
-    signal.throwIfAborted();
-    while (!this.#isDisposed && this.#children.size >= this.#concurrency) {
-      await once(this.#ends, 'end', { signal }).catch((error: unknown) => {
-        signal.throwIfAborted();
-        throw error;
-      });
-    }
-    return this.open(snapshot, { gzip });
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isDisposed = true;
     const ends = [...this.#children].map(async (child) => {
@@ -101,7 +85,6 @@ export class Redactions implements AsyncDisposable {
       await end;
     });
     await Promise.all(ends);
-    this.#ends.emit('end');
   }
 
   #admit({ profile }: StoredSnapshot): void {
@@ -124,10 +107,7 @@ export class Redactions implements AsyncDisposable {
     });
     this.#children.add(child);
     let isLeft = false;
-    const ended = endOf(child).finally(() => {
-      this.#children.delete(child);
-      this.#ends.emit('end');
-    });
+    const ended = endOf(child).finally(() => this.#children.delete(child));
     // Its failure is the stream's; one that nobody reads any more is nobody's, but counted.
     ended.then(
       () => this.tally.count('ok', startMs),

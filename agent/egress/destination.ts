@@ -1,8 +1,5 @@
 import type { Parcel, ParcelKind } from './parcel.ts';
 
-export const destinationKinds = ['s3', 'pyroscope', 'directory', 'webhook'] as const;
-export type DestinationKind = (typeof destinationKinds)[number];
-
 export interface SendAttempt {
   readonly signal: AbortSignal;
   /** What an earlier attempt left with `setNote`. */

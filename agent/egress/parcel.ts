@@ -11,7 +11,6 @@ import type { ProfileStore } from '../store/store.ts';
 import { SendError } from './send-error.ts';
 
 /** `recorder`: a window of the flight recorder, which is no profile of the store. */
-export const parcelKinds = ['cpu', 'heap-snapshot', 'heap-sampling', 'recorder'] as const;
 export type ParcelKind = ProfileKind | 'recorder';
 
 export interface ParcelFacts {

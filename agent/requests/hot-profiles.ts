@@ -7,7 +7,6 @@ import type { ProfileStore } from '../store/store.ts';
 
 const maxProfiles = 5;
 const maxRemembered = 20;
-export const functionsPerProfile = 200;
 
 export interface HotProfilesOptions {
   /** Undefined without a data directory. */

@@ -1,12 +1,6 @@
-import { readdirSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { gunzipSync } from 'node:zlib';
-import { createHash } from 'node:crypto';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { HeapAnalyses } from '../../agent/capture/heap-analyses.ts';
 import type { OperationRecord } from '../../agent/capture/operation-record.ts';
-import { writeRedactedFile } from '../../agent/capture/redacted-file.ts';
 import { Redactions } from '../../agent/capture/redactions.ts';
 import type { ProfileStore } from '../../agent/store/store.ts';
 import { createMetrics } from '../../agent/telemetry/metrics.ts';
@@ -17,14 +11,14 @@ import { openStore, put, runningOperation, scratchDirectory } from '../store/sam
 
 const GiB = 2 ** 30;
 
-/** An application whose sessions grow; `secret` is the content of a string. */
-function heap(sessions: number, secret = 'nothing'): Buffer {
+/** An application whose sessions grow. */
+function heap(sessions: number): Buffer {
   const held = Array.from({ length: sessions }, (_, index) => index);
   return Buffer.from(
     snapshotJson([
       { type: 'synthetic', name: '', edges: [[1, 'app']] },
       { name: 'App', id: 3, edges: [...held.map((index) => [index + 3, index] as const), [2, 'note']] },
-      { type: 'string', name: secret, id: 5 },
+      { type: 'string', name: 'nothing', id: 5 },
       ...held.map((index) => ({ name: 'Session', id: 7 + index * 2, size: 1_000 })),
     ]),
   );
@@ -131,31 +125,4 @@ test('analyses and redactions are counted, by how they ended', async () => {
   ])
     expect(page).toContain(line);
   expect(page).toMatch(/sidescope_heap_analysis_seconds_total 0\.\d+|sidescope_heap_analysis_seconds_total [1-9]/);
-});
-
-test('a redacted copy is a whole file of known length, and waits for its turn', async () => {
-  await using scratch = scratchDirectory();
-  await using store = await openStore(scratch.path);
-  await using redactions = new Redactions();
-  const { id } = await put(store, heap(50, 'hunter2 hunter2'), { kind: 'heap-snapshot' });
-  await using reader = await store.open(id);
-  const { signal } = new AbortController();
-  const files = await Promise.all(
-    ['one', 'two'].map((name) =>
-      writeRedactedFile(redactions, reader, { path: join(scratch.path, `${name}.gz`), gzip: true, signal }),
-    ),
-  );
-  for (const { path, sizeBytes, sha256 } of files) {
-    const stored = await readFile(path);
-    expect([stored.length, createHash('sha256').update(stored).digest('hex')]).toEqual([sizeBytes, sha256]);
-    const plain = gunzipSync(stored).toString();
-    expect(plain).not.toContain('hunter2');
-    expect(plain.length).toBe(heap(50, 'hunter2 hunter2').length);
-  }
-  const gone = AbortSignal.abort(new Error('enough'));
-  const never = { path: join(scratch.path, 'never'), gzip: false, signal: gone };
-  await expect(writeRedactedFile(redactions, reader, never)).rejects.toThrow('enough');
-  const noFolder = { path: join(scratch.path, 'no', 'folder'), gzip: false, signal };
-  await expect(writeRedactedFile(redactions, reader, noFolder)).rejects.toThrow('ENOENT');
-  expect(readdirSync(scratch.path).filter((name) => /never|tmp/.test(name) && name.includes('.'))).toEqual([]);
 });
