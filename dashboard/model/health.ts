@@ -3,7 +3,7 @@ import type { Regression } from '../../protocol/rest/regressions.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
-import { formatAgo, formatBytes, formatDuration, formatShare } from '../format.ts';
+import { formatAgo, formatBytes, formatDuration, formatElapsed, formatShare } from '../format.ts';
 import type { PageState } from './page-state.ts';
 import { stallPlace, stallVerdict } from './vitals-words.ts';
 import type { Tone } from './words.ts';
@@ -32,6 +32,7 @@ export function healthOf(state: PageState, target: Target, nowMs: number): Healt
   const vitals = freshVitals(state, target, nowMs);
   const readingMs = state.readingMs[target.id] ?? null;
   return (
+    unreached(state, target, nowMs) ??
     blocked(state.stalls, target) ??
     died(state, target, nowMs) ??
     notThere(target, nowMs) ??
@@ -41,8 +42,23 @@ export function healthOf(state: PageState, target: Target, nowMs: number): Healt
     regressed(state.regressions, target, 'sent') ??
     stalledLately(state.stalls, { target, nowMs }) ??
     regressed(state.regressions, target, 'provisional') ??
-    well(vitals)
+    well(vitals, lastReading(state, target, nowMs))
   );
+}
+
+/** Whatever was last known, it is not known to hold while the agent does not answer. */
+function unreached(state: PageState, target: Target, nowMs: number): Health | null {
+  if (state.connection.state !== 'reconnecting') return null;
+  const last = lastReading(state, target, nowMs);
+  const text = `How it is now is not known: the agent does not answer${last === null ? '' : `; ${last}`}.`;
+  return { tone: 'idle', text, path: null, query: {} };
+}
+
+/** `the last reading of it is 14 s old`. */
+function lastReading({ vitals }: PageState, { id }: Target, nowMs: number): string | null {
+  const last = vitals[id];
+  if (last === undefined) return null;
+  return `the last reading of it is ${formatElapsed(nowMs - Date.parse(last.at))} old`;
 }
 
 function blocked(stalls: readonly Stall[], target: Target): Health | null {
@@ -187,10 +203,10 @@ function stalledLately(stalls: readonly Stall[], at: { target: Target; nowMs: nu
   return { tone: 'warn', text, path: '/stacks', query: { stall: stall.id } };
 }
 
-function well(vitals: Vitals | undefined): Health {
+function well(vitals: Vitals | undefined, last: string | null): Health {
   const nothing = { path: null, query: {} };
   if (vitals === undefined) {
-    return { tone: 'idle', text: 'Attached; no reading of it yet.', ...nothing };
+    return { tone: 'idle', text: `Attached; ${last ?? 'no reading of it yet'}.`, ...nothing };
   }
   const { loop, memory } = vitals;
   const facts = [

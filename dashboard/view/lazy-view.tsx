@@ -41,7 +41,8 @@ export function LazyView({ entry, view }: { entry: ViewEntry; view: ViewProps })
     return (
       <div class="note bad" role="alert">
         <p>
-          <strong>This view could not be loaded.</strong> {outcome.failure}
+          <strong>This view could not be loaded.</strong>{' '}
+          {isLive ? outcome.failure : 'It was not there yet when the connection was cut, and comes with the next one.'}
         </p>
         <p class="act">
           <button type="button" onClick={() => setAttempt(attempt + 1)}>

@@ -3,6 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { Stacks, ThreadStack } from '../../protocol/rest/stacks.ts';
 import type { Target } from '../../protocol/rest/target.ts';
 import { formatDuration, plural } from '../format.ts';
+import type { PageState } from '../model/page-state.ts';
 import { readStacks } from '../memory-api.ts';
 import { stacksText, threadStates } from '../model/stack-words.ts';
 import { CopyText } from './copy-text.tsx';
@@ -20,33 +21,39 @@ export function View({ state, target, address }: ViewProps) {
       {target === undefined ? (
         <p class="empty">No target yet: its stacks are shown here as soon as there is one.</p>
       ) : (
-        <LiveStacks key={target.id} target={target} nowMs={nowMs} />
+        <LiveStacks key={target.id} target={target} nowMs={nowMs} mayRead={mayCapture(state)} />
       )}
       <StallRecords state={state} targetId={target?.id} nowMs={nowMs} openId={address.query['stall']} />
     </>
   );
 }
 
-function LiveStacks({ target, nowMs }: { target: Target; nowMs: number }) {
+/** True as long as it is not known: the agent has the last word. */
+function mayCapture({ info }: PageState): boolean {
+  return info === null || info.you.scopes.some((scope) => scope === 'capture' || scope === 'admin');
+}
+
+function LiveStacks({ target, nowMs, mayRead }: { target: Target; nowMs: number; mayRead: boolean }) {
   const { api } = usePage();
   const action = useAction();
   const [stacks, setStacks] = useState<Stacks | null>(null);
   const [isFollowing, setFollowing] = useState(false);
   const isAttached = target.state.state === 'attached';
+  const isReadable = isAttached && mayRead;
   const refresh = (): void => action.run(async () => setStacks(await readStacks(api, target.id)));
   useEffect(() => {
-    if (isAttached) refresh();
-  }, [isAttached]);
+    if (isReadable) refresh();
+  }, [isReadable]);
   useEffect(() => {
-    if (!isFollowing || !isAttached || action.busy) return;
+    if (!isFollowing || !isReadable || action.busy) return;
     const timer = setTimeout(refresh, followEveryMs);
     return () => clearTimeout(timer);
-  }, [isFollowing, isAttached, action.busy]);
+  }, [isFollowing, isReadable, action.busy]);
   return (
     <section aria-labelledby="now-title">
       <div class="title">
         <h2 id="now-title">All threads now</h2>
-        <button type="button" class="primary" disabled={!isAttached || action.busy} onClick={refresh}>
+        <button type="button" class="primary" disabled={!isReadable || action.busy} onClick={refresh}>
           Refresh
         </button>
         <label class="choice-line">
@@ -64,6 +71,9 @@ function LiveStacks({ target, nowMs }: { target: Target; nowMs: number }) {
           </span>
         )}
       </div>
+      {!mayRead && (
+        <p class="empty">Your token lacks the scope “capture”: stacks are read from the process at each look.</p>
+      )}
       {!isAttached && (
         <p class="note warn">The target is not attached{stacks === null ? '' : ': these are its last stacks'}.</p>
       )}

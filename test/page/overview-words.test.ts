@@ -34,6 +34,20 @@ describe('the health of a target', () => {
 
   it.each<[string, Partial<PageState>, string]>([
     ['well', {}, 'good -: Healthy: event loop 41 % busy, delay p99 12.5 ms, heap at 18.8 % of its limit.'],
+    [
+      'last read two minutes ago',
+      { vitals: { t1: { ...vitals, at: ago(120_000) } } },
+      'idle -: Attached; the last reading of it is 2 min old.',
+    ],
+    [
+      'blocked when the agent was last heard of',
+      {
+        connection: { state: 'reconnecting', attempt: 2, retryAtMs: nowMs, reason: 'no answer' },
+        vitals: { t1: { ...vitals, at: ago(14_000) } },
+        stalls: [stall],
+      },
+      'idle -: How it is now is not known: the agent does not answer; the last reading of it is 14 s old.',
+    ],
     ['not read yet', { vitals: {} }, 'idle -: Attached; no reading of it yet.'],
     [
       'blocked now, whatever else',
