@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Observation, StackSample, ThreadObservation } from '../../agent/cli/why/observe.ts';
 import { hotspotOfStacks } from '../../agent/cli/why/places.ts';
 import type { UsageRates } from '../../agent/cli/why/process-usage.ts';
+import { nextStep } from '../../agent/cli/why/report.ts';
 import { judge } from '../../agent/cli/why/verdict.ts';
 
 /** The running function first, as `name:line`; what has no line is a builtin. */
@@ -75,5 +76,22 @@ describe('where a thread is', () => {
   it('is nowhere without stacks', () => {
     expect(hotspotOfStacks([])).toBeNull();
     expect(hotspotOfStacks([{ frames: [], hasMore: false, span: null, waitedMs: 1 }])).toBeNull();
+  });
+});
+
+describe('the next step', () => {
+  const blocked = judge(observation({ blockedMs: 3_000, unansweredMs: 3_000 }), undefined);
+  const found = { verdict: { ...blocked, code: 'blocked' }, usage: undefined, memory: null, target: 42 } as const;
+
+  it('of a blocked process is to watch it', () => {
+    expect(nextStep({ ...found, isWatching: false })).toMatch(/^sidescope why 42 --watch /);
+  });
+
+  it('does not recommend to watch what is watched already', () => {
+    expect(nextStep({ ...found, isWatching: true })).toBe(
+      'this goes on until Ctrl-C; the call ends when it returns, or with kill',
+    );
+    const waiting = { ...found, verdict: { ...blocked, code: 'waiting' } } as const;
+    expect(nextStep({ ...waiting, isWatching: true })).not.toContain('--watch');
   });
 });
