@@ -1,32 +1,13 @@
-import { useEffect, useState } from 'preact/hooks';
-import { ApiProblem } from '../api.ts';
 import { formatBytes, formatCount, plural } from '../format.ts';
 import type { HeapClient } from '../heap/heap-client.ts';
-import type { ClassDetail } from '../heap/messages.ts';
 import { ObjectLink } from './heap-object.tsx';
 import { ProblemNote } from './parts.tsx';
+import { useHeapAnswer } from './use-heap-answer.ts';
 
 /** What holds the objects of one class, and the biggest of them. */
 export function HeapClassView(props: { client: HeapClient; name: string; onObject: (id: number) => void }) {
   const { client, name, onObject } = props;
-  const [detail, setDetail] = useState<ClassDetail | null>(null);
-  const [problem, setProblem] = useState<ApiProblem | null>(null);
-  useEffect(() => {
-    let gone = false;
-    setDetail(null);
-    setProblem(null);
-    client.ask('class', { name }).then(
-      (found) => {
-        if (!gone) setDetail(found);
-      },
-      (error: unknown) => {
-        if (!gone && error instanceof ApiProblem) setProblem(error);
-      },
-    );
-    return () => {
-      gone = true;
-    };
-  }, [client, name]);
+  const { detail, problem } = useHeapAnswer(client, name, () => client.ask('class', { name }));
   if (detail === null)
     return problem === null ? <p class="hint">Looking for what holds them…</p> : <ProblemNote problem={problem} />;
   return (

@@ -3,30 +3,13 @@ import type { HeapField, HeapObject, Listed } from '../../protocol/heap-snapshot
 import { ApiProblem } from '../api.ts';
 import { formatBytes, formatCount } from '../format.ts';
 import type { HeapClient } from '../heap/heap-client.ts';
-import type { ObjectDetail } from '../heap/messages.ts';
 import { Command, Facts, ProblemNote } from './parts.tsx';
+import { useHeapAnswer } from './use-heap-answer.ts';
 
 /** One object: the way to it, what it refers to, and who holds it. */
 export function HeapObjectView(props: { client: HeapClient; id: number; onObject: (id: number) => void }) {
   const { client, id, onObject } = props;
-  const [detail, setDetail] = useState<ObjectDetail | null>(null);
-  const [problem, setProblem] = useState<ApiProblem | null>(null);
-  useEffect(() => {
-    let gone = false;
-    setDetail(null);
-    setProblem(null);
-    client.ask('object', { id }).then(
-      (found) => {
-        if (!gone) setDetail(found);
-      },
-      (error: unknown) => {
-        if (!gone && error instanceof ApiProblem) setProblem(error);
-      },
-    );
-    return () => {
-      gone = true;
-    };
-  }, [client, id]);
+  const { detail, problem } = useHeapAnswer(client, id, () => client.ask('object', { id }));
   if (detail === null) return <ProblemNote problem={problem} />;
   const { object, way, omittedSteps, path } = detail;
   return (
