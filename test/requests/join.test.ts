@@ -52,9 +52,11 @@ describe.each([18, 24])('a CPU profile of concurrent requests on Node %i', (node
       expect(name).toBe(`GET ${route}`);
       // About 15 readings are behind it, and some find the exporter at work, in the context of a request that has ended.
       expect(confidence).toBeGreaterThan(0.5);
-      expect(cpuMs / 60).toBeGreaterThan(0.8);
+      // A sample on either side of a burst may count for its neighbour; of all of them together, below, most may not.
+      expect(cpuMs / 60).toBeGreaterThan(0.6);
       expect(cpuMs).toBeLessThan((durationMs ?? 0) * 1.05);
     }
+    expect(answer.requests.reduce((sum, { cpuMs }) => sum + cpuMs, 0) / (12 * 60)).toBeGreaterThan(0.85);
     const trace = answer.requests[0];
     const profiles = [
       { id: work.profile.id, kind: 'cpu', thread: 'main', topFunction: null, durationMs: 1, offsetMs: 0 },
