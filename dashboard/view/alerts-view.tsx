@@ -30,7 +30,7 @@ export function View({ state, target, address }: ViewProps) {
         {value === null && problem === null && <p class="hint">Reading…</p>}
         {value?.alerts.length === 0 && <p class="empty">No alert: nothing was reported as a problem.</p>}
         <ul class="incidents">
-          {value?.alerts.map((alert) => (
+          {value?.alerts.toSorted(openFirst).map((alert) => (
             <AlertCard key={alert.id} alert={alert} nowMs={nowMs} isNamed={alert.id === address.query['alert']} />
           ))}
         </ul>
@@ -43,6 +43,11 @@ export function View({ state, target, address }: ViewProps) {
       {target !== undefined && <CatchForm state={state} target={target} />}
     </>
   );
+}
+
+/** What goes on may have begun long before what is over. */
+function openFirst(a: Alert, b: Alert): number {
+  return Number(b.state === 'open') - Number(a.state === 'open');
 }
 
 const ways: Readonly<Partial<Record<Alert['problem'], readonly [path: string, words: string]>>> = {
