@@ -2,7 +2,7 @@ import { probeExpression, probeFunctions } from '../../protocol/inspector/expres
 import { decodeGc, decodeProbe, decodeTick } from '../../protocol/inspector/vitals-readings.ts';
 import type { GcReading, ProbeReading, TickReading } from '../../protocol/inspector/vitals-readings.ts';
 import type { Session } from '../attach/session.ts';
-import type { Heart } from './stall-watch.ts';
+import type { Heart } from './heartbeat.ts';
 
 /**
  * Longer than anything blocks: an answer that nobody waited for would leave its question open, and a second probe would cost twice. Who asks

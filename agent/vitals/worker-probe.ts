@@ -3,7 +3,7 @@ import { decodeTick } from '../../protocol/inspector/vitals-readings.ts';
 import type { TickReading } from '../../protocol/inspector/vitals-readings.ts';
 import type { Session } from '../attach/session.ts';
 import { answerTimeoutMs } from './probe.ts';
-import type { Heart } from './stall-watch.ts';
+import type { Heart } from './heartbeat.ts';
 
 /** Our object in a worker, as `Probe` in the main thread, with the heartbeat alone. */
 export class WorkerProbe implements Heart {
