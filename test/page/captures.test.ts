@@ -75,7 +75,7 @@ it('compares two chosen profiles, the earlier first, and says what grew', async 
   await boxes.nth(1).check();
   await page.getByRole('link', { name: 'Compare the later with the earlier one' }).click();
   await page.getByText('renderReport grew most: from 4 % to 31 % of the busy time.').waitFor();
-  await page.getByText('▼ 2 points gone').waitFor();
+  await page.getByText('▼ 2 points, gone').waitFor();
   expect(standIn.requests).toContain('GET /profiles/p-1/diff/p-2');
 });
 
