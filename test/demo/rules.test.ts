@@ -75,10 +75,10 @@ describe('the agent of the demo', () => {
     });
 
     // A stall of the burst itself is not the next one.
-    await waitFor(
-      async () => ((await call<VitalsHistory>('GET /vitals')).latest?.cpu.mainCores ?? 1) < 0.2,
-      { message: 'the burst to be over', deadlineMs: 20_000 },
-    );
+    await waitFor(async () => ((await call<VitalsHistory>('GET /vitals')).latest?.cpu.mainCores ?? 1) < 0.2, {
+      message: 'the burst to be over',
+      deadlineMs: 20_000,
+    });
     const { id } = await call<Catch>('POST /rules/catch?event=stall&for=5m');
     expect((await fetch(`${shop.shopUrl}/invoices/1?ms=1800`)).status).toBe(200);
     const caught = await waitFor(
