@@ -60,28 +60,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     return state === 'on' ? undefined : `no spans can come: ${reason}`;
   };
   const parts = await openParts(resolved, { ...surroundings, spanObstacle }, opening);
-  const {
-    storage,
-    worker,
-    targets,
-    recorder,
-    captures,
-    alertSinks,
-    alerts,
-    monitor,
-    timelines,
-    joins,
-    requests,
-    memory,
-    heapAnalyses,
-    leaks,
-    targetMetrics,
-    regressions,
-    rules,
-    ownSpans,
-    redactions,
-    egress,
-  } = parts;
+  const { storage, targets, targetMetrics, requests } = parts;
   const features = (): Feature[] => [
     ...failures,
     storage.feature,
@@ -91,18 +70,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     options.opsAddress === 'off' ? opsOff : (listeners.ops?.feature() ?? notYet('ops')),
     listeners.control?.feature ?? notYet('control-socket'),
     listeners.otlp?.feature() ?? notYet('otlp'),
-    requests.forwardFeature(),
-    ...alertSinks.features(),
-    ownSpans.feature(),
-    ...monitor.features(),
-    ...memory.features(),
-    leaks.feature(),
-    heapAnalyses.feature(),
-    regressions.feature(),
-    targetMetrics.feature(),
-    recorder.feature(),
-    rules.feature(),
-    egress.feature(),
+    ...parts.features(),
   ];
   connectParts(parts, { metrics, features, log }, opening);
   observeJwt(metrics, jwt);
@@ -130,27 +98,14 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     };
   };
   const adminServices = {
-    targets,
-    captures,
-    monitor,
-    alerts,
-    deaths: memory.deaths,
-    leaks,
-    regressions,
-    targetMetrics,
-    recorder,
-    rules,
-    egress,
-    timelines,
-    joins,
-    limits: memory.limits,
+    ...parts,
+    deaths: parts.memory.deaths,
+    limits: parts.memory.limits,
     store: storage.store,
+    storedProfiles: new StoredProfiles({ ...parts, store: storage.store }),
     tokens,
     jwt,
     info,
-    storedProfiles: new StoredProfiles({ store: storage.store, worker, joins }),
-    heapAnalyses,
-    redactions,
     pageDirectory,
     log,
     audit,
@@ -188,16 +143,16 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     takeToken: () => tokens.takeGenerated(),
     close: (grace) =>
       (closing ??= (async () => {
-        await captures.close(grace);
+        await parts.captures.close(grace);
         // The application in the same pod sends its last spans meanwhile; only then no more are taken.
         await listeners.otlp?.close();
         const flush = { ...grace, graceMs: Math.min(grace.graceMs, flushGraceMs) };
         const ship = async (): Promise<void> => {
           // Its last windows are to be sent as well.
-          await recorder[Symbol.asyncDispose]();
-          await egress.close(flush);
+          await parts.recorder[Symbol.asyncDispose]();
+          await parts.egress.close(flush);
         };
-        await Promise.all([requests.close(flush), alerts.close(flush), ownSpans.close(flush), ship()]);
+        await Promise.all([requests.close(flush), parts.alerts.close(flush), parts.ownSpans.close(flush), ship()]);
         await lifetime.disposeAsync();
       })()),
   };

@@ -26,45 +26,29 @@ export function connectParts(
   opening: AsyncDisposableStack,
 ): void {
   const { metrics, features, log } = surroundings;
-  const {
-    storage,
-    recordIndex,
-    targets,
-    search,
-    recorder,
-    profiling,
-    captures,
-    alerts,
-    monitor,
-    timelines,
-    requests,
-    memory,
-    heapAnalyses,
-    leaks,
-    targetMetrics,
-    regressions,
-    rules,
-    ownSpans,
-    redactions,
-    egress,
-  } = parts;
-  opening.use(observe(metrics, { targets, captures, monitor, store: storage.store, features }));
+  const { targets, monitor, alerts, memory } = parts;
+  opening.use(observe(metrics, { ...parts, store: parts.storage.store, features }));
   observeInspectors(metrics, targets);
-  observeRules(metrics, { rules, recorder });
+  observeRules(metrics, parts);
   opening.use(logTargets(targets, log));
-  opening.use(observeScrapes(metrics, targetMetrics));
-  observeOtlp(metrics, requests);
-  observeTraces(metrics, timelines);
-  observeSpanReadings(metrics, profiling);
-  opening.use(observeRegressions(metrics, regressions));
+  opening.use(observeScrapes(metrics, parts.targetMetrics));
+  observeOtlp(metrics, parts.requests);
+  observeTraces(metrics, parts.timelines);
+  observeSpanReadings(metrics, parts.profiling);
+  opening.use(observeRegressions(metrics, parts.regressions));
   opening.use(reportStalls(monitor, alerts));
   opening.use(reportExposure(targets, alerts));
   opening.use(settleTargets(targets, alerts));
-  opening.use(new KeepOnAlert({ alerts, recorder, log }));
-  opening.use(observeAlerts(metrics, { alerts, ownSpans }));
+  opening.use(new KeepOnAlert({ ...parts, log }));
+  opening.use(observeAlerts(metrics, parts));
   opening.use(
-    observeMemory(metrics, { deaths: memory.deaths, leaks: leaks.detector, search, evicted: recordIndex.evicted }),
+    observeMemory(metrics, {
+      deaths: memory.deaths,
+      leaks: parts.leaks.detector,
+      search: parts.search,
+      evicted: parts.recordIndex.evicted,
+    }),
   );
-  opening.use(observeEgress(metrics, egress));
-  observeHeapWork(metrics, { analyses: heapAnalyses.tally, redactions: redactions.tally });
+  opening.use(observeEgress(metrics, parts.egress));
+  observeHeapWork(metrics, { analyses: parts.heapAnalyses.tally, redactions: parts.redactions.tally });
 }

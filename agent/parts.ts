@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Feature } from '../protocol/rest/info.ts';
 import { Alerts } from './alerts/alerts.ts';
 import { MemoryEvidence } from './alerts/memory-evidence.ts';
 import { openSinks } from './alerts/open-sinks.ts';
@@ -309,8 +310,6 @@ export async function openParts(
     recorder,
     profiling,
     captures,
-    identities,
-    alertSinks,
     alerts,
     monitor,
     timelines,
@@ -325,6 +324,20 @@ export async function openParts(
     ownSpans,
     redactions,
     egress,
+    features: (): Feature[] => [
+      requests.forwardFeature(),
+      ...alertSinks.features(),
+      ownSpans.feature(),
+      ...monitor.features(),
+      ...memory.features(),
+      leaks.feature(),
+      heapAnalyses.feature(),
+      regressions.feature(),
+      targetMetrics.feature(),
+      recorder.feature(),
+      rules.feature(),
+      egress.feature(),
+    ],
   };
 }
 

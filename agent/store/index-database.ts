@@ -8,7 +8,7 @@ import { joinSchema } from './join-table.ts';
 import { outboxSchema } from './outbox-table.ts';
 import { recordSchema } from './record-schema.ts';
 import { seriesSchema } from './series-schema.ts';
-import { sourceSchema } from './source-table.ts';
+import { sourceSchema } from './source-schema.ts';
 import type { StoreLog } from './log.ts';
 import { reasonOf, sqliteErrorCode, systemCode } from './storage-error.ts';
 

@@ -22,7 +22,7 @@ import type { StoreLog } from './log.ts';
 import { writeMetadata } from './metadata-file.ts';
 import { OperationTable } from './operation-table.ts';
 import { OutboxTable } from './outbox-table.ts';
-import { PositionTable } from './position-table.ts';
+import { ProfileContentTable } from './profile-content-table.ts';
 import { ProfileIndex } from './profile-index.ts';
 import type { ProfileFilter, ProfilePage, ProfileQuery } from './profile-index.ts';
 import { reconcile } from './reconcile.ts';
@@ -30,7 +30,6 @@ import type { Reconciled } from './reconcile.ts';
 import { Shelf } from './shelf.ts';
 import { SnapshotHistory } from './snapshot-history.ts';
 import type { ProgramKey, SnapshotRecord } from './snapshot-history.ts';
-import { SourceTable } from './source-table.ts';
 import { reasonOf, storageError, systemCode } from './storage-error.ts';
 
 export type { ArtifactReader, ArtifactWriter, ProfileDraft, ProfileOutcome } from './artifact.ts';
@@ -81,8 +80,8 @@ export class ProfileStore extends EventEmitter<{
   readonly #index: ProfileIndex;
   readonly #operations: OperationTable;
   readonly #history: SnapshotHistory;
-  readonly #positions: PositionTable;
-  readonly #sources: SourceTable;
+  readonly #positions: ProfileContentTable;
+  readonly #sources: ProfileContentTable;
   readonly #joins: JoinTable;
   readonly #space: DiskSpace;
   readonly #reconciled: Reconciled;
@@ -145,8 +144,8 @@ export class ProfileStore extends EventEmitter<{
     this.#space = parts.space;
     this.#operations = new OperationTable(parts.database);
     this.#history = new SnapshotHistory(parts.database);
-    this.#positions = new PositionTable(parts.database);
-    this.#sources = new SourceTable(parts.database);
+    this.#positions = new ProfileContentTable(parts.database, 'source_positions');
+    this.#sources = new ProfileContentTable(parts.database, 'profile_sources');
     this.#joins = new JoinTable(parts.database);
     this.#now = options.now ?? Date.now;
     this.#reconciled = parts.reconciled;
