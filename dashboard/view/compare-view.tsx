@@ -4,6 +4,7 @@ import { changeWords, diffSentence } from '../model/diff-words.ts';
 import { hrefTo } from './navigation.ts';
 import { usePage } from './page-context.ts';
 import { CopyText } from './copy-text.tsx';
+import { FunctionCell } from './function-cell.tsx';
 import { Badge, ProblemNote } from './parts.tsx';
 import { useFresh } from './use-fresh.ts';
 import type { ViewProps } from './view-props.ts';
@@ -72,17 +73,11 @@ function Differences({ diff }: { diff: ProfileDiff }) {
 }
 
 function Row({ change }: { change: FunctionChange }) {
-  const { functionName, url, line, shareBefore, shareAfter, isSignificant } = change;
+  const { shareBefore, shareAfter, isSignificant } = change;
   const words = changeWords(change);
   return (
     <tr>
-      <td data-label="Kind">
-        <code>{functionName || '(anonymous)'}</code>{' '}
-        <span class="dim">
-          {url}
-          {line > 0 && `:${line}`}
-        </span>
-      </td>
+      <FunctionCell {...change} />
       <td class="num" data-label="Before">
         {formatShare(shareBefore)}
       </td>

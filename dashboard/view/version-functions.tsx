@@ -2,6 +2,7 @@ import type { RegressionCheck } from '../../protocol/rest/regressions.ts';
 import { formatCount, formatShare } from '../format.ts';
 import { changeWords } from '../model/diff-words.ts';
 import { sentence } from '../model/words.ts';
+import { FunctionCell } from './function-cell.tsx';
 
 /** By all CPU profiles of each version: what the new one does more of. */
 export function VersionFunctions({ check: { functions, functionsReason } }: { check: RegressionCheck }) {
@@ -31,13 +32,7 @@ export function VersionFunctions({ check: { functions, functionsReason } }: { ch
         <tbody>
           {changes.map((change, index) => (
             <tr key={index}>
-              <td data-label="Kind">
-                <code>{change.functionName || '(anonymous)'}</code>{' '}
-                <span class="dim">
-                  {change.url}
-                  {change.line > 0 && `:${change.line}`}
-                </span>
-              </td>
+              <FunctionCell {...change} />
               <td class="num" data-label="Before">
                 {formatShare(change.shareBefore)}
               </td>

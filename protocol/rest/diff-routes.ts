@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { diffQuery, profileDiffSchema } from './diff.ts';
 import { heapSnapshotDiffSchema } from './heap-analysis.ts';
 import type { Route } from './route.ts';
-import { readingErrors } from './summary-routes.ts';
+import { analysisErrors } from './summary-routes.ts';
 
 export const diffRoutes = {
   diffProfiles: {
@@ -21,6 +21,6 @@ export const diffRoutes = {
         schema: z.union([profileDiffSchema, heapSnapshotDiffSchema]),
       },
     ],
-    errors: readingErrors,
+    errors: analysisErrors,
   },
 } as const satisfies Record<string, Route>;

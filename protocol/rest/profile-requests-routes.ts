@@ -1,3 +1,4 @@
+import { readingErrors } from './reading-errors.ts';
 import { profileRequestsQuery, profileRequestsSchema } from './profile-requests.ts';
 import type { Route } from './route.ts';
 
@@ -10,15 +11,6 @@ export const profileRequestRoutes = {
     unknownId: 'unknown-profile',
     query: profileRequestsQuery,
     answers: [{ status: 200, description: 'Most CPU time first', schema: profileRequestsSchema }],
-    errors: [
-      'unknown-profile',
-      'unsupported-format',
-      'damaged-profile',
-      'unreadable-profile',
-      'analysis-limit',
-      'too-many-analyses',
-      'data-directory-unusable',
-      'storage-failed',
-    ],
+    errors: ['unknown-profile', 'unsupported-format', ...readingErrors],
   },
 } as const satisfies Record<string, Route>;

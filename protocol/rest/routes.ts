@@ -1,3 +1,4 @@
+import { readingErrors } from './reading-errors.ts';
 import { alertRoutes } from './alerts-routes.ts';
 import { baselineRoutes } from './baseline-routes.ts';
 import { deathRoutes } from './deaths-routes.ts';
@@ -326,18 +327,7 @@ export const routes = {
       { status: 206, description: 'The part that Range asks for', mediaType: file },
       { status: 304, description: 'The client has it: If-None-Match' },
     ],
-    errors: [
-      'unknown-profile',
-      'bad-ticket',
-      'unsupported-format',
-      'range-not-satisfiable',
-      'damaged-profile',
-      'unreadable-profile',
-      'analysis-limit',
-      'too-many-analyses',
-      'data-directory-unusable',
-      'storage-failed',
-    ],
+    errors: ['unknown-profile', 'bad-ticket', 'unsupported-format', 'range-not-satisfiable', ...readingErrors],
   },
   makeTicket: {
     method: 'POST',

@@ -1,18 +1,9 @@
+import { readingErrors } from './reading-errors.ts';
 import type { Route } from './route.ts';
 import { profileSummarySchema, summaryQuery } from './summary.ts';
 
-/** Of what reads stored profiles to answer. */
-export const readingErrors = [
-  'unknown-profile',
-  'unsupported-format',
-  'not-analysed',
-  'damaged-profile',
-  'unreadable-profile',
-  'analysis-limit',
-  'too-many-analyses',
-  'data-directory-unusable',
-  'storage-failed',
-] as const;
+/** Of what also knows snapshots that were analysed. */
+export const analysisErrors = ['unknown-profile', 'unsupported-format', 'not-analysed', ...readingErrors] as const;
 
 export const summaryRoutes = {
   getSummary: {
@@ -27,6 +18,6 @@ export const summaryRoutes = {
     answers: [
       { status: 200, description: 'The summary; as `text/plain` with `format=text`', schema: profileSummarySchema },
     ],
-    errors: readingErrors,
+    errors: analysisErrors,
   },
 } as const satisfies Record<string, Route>;

@@ -1,0 +1,14 @@
+import type { FunctionChange } from '../../protocol/rest/diff.ts';
+
+/** A function and its place, at the head of its row. */
+export function FunctionCell({ functionName, url, line }: Pick<FunctionChange, 'functionName' | 'url' | 'line'>) {
+  return (
+    <td data-label="Kind">
+      <code>{functionName || '(anonymous)'}</code>{' '}
+      <span class="dim">
+        {url}
+        {line > 0 && `:${line}`}
+      </span>
+    </td>
+  );
+}
