@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { runTimes } from '../../agent/baseline/run.ts';
 import type { AlertList } from '../../protocol/rest/alerts.ts';
 import type { LeakList } from '../../protocol/rest/leaks.ts';
 import type { DeathList } from '../../protocol/rest/deaths.ts';
@@ -80,6 +81,8 @@ test('every route answers what the contract says, asked as curl asks', { timeout
   await using page = await openMetricsPage('# TYPE jobs_total counter\njobs_total{queue="mail"} 3\n');
   await using agent = await openAgent({
     targets: [target.inspectorAddress],
+    // Without the wait for late spans: there are none.
+    regressionTimes: { ...runTimes(1_000), lateMs: 0 },
     args: [
       '--metrics-url',
       page.url,
