@@ -385,10 +385,12 @@ export const optionTable = {
   'otlp-body-limit': {
     group: 'Requests',
     type: 'size',
-    default: '64MiB',
+    // What the OpenTelemetry Collector's own receiver takes. A batch of the SDK (512 spans) has about 115 kB, one of a collector (8,192) 2 MB.
+    default: '20MiB',
     min: '64KiB',
     max: '256MiB',
-    meaning: 'The largest request that is taken, as sent and decompressed.',
+    meaning:
+      "The largest request that is taken, as sent and decompressed. The OpenTelemetry Collector's own limit is the default.",
   },
   'otlp-forward': {
     group: 'Requests',

@@ -30,7 +30,7 @@ describe('without anything given', () => {
     expect(options).toEqual({
       otlpAddress: { host: '127.0.0.1', port: 4318 },
       otlpPath: '',
-      otlpBodyLimitBytes: 64 * 2 ** 20,
+      otlpBodyLimitBytes: 20 * 2 ** 20,
       otlpForward: undefined,
       otlpForwardTraces: undefined,
       otlpForwardHeaders: undefined,

@@ -131,6 +131,19 @@ describe('the checklist of the receiver', () => {
     expect((await answered).statusCode).toBe(200);
   });
 
+  test('7: a body of several megabytes is put together in steps, and goes on as it came', async () => {
+    await using upstream = await openUpstream();
+    await using otlp = await openOtlp({ forward: { url: upstream.url } });
+    // Requests one behind the other are one request.
+    const body = Buffer.concat(Array.from({ length: 30 }, () => fixture('express5-pg-redis-512-0.pb')));
+    expect((await postChunked(otlp, body, protobuf)).status).toBe(200);
+    const [received] = await waitFor(() => upstream.received.length > 0 && upstream.received, { message: 'the body' });
+    expect(received?.body.equals(body)).toBe(true);
+    await otlp.requests.ingested();
+    expect(otlp.sink.spans.length).toBe(30 * 512);
+    expect(otlp.requests.stats().heldBytes).toBe(0);
+  });
+
   test('8: a body over the limit is 413, as sent and decompressed; a gzip bomb is not unpacked', async () => {
     await using otlp = await openOtlp({ bodyBytesMax: 1024 * 1024 });
     expect((await otlp.post('/v1/traces', randomBytes(1024 * 1024 + 1))).status).toBe(413);
