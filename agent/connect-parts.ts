@@ -27,6 +27,10 @@ export function connectParts(
 ): void {
   const { metrics, features, log } = surroundings;
   const { targets, monitor, alerts, memory } = parts;
+  targets.on('forgotten', (id) => {
+    parts.timelines.history.forget(id);
+    parts.regressions.forget(id);
+  });
   opening.use(observe(metrics, { ...parts, store: parts.storage.store, features }));
   observeInspectors(metrics, targets);
   observeRules(metrics, parts);

@@ -133,6 +133,7 @@ export async function openParts(
     serviceVersion,
     mappings: options.sourceMapPath,
   });
+  targets.on('forgotten', (id) => identities.forget(id));
   const alertSinks = await openSinks(options, { log, environment });
   const alerts = opening.use(
     new Alerts({

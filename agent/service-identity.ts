@@ -80,6 +80,10 @@ export class ServiceIdentity {
     return this.#knownOf(target).declared.sampler;
   }
 
+  forget(targetId: string): void {
+    this.#known.delete(targetId);
+  }
+
   #knownOf(target: Target): Known {
     const instanceId = target.identity?.instanceId;
     const known = this.#known.get(target.id);

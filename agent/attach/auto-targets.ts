@@ -3,7 +3,6 @@ import { SidescopeError } from '../../protocol/error.ts';
 import { discoverInspector } from './discovery.ts';
 import { isLoopbackAddress } from '../loopback.ts';
 import { readListeningSockets, socketInodes } from './listening-sockets.ts';
-import { SeenOnce } from './seen-once.ts';
 import { findNodeProcesses } from './node-processes.ts';
 import type { TargetSpec } from './target-source.ts';
 import { wrapperOf } from './wrapper-process.ts';
@@ -13,26 +12,42 @@ const scanPauseMs = 5_000;
 const askTimeoutMs = 500;
 const maxAsked = 64;
 
+export interface AutoTarget {
+  readonly spec: TargetSpec;
+  /** Of one process for good: its pid is given to another one some day. An address is the same one whoever listens there. */
+  readonly key: string;
+}
+
 /**
- * `--target auto`: reports each Node application that is seen, once for each pid and start time, and each inspector on loopback whose process is not to be seen (a
- * pod without shared process ids). Each listener is asked once. Until the signal; never rejects.
+ * `--target auto`: reports, round by round, each Node application that is there, and each inspector on loopback whose process is not to be seen (a pod without
+ * shared process ids). Each listener is asked once. Until the signal; never rejects.
  */
-export async function scanForTargets(onFound: (spec: TargetSpec) => void, signal: AbortSignal): Promise<void> {
-  // A pod may start processes by the thousand: only those that are there are remembered.
-  const seen = new SeenOnce();
+export async function scanForTargets(
+  onRound: (found: readonly AutoTarget[]) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  // A pod may start processes by the thousand: only listeners that are there are remembered.
+  let isInspectorByKey = new Map<string, boolean>();
   while (!signal.aborted) {
     const processes = await findNodeProcesses();
-    for (const { pid, startTicks } of processes) if (seen.isNew(`${pid} ${startTicks}`)) onFound({ pid });
     const visible = await Promise.all([process.pid, ...processes.map(({ pid }) => pid)].map(socketInodes));
     const listening = await readListeningSockets('self');
     const foreign = listening.filter(
       ({ host, inode }) => isLoopbackAddress(host) && !visible.some((inodes) => inodes?.has(inode)),
     );
-    for (const { port, inode } of foreign) seen.note(`${inode} ${port}`);
+    const found: AutoTarget[] = processes.map(({ pid, startTicks }) => ({
+      spec: { pid },
+      key: `${pid} ${startTicks}`,
+    }));
+    const known = isInspectorByKey;
+    isInspectorByKey = new Map();
     for (const { host, port, inode } of foreign.slice(0, maxAsked)) {
-      if (seen.isNew(`${inode} ${port}`) && (await isInspector({ host, port }, signal))) onFound({ host, port });
+      const key = `${inode} ${port}`;
+      const isOne = known.get(key) ?? (await isInspector({ host, port }, signal));
+      isInspectorByKey.set(key, isOne);
+      if (isOne) found.push({ spec: { host, port }, key: `${host} ${port}` });
     }
-    seen.endRound();
+    if (!signal.aborted) onRound(found);
     // The only rejection is the signal, which ends the loop.
     await delay(scanPauseMs, undefined, { signal, ref: false }).catch(() => undefined);
   }

@@ -152,7 +152,11 @@ export class TargetWatcher implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const reason = new SidescopeError('shutting-down', 'the agent is stopping');
+    await this.stop(new SidescopeError('shutting-down', 'the agent is stopping'));
+  }
+
+  /** Leaves it clean and watches it no longer; `view` stays, with the reason. */
+  async stop(reason: SidescopeError): Promise<void> {
     this.#stopped.abort(reason);
     await this.#turning;
     await this.#leave();

@@ -204,6 +204,14 @@ export class Regressions extends EventEmitter<{ finding: [FindingChange] }> impl
     return undefined;
   }
 
+  /** Of a target that has ended a while ago and has no id any more. */
+  forget(targetId: string): void {
+    const watched = this.#watched.get(targetId);
+    if (watched === undefined) return;
+    this.#watched.delete(targetId);
+    for (const change of watched.findings.endAll('the target has ended', this.#iso())) this.#tell(change, undefined);
+  }
+
   #onVitals(vitals: Vitals): void {
     const atMs = this.#now();
     const watched = this.#watchedOf(vitals, atMs);

@@ -39,7 +39,7 @@ export interface Source<Name extends string, Value> {
   off(event: Name, listener: (value: Value) => void): unknown;
 }
 
-export type TargetService = Pick<Targets, 'list' | 'view'> & Source<'change', Target>;
+export type TargetService = Pick<Targets, 'list' | 'view' | 'gone' | 'omitted'> & Source<'change', Target>;
 
 export type CaptureService = Pick<
   Captures,

@@ -4,6 +4,9 @@ import type { AdminServices } from './services.ts';
 
 export function targetHandlers({ targets }: AdminServices): Pick<Handlers, 'listTargets'> {
   return {
-    listTargets: () => Response.json({ targets: [...targets.list()] } satisfies TargetList),
+    listTargets: () => {
+      const { omitted } = targets;
+      return Response.json({ targets: [...targets.list(), ...targets.gone()], omitted } satisfies TargetList);
+    },
   };
 }

@@ -102,6 +102,10 @@ export class RequestHistory {
     }
   }
 
+  forget(targetId: string): void {
+    this.#targets.delete(targetId);
+  }
+
   #stepsOf(targetId: string): TargetSteps {
     const known = this.#targets.get(targetId);
     if (known !== undefined) return known;

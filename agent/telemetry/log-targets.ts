@@ -20,12 +20,15 @@ export function logTargets(targets: Targets, log: Log): Disposable {
   };
   targets.on('attached', onAttached);
   targets.on('detached', onDetached);
+  const onForgotten = (id: string): void => void lastMessage.delete(id);
   targets.on('attempt-failed', onAttemptFailed);
+  targets.on('forgotten', onForgotten);
   return {
     [Symbol.dispose]() {
       targets.off('attached', onAttached);
       targets.off('detached', onDetached);
       targets.off('attempt-failed', onAttemptFailed);
+      targets.off('forgotten', onForgotten);
     },
   };
 }

@@ -75,6 +75,11 @@ export function createMetrics(build: {
       labelNames: ['target'],
       registers,
     }),
+    targetsOmitted: new Gauge({
+      name: 'sidescope_targets_omitted',
+      help: 'Node.js processes that --target auto found and that are not watched: 32 targets are watched at most.',
+      registers,
+    }),
     inspectorOpenSecondsTotal: new Counter({
       name: 'sidescope_inspector_open_seconds_total',
       help: 'How long inspectors that the agent opened by SIGUSR1 have been open.',

@@ -3,6 +3,7 @@ import { isEndedState } from '../../protocol/rest/operation.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
 import type { DiskUsage, Profile } from '../../protocol/rest/profile.ts';
 import type { Target } from '../../protocol/rest/target.ts';
+import { forgetTarget } from './forget-target.ts';
 import type { Metrics } from './metrics.ts';
 import { observeMonitor } from './observe-monitor.ts';
 import type { ObservedMonitor } from './observe-monitor.ts';
@@ -13,7 +14,7 @@ interface Source<Name extends string, Value> {
 }
 
 export interface Observed {
-  readonly targets: Source<'change', Target> & { list(): readonly Target[] };
+  readonly targets: Source<'change', Target> & Source<'forgotten', string> & { list(): readonly Target[] };
   readonly captures: Source<'change', Operation>;
   readonly monitor: ObservedMonitor;
   readonly store:
@@ -44,8 +45,12 @@ export function observe(metrics: Metrics, observed: Observed): Disposable {
   };
 
   const countTarget = targetCounter(metrics);
-  for (const target of targets.list()) countTarget(target);
-  listen(targets, 'change', countTarget);
+  for (const target of targets.list()) countTarget.count(target);
+  listen(targets, 'change', countTarget.count);
+  listen(targets, 'forgotten', (id: string) => {
+    countTarget.forget(id);
+    forgetTarget(metrics.registry, id);
+  });
   listen(captures, 'change', captureCounter(metrics));
   stack.use(observeMonitor(metrics, { targets, monitor }));
   if (store !== undefined) {
@@ -64,14 +69,17 @@ export function observe(metrics: Metrics, observed: Observed): Disposable {
 
 /** Read when it is scraped: it grows by itself. */
 export function observeInspectors(
-  { inspectorOpenSecondsTotal: counter, targetInspectorExposed: gauge }: Metrics,
+  { inspectorOpenSecondsTotal: counter, targetInspectorExposed: gauge, targetsOmitted }: Metrics,
   targets: {
+    readonly omitted: number;
     inspectorOpenMs(): readonly { readonly id: string; readonly openMs: number }[];
     exposure(): readonly { readonly id: string; readonly isExposed: boolean }[];
   },
 ): void {
+  Object.assign(targetsOmitted, { collect: () => targetsOmitted.set(targets.omitted) });
   Object.assign(gauge, {
     collect() {
+      gauge.reset();
       for (const { id, isExposed } of targets.exposure()) gauge.set({ target: id }, isExposed ? 1 : 0);
     },
   });
@@ -83,14 +91,20 @@ export function observeInspectors(
   });
 }
 
-function targetCounter(metrics: Metrics): (target: Target) => void {
+function targetCounter(metrics: Metrics): {
+  readonly count: (target: Target) => void;
+  readonly forget: (id: string) => void;
+} {
   const seenAttempts = new Map<string, number>();
-  return ({ id, state }) => {
-    metrics.targetAttached.set({ target: id }, state.state === 'attached' ? 1 : 0);
-    const attempts = state.state === 'connecting' ? state.attempts : 0;
-    const seen = seenAttempts.get(id) ?? 0;
-    if (attempts > seen) metrics.attachAttemptsTotal.inc({ target: id }, attempts - seen);
-    seenAttempts.set(id, attempts);
+  return {
+    count: ({ id, state }) => {
+      metrics.targetAttached.set({ target: id }, state.state === 'attached' ? 1 : 0);
+      const attempts = state.state === 'connecting' ? state.attempts : 0;
+      const seen = seenAttempts.get(id) ?? 0;
+      if (attempts > seen) metrics.attachAttemptsTotal.inc({ target: id }, attempts - seen);
+      seenAttempts.set(id, attempts);
+    },
+    forget: (id) => void seenAttempts.delete(id),
   };
 }
 

@@ -93,10 +93,12 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
     });
     const onAttached = (target: Target): void => this.#watch(target);
     const onDetached = ({ id }: Target): void => void this.#watched.delete(id);
+    const onForgotten = (id: string): void => void this.#latest.delete(id);
     const onOperation = (operation: Operation): void => this.#pauses.follow(operation);
     const onOperationEnded = (operation: Operation): void => this.#ledger.onOperationEnded(operation);
     targets.on('attached', onAttached);
     targets.on('detached', onDetached);
+    targets.on('forgotten', onForgotten);
     captures.on('change', onOperation);
     const onPausing = (reading: { targetId: string; isPausing: boolean }): void => this.#pauses.followReading(reading);
     search?.on('pausing', onPausing);
@@ -108,6 +110,7 @@ export class Monitor extends EventEmitter<MonitorEvents> implements AsyncDisposa
     this.#resources.defer(() => {
       targets.off('attached', onAttached);
       targets.off('detached', onDetached);
+      targets.off('forgotten', onForgotten);
       captures.off('change', onOperation);
       search?.off('pausing', onPausing);
       recorder?.off('pausing', onPausing);

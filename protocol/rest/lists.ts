@@ -3,7 +3,19 @@ import { operationSchema } from './operation.ts';
 import { profileSchema } from './profile.ts';
 import { targetSchema } from './target.ts';
 
-export const targetListSchema = z.object({ targets: z.array(targetSchema) });
+export const targetListSchema = z.object({
+  targets: z
+    .array(targetSchema)
+    .describe(
+      'Those that are watched, and behind them, detached, those of `auto` that have ended in the last 30 minutes',
+    ),
+  omitted: z
+    .int()
+    .optional()
+    .describe(
+      'How many more Node.js processes `auto` found at its last look: 32 targets are watched at most. Older agents do not say',
+    ),
+});
 export type TargetList = z.infer<typeof targetListSchema>;
 
 export const operationListSchema = z.object({ operations: z.array(operationSchema).describe('Newest first') });

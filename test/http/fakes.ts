@@ -93,6 +93,10 @@ export function fakeOperation(id: string, changes: Partial<Operation> = {}): Ope
 
 export class FakeTargets extends EventEmitter<{ change: [Target] }> {
   readonly all = [fakeTarget()];
+  readonly omitted = 0;
+  gone(): readonly Target[] {
+    return [];
+  }
   list(): readonly Target[] {
     return this.all;
   }
