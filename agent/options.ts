@@ -17,7 +17,7 @@ export const optionTable = {
     repeatable: true,
     default: '127.0.0.1:9229',
     meaning:
-      'A process to profile, by the address of its inspector or by its pid; the agent waits for an address that is not there yet. By pid the inspector is opened where it is not (SIGUSR1), and closed when the agent leaves; `auto` takes every Node.js process there is.',
+      'A process to profile, by the address of its inspector or by its pid; the agent waits for an address that is not there yet. By pid the inspector is opened where it is not (SIGUSR1), and closed when the agent leaves; `auto` takes every Node.js process there is, 32 at a time, and lets go of those that have ended.',
   },
   'inspector-lifetime': {
     group: 'Targets',
