@@ -1,4 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { noCuts, sumOfCuts } from '../../protocol/otlp/cuts.ts';
+import type { Cuts } from '../../protocol/otlp/cuts.ts';
+import type { DecodedJson } from '../../protocol/otlp/decode-json.ts';
 import type { DecodedTraces, SpanSlice } from '../../protocol/otlp/decode.ts';
 import { TraceDecoder } from '../../protocol/otlp/decode.ts';
 import type { Span } from '../../protocol/otlp/model.ts';
@@ -22,7 +25,7 @@ export type OnIngested = (received: ReceivedTraces, enriched: Uint8Array | undef
 
 interface Waiting {
   readonly received: ReceivedTraces;
-  readonly decoded: DecodedTraces | undefined;
+  readonly decoded: DecodedJson | undefined;
   readonly enrich: Enrich | undefined;
   readonly onIngested: OnIngested | undefined;
 }
@@ -33,6 +36,7 @@ export class IngestQueue {
   readonly #budget: ByteBudget;
   readonly #log: Log;
   #decoder: TraceDecoder | undefined;
+  #jsonCuts = noCuts();
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
 
@@ -42,7 +46,13 @@ export class IngestQueue {
     this.#log = log;
   }
 
+  /** Of all that came. */
+  get cuts(): Readonly<Cuts> {
+    return this.#decoder === undefined ? this.#jsonCuts : sumOfCuts(this.#jsonCuts, this.#decoder.cuts);
+  }
+
   add(waiting: Waiting): void {
+    if (waiting.decoded !== undefined) this.#jsonCuts = sumOfCuts(this.#jsonCuts, waiting.decoded.cuts);
     this.#waiting.push(waiting);
     this.#running ??= this.#run();
   }

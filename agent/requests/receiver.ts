@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
 import { checkTraceRequest } from '../../protocol/otlp/check.ts';
 import { decodeJsonRequest } from '../../protocol/otlp/decode-json.ts';
-import type { DecodedTraces } from '../../protocol/otlp/decode.ts';
+import type { DecodedJson } from '../../protocol/otlp/decode-json.ts';
 import { contentTypes, encodingOf } from '../../protocol/otlp/encoding.ts';
 import type { OtlpEncoding } from '../../protocol/otlp/encoding.ts';
 import { encodeResponse, encodeStatus, RpcCode } from '../../protocol/otlp/response.ts';
@@ -17,7 +17,7 @@ import { runInSteps } from './steps.ts';
 /** What a checked request is handed to; must not wait and not throw. */
 export interface Intake {
   /** `decoded` where checking was decoding, as for JSON. The bytes of `plain` go back to the budget when it is done with them. */
-  traces(received: ReceivedTraces, decoded: DecodedTraces | undefined): void;
+  traces(received: ReceivedTraces, decoded: DecodedJson | undefined): void;
   other(received: Received): void;
   /** Something that the sender's people should know, at most now and then. */
   takeWarning(): string | undefined;

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { DecodedTraces } from '../../protocol/otlp/decode.ts';
+import type { Cuts } from '../../protocol/otlp/cuts.ts';
+import type { DecodedJson } from '../../protocol/otlp/decode-json.ts';
 import type { Feature } from '../../protocol/rest/info.ts';
 import type { Log } from '../telemetry/log.ts';
 import { compress, Forwarder } from './forwarder.ts';
@@ -35,6 +36,7 @@ export interface RequestsOptions {
 export interface RequestStats extends ReceiveStats {
   /** Bytes of requests that are being received, or wait to be decoded. */
   readonly heldBytes: number;
+  readonly cuts: Readonly<Cuts>;
   readonly forward: ForwardStats | undefined;
 }
 
@@ -101,7 +103,12 @@ export class Requests {
   }
 
   stats(): RequestStats {
-    return { ...this.#counts.stats(), heldBytes: this.#budget.takenBytes, forward: this.#forwarder?.stats() };
+    return {
+      ...this.#counts.stats(),
+      heldBytes: this.#budget.takenBytes,
+      cuts: this.#ingest.cuts,
+      forward: this.#forwarder?.stats(),
+    };
   }
 
   forwardFeature(): Feature {
@@ -139,7 +146,7 @@ export class Requests {
     };
   }
 
-  #traces(received: ReceivedTraces, decoded: DecodedTraces | undefined): void {
+  #traces(received: ReceivedTraces, decoded: DecodedJson | undefined): void {
     const isForwarded = this.#forwarder?.takes('traces') === true && received.spanCount > 0;
     const enrich = isForwarded ? this.#enrich : undefined;
     if (isForwarded && enrich === undefined) this.#forward(received, received.spanCount);

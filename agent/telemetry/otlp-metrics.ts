@@ -10,6 +10,11 @@ export function createOtlpMetrics(registers: Registry[]) {
   return {
     otlpRequestsTotal: counter('requests', 'Answered requests, by signal and HTTP status.', ['signal', 'status']),
     otlpSpansTotal: counter('spans', 'Received spans: accepted, or rejected for their ids or length.', ['result']),
+    otlpCutTotal: counter(
+      'cut',
+      'Strings cut and values left out of kept spans, for length and number; what is forwarded has all of it.',
+      ['what'],
+    ),
     otlpUnforwardedTotal: counter('unforwarded', 'Requests dropped as there is no upstream for them.', ['signal']),
     otlpHeldBytes: gauge('held_bytes', 'Bodies that are being received or wait to be decoded.'),
     otlpForwardQueueBytes: gauge('forward_queue_bytes', 'Bodies that wait for the upstream.'),
@@ -47,6 +52,9 @@ export function observeOtlp(metrics: ReturnType<typeof createOtlpMetrics>, sourc
   atScrape(metrics.otlpSpansTotal as Counter, (metric, { acceptedSpans, rejectedSpans }) => {
     metric.inc({ result: 'accepted' }, acceptedSpans);
     metric.inc({ result: 'rejected' }, rejectedSpans);
+  });
+  atScrape(metrics.otlpCutTotal as Counter, (metric, { cuts }) => {
+    for (const [what, count] of Object.entries(cuts)) metric.inc({ what }, count);
   });
   atScrape(metrics.otlpUnforwardedTotal as Counter, (metric, { unforwarded }) => {
     for (const [signal, count] of Object.entries(unforwarded)) metric.inc({ signal }, count);

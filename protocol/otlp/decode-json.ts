@@ -1,4 +1,6 @@
 import type { TraceFacts } from './check.ts';
+import { noCuts } from './cuts.ts';
+import type { Cuts } from './cuts.ts';
 import type { DecodedTraces } from './decode.ts';
 import type { SpanContext } from './decode-span.ts';
 import { JsonCursor } from './json-cursor.ts';
@@ -8,15 +10,19 @@ import { envelopeFieldsMax, spanBytesMax, stepBytes } from './limits.ts';
 import type { Attributes, Resource, Span } from './model.ts';
 import { unreadable } from './wire.ts';
 
+export interface DecodedJson extends DecodedTraces {
+  readonly cuts: Readonly<Cuts>;
+}
+
 /**
  * A JSON trace request, in steps of `stepBytes`. Parsing is what checks it, so there is no separate check: nothing may be used before the end. Throws
  * `unreadable-otlp` with an offset. Costs about four times what protobuf does.
  */
-export function* decodeJsonRequest(bytes: Uint8Array): Generator<undefined, DecodedTraces> {
+export function* decodeJsonRequest(bytes: Uint8Array): Generator<undefined, DecodedJson> {
   const reader = new JsonTraceReader(bytes);
   yield* reader.request();
-  const { spans, offsets, rejectedCount } = reader;
-  return { spans, offsets, spanCount: spans.length, rejectedCount };
+  const { spans, offsets, rejectedCount, cuts } = reader;
+  return { spans, offsets, spanCount: spans.length, rejectedCount, cuts };
 }
 
 class JsonTraceReader implements Pick<TraceFacts, 'rejectedCount'> {
@@ -24,6 +30,7 @@ class JsonTraceReader implements Pick<TraceFacts, 'rejectedCount'> {
   readonly spans: Span[] = [];
   readonly offsets: number[] = [];
   rejectedCount = 0;
+  readonly cuts = noCuts();
   #stepEnd = stepBytes;
   #fields = 0;
 
@@ -87,7 +94,7 @@ class JsonTraceReader implements Pick<TraceFacts, 'rejectedCount'> {
     const offset = cursor.position;
     const value = cursor.parse();
     const isLong = cursor.position - offset > spanBytesMax;
-    const span = isLong ? undefined : spanOfJson(value, offset, context);
+    const span = isLong ? undefined : spanOfJson(value, new JsonPiece(offset, this.cuts), context);
     if (span === undefined) {
       this.rejectedCount++;
       this.#count();
@@ -106,7 +113,7 @@ class JsonTraceReader implements Pick<TraceFacts, 'rejectedCount'> {
       if (length > spanBytesMax) throw unreadable(`a ${name} of ${length} bytes (at most ${spanBytesMax})`, position);
       this.#cursor.position = position;
     }
-    return new JsonPiece(position);
+    return new JsonPiece(position, this.cuts);
   }
 
   /** Parsed all the same: a document that is not JSON is refused wherever it is not. */

@@ -144,6 +144,7 @@ function readEvent(state: DecodeState): SpanEvent | undefined {
   const length = cursor.varint();
   const end = cursor.position + length;
   if (state.budget-- <= 0) {
+    state.cuts.values++;
     cursor.position = end;
     return undefined;
   }

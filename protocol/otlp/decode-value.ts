@@ -1,3 +1,4 @@
+import type { Cuts } from './cuts.ts';
 import type { InternTable } from './intern.ts';
 import { stringBytesMax, valuesPerSpanMax } from './limits.ts';
 import type { Attributes, AttributeValue } from './model.ts';
@@ -9,6 +10,7 @@ type MutableAttributes = Record<string, AttributeValue>;
 export interface DecodeState {
   readonly cursor: WireCursor;
   readonly strings: InternTable;
+  readonly cuts: Cuts;
   /** For doubles and 64-bit integers. */
   readonly view: DataView;
   /** Values that the current span may still hold; see `valuesPerSpanMax`. */
@@ -25,6 +27,7 @@ export function readKeyValue(state: DecodeState, into: Attributes): void {
   const length = cursor.varint();
   const end = cursor.position + length;
   if (state.budget-- <= 0) {
+    state.cuts.values++;
     cursor.position = end;
     return;
   }
@@ -88,7 +91,7 @@ function readAnyValue(state: DecodeState, before: AttributeValue): AttributeValu
         value = readMap(state, isMap(value) ? value : {});
         break;
       case 0x3a:
-        value = readBytes(cursor);
+        value = readBytes(state);
         break;
       default:
         cursor.skip(tag);
@@ -105,7 +108,10 @@ function readArray(state: DecodeState, into: AttributeValue[]): AttributeValue[]
     const tag = cursor.varint();
     if (tag !== 0x0a) cursor.skip(tag);
     else if (state.budget-- > 0) into.push(readAnyValue(state, null));
-    else cursor.position = end;
+    else {
+      state.cuts.values++;
+      cursor.position = end;
+    }
   }
   return into;
 }
@@ -136,12 +142,16 @@ function readBool(cursor: WireCursor): boolean {
   }
 }
 
-function readBytes(cursor: WireCursor): Uint8Array {
+function readBytes({ cursor, cuts }: DecodeState): Uint8Array {
   const length = cursor.varint();
   const start = cursor.position;
   cursor.position = start + length;
+  if (length > stringBytesMax) {
+    cuts.strings++;
+    return new Uint8Array();
+  }
   // `Uint8Array.from` and a Buffer's own `slice` would not do: the latter is a view of the body.
-  return length > stringBytesMax ? new Uint8Array() : new Uint8Array(cursor.bytes.subarray(start, cursor.position));
+  return new Uint8Array(cursor.bytes.subarray(start, cursor.position));
 }
 
 function readInt64(cursor: WireCursor): number | bigint {

@@ -1,5 +1,6 @@
 import { checkTraceRequest } from './check.ts';
 import type { TraceFacts } from './check.ts';
+import { noCuts } from './cuts.ts';
 import { readSpan } from './decode-span.ts';
 import type { SpanContext } from './decode-span.ts';
 import { beginSpan, readKeyValue, readString } from './decode-value.ts';
@@ -40,10 +41,12 @@ export function decodeTraceRequest(bytes: Uint8Array, decoder = new TraceDecoder
 
 /** Decodes one body after another; what it keeps between them (270 kB) are the strings that they share. */
 export class TraceDecoder {
+  /** Of all bodies so far. */
+  readonly cuts = noCuts();
   readonly #strings: InternTable;
 
   constructor(text: TextSource = portableText) {
-    this.#strings = new InternTable(text);
+    this.#strings = new InternTable(text, this.cuts);
   }
 
   /**
@@ -53,7 +56,7 @@ export class TraceDecoder {
   *decode(bytes: Uint8Array): Generator<SpanSlice, void> {
     const cursor = new WireCursor(bytes);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const state: DecodeState = { cursor, strings: this.#strings, view, budget: 0 };
+    const state: DecodeState = { cursor, strings: this.#strings, cuts: this.cuts, view, budget: 0 };
     let spans: Span[] = [];
     let offsets: number[] = [];
     let stepStart = 0;

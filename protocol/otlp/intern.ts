@@ -1,3 +1,5 @@
+import { noCuts } from './cuts.ts';
+import type { Cuts } from './cuts.ts';
 import { stringBytesMax } from './limits.ts';
 import type { TextSource } from './text.ts';
 
@@ -14,14 +16,16 @@ const internedBytesMax = 128;
  */
 export class InternTable {
   readonly #text: TextSource;
+  readonly #cuts: Cuts;
   readonly #arena = new Uint8Array(slotCount * internedBytesMax);
   readonly #lengths = new Uint8Array(slotCount);
   readonly #strings = new Array<string>(slotCount).fill('');
   readonly #ids = new Int32Array(idSlotCount * 4);
   readonly #idStrings = new Array<string>(idSlotCount).fill('');
 
-  constructor(text: TextSource) {
+  constructor(text: TextSource, cuts = noCuts()) {
     this.#text = text;
+    this.#cuts = cuts;
   }
 
   /** The UTF-8 between two offsets; cut at `stringBytesMax`, between two characters. */
@@ -29,7 +33,9 @@ export class InternTable {
     const length = end - start;
     if (length === 0) return '';
     if (length > internedBytesMax) {
-      return this.#text.utf8(bytes, start, length > stringBytesMax ? characterEnd(bytes, start + stringBytesMax) : end);
+      if (length <= stringBytesMax) return this.#text.utf8(bytes, start, end);
+      this.#cuts.strings++;
+      return this.#text.utf8(bytes, start, characterEnd(bytes, start + stringBytesMax));
     }
     return this.#find(bytes, start, length) ?? this.#keep(this.#text.utf8(bytes, start, end), { bytes, start, length });
   }

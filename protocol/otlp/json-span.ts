@@ -1,11 +1,9 @@
 import type { SpanContext } from './decode-span.ts';
-import { JsonPiece } from './json-value.ts';
-import type { JsonObject } from './json-value.ts';
+import type { JsonObject, JsonPiece } from './json-value.ts';
 import type { Span, SpanEvent } from './model.ts';
 
 /** A parsed span; undefined when its ids are not valid. Throws `unreadable-otlp` with the piece's offset where a field is not of its type. */
-export function spanOfJson(value: unknown, offset: number, context: SpanContext): Span | undefined {
-  const piece = new JsonPiece(offset);
+export function spanOfJson(value: unknown, piece: JsonPiece, context: SpanContext): Span | undefined {
   const span = piece.object(value, 'a span');
   const status = piece.object(span['status'], 'status');
   const start = nanoseconds(piece, span, 'startTimeUnixNano');
@@ -36,7 +34,7 @@ export function spanOfJson(value: unknown, offset: number, context: SpanContext)
 function events(piece: JsonPiece, value: unknown): SpanEvent[] {
   const read: SpanEvent[] = [];
   for (const each of piece.array(value, 'events')) {
-    if (piece.budget-- <= 0) break;
+    if (!piece.holdsOneMore()) continue;
     const event = piece.object(each, 'an event');
     read.push({
       name: piece.string(event['name'], 'name'),

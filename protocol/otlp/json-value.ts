@@ -1,3 +1,5 @@
+import { noCuts } from './cuts.ts';
+import type { Cuts } from './cuts.ts';
 import { narrowed, setAttribute } from './decode-value.ts';
 import { depthMax, stringBytesMax, valuesPerSpanMax } from './limits.ts';
 import type { Attributes, AttributeValue } from './model.ts';
@@ -8,14 +10,23 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 /** One parsed piece: where it stands, for messages, and how many values it may still give. */
 export class JsonPiece {
   readonly offset: number;
-  budget = valuesPerSpanMax;
+  #budget = valuesPerSpanMax;
+  readonly #cuts: Cuts;
 
-  constructor(offset: number) {
+  constructor(offset: number, cuts = noCuts()) {
     this.offset = offset;
+    this.#cuts = cuts;
   }
 
   fail(message: string): never {
     throw unreadable(message, this.offset);
+  }
+
+  /** Takes one value from what its span may hold. */
+  holdsOneMore(): boolean {
+    if (this.#budget-- > 0) return true;
+    this.#cuts.values++;
+    return false;
   }
 
   /** Absent and null are the same, as in all of protobuf's JSON. */
@@ -34,7 +45,9 @@ export class JsonPiece {
   string(value: unknown, name: string): string {
     if (value === undefined || value === null) return '';
     if (typeof value !== 'string') this.fail(`${name} is not a string`);
-    return value.length > stringBytesMax ? value.slice(0, stringBytesMax) : value;
+    if (value.length <= stringBytesMax) return value;
+    this.#cuts.strings++;
+    return value.slice(0, stringBytesMax);
   }
 
   /** An enum or 32 bits: a number, or a string of one. */
@@ -55,7 +68,7 @@ export class JsonPiece {
   attributes(value: unknown, depth = 0): Attributes {
     const attributes: Attributes = {};
     for (const each of this.array(value, 'attributes')) {
-      if (this.budget-- <= 0) break;
+      if (!this.holdsOneMore()) continue;
       const pair = this.object(each, 'an attribute');
       setAttribute(attributes, this.string(pair['key'], 'key'), this.#anyValue(pair['value'], depth));
     }
@@ -101,7 +114,7 @@ export class JsonPiece {
   #list(value: unknown, depth: number): AttributeValue[] {
     const list: AttributeValue[] = [];
     for (const each of this.array(this.object(value, 'arrayValue')['values'], 'values')) {
-      if (this.budget-- <= 0) break;
+      if (!this.holdsOneMore()) break;
       list.push(this.#anyValue(each, depth + 1));
     }
     return list;
@@ -115,7 +128,10 @@ export class JsonPiece {
 
   #bytes(value: unknown): Uint8Array {
     if (typeof value !== 'string') return this.fail('bytesValue is not a string');
-    if (value.length > (stringBytesMax * 4) / 3) return new Uint8Array();
+    if (value.length > (stringBytesMax * 4) / 3) {
+      this.#cuts.strings++;
+      return new Uint8Array();
+    }
     try {
       return Uint8Array.from(atob(value.replaceAll('-', '+').replaceAll('_', '/')), (byte) => byte.charCodeAt(0));
     } catch {

@@ -285,6 +285,23 @@ describe('bounds', () => {
     expect(decodeTraceRequest(body)).toMatchObject({ spanCount: 2, rejectedCount: 1 });
   });
 
+  test('what is cut and left out is counted', () => {
+    const decoder = new TraceDecoder(bufferText);
+    const long = 'x'.repeat(stringBytesMax + 1);
+    const key = 'k';
+    const crowd = Array.from({ length: valuesPerSpanMax + 10 }, () => ({ key, value: {} }));
+    const list = { arrayValue: { values: Array.from({ length: valuesPerSpanMax + 10 }, () => ({ intValue: 1 })) } };
+    for (const span of [
+      { name: long, attributes: [{ key: long, value: { stringValue: long } }] },
+      { attributes: [{ key, value: { bytesValue: Buffer.alloc(stringBytesMax + 1) } }] },
+      { attributes: [{ key, value: { stringValue: long.slice(1) } }] },
+      { attributes: crowd, events: [{ name: 'e' }] },
+      { attributes: [{ key, value: list }] },
+    ])
+      decodeTraceRequest(encodeRequest(requestOf(span)), decoder);
+    expect(decoder.cuts).toEqual({ strings: 4, values: 12 });
+  });
+
   test('a value of 1 MB is cut between two characters, and a span keeps so many values', () => {
     const text = `${'x'.repeat(stringBytesMax - 1)}ü${'y'.repeat(1_000_000)}`;
     const [span] = decodeTraceRequest(encodeRequest(requestOf(attribute({ stringValue: text })))).spans;

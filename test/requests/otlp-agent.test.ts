@@ -79,6 +79,8 @@ test('what comes is counted in the metrics and shown as timelines', async () => 
       'sidescope_otlp_forward_queue_bytes 0',
       'sidescope_otlp_forward_dropped_spans_total{reason="queue-full"} 0',
       'sidescope_otlp_held_bytes 0',
+      'sidescope_otlp_cut_total{what="strings"} 0',
+      'sidescope_otlp_cut_total{what="values"} 0',
     ]),
   );
   const timelines = await waitFor(

@@ -434,6 +434,26 @@ describe('the checklist of the receiver', () => {
 });
 
 describe('hostile senders', () => {
+  test('strings that are cut and values that are left out are counted alike in protobuf and JSON, the bytes go on whole', async () => {
+    await using upstream = await openUpstream();
+    await using otlp = await openOtlp({ forward: { url: upstream.url } });
+    const long = { key: 'long', value: { stringValue: 'ä'.repeat(100_000) } };
+    const crowd = Array.from({ length: 5_000 }, (_, index) => ({ key: `k${index}`, value: { boolValue: true } }));
+    const requestOf = (own: object) => ({
+      resourceSpans: [{ scopeSpans: [{ spans: [{ ...own, attributes: [long, ...crowd] }] }] }],
+    });
+    const inJson = JSON.stringify(requestOf({ traceId: '01'.repeat(16), spanId: '02'.repeat(8) }));
+    for (const [body, headers] of [
+      [encodeRequest(requestOf(ids)), protobuf],
+      [inJson, json],
+    ] as const)
+      expect((await otlp.post('/v1/traces', body, headers)).status).toBe(200);
+    await otlp.requests.ingested();
+    expect(otlp.requests.stats().cuts).toEqual({ strings: 2, values: 2 * (5_001 - 4_096) });
+    await waitFor(() => upstream.received.length === 2, { message: 'both to go on' });
+    expect(upstream.received.some(({ body }) => body.equals(Buffer.from(inJson)))).toBe(true);
+  });
+
   const timeouts = { headersMs: 300, requestMs: 400, checkMs: 100 };
 
   test('headers or a body that trickle in are cut off with 408', async () => {
