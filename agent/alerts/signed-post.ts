@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { SidescopeError } from '../../protocol/error.ts';
+import { readRegularFile } from '../regular-file.ts';
 import { checkStatus, DeliveryError } from './delivery-error.ts';
 
 export interface SignedPost {
@@ -31,12 +32,13 @@ export async function postSigned(post: SignedPost, signal: AbortSignal): Promise
 }
 
 const minSecretBytes = 16;
+const maxSecretBytes = 64 * 1024;
 
 /** Without the line end that editors and `echo` leave. Rejects with a `DeliveryError`. */
 export async function readSecret(path: string): Promise<string> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new DeliveryError(`the webhook's secret ${path} cannot be read (${code})`, { isFinal: false, cause: error });
+  const text = await readRegularFile(path, { maxBytes: maxSecretBytes }).catch((error: unknown) => {
+    if (!(error instanceof SidescopeError)) throw error;
+    throw new DeliveryError(`the webhook's secret ${error.message}`, { isFinal: false, cause: error });
   });
   const secret = text.replace(/\r?\n$/, '');
   if (Buffer.byteLength(secret) < minSecretBytes)

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import type http from 'node:http';
 import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
+import { readRegularFile } from '../regular-file.ts';
 import { getOnce } from './get-once.ts';
 
 export interface PageSource {
@@ -24,7 +24,7 @@ export interface PageRequest {
 
 const redirectsMax = 3;
 /** A bundle of all public authorities has a quarter of it. */
-const fileCharactersMax = 1024 * 1024;
+const fileBytesMax = 1024 * 1024;
 
 /**
  * Asks for the page; the caller reads the body, or destroys it. Redirects are followed on the same origin only. A connection of its own, as
@@ -32,7 +32,7 @@ const fileCharactersMax = 1024 * 1024;
  */
 export async function requestPage(source: PageSource, request: PageRequest): Promise<http.IncomingMessage> {
   const headers = { ...(await credentials(source, request)), ...request.headers };
-  const ca = source.caFile === undefined ? undefined : await readSmallFile(source.caFile, 'the authorities');
+  const ca = source.caFile === undefined ? undefined : await readFileOf(source.caFile, 'the authorities');
   const signal = AbortSignal.any([request.signal, request.timeout]);
   let url = bare(source.url);
   for (let redirects = 0; redirects <= redirectsMax; redirects++) {
@@ -78,7 +78,7 @@ async function credentials(source: PageSource, { withCredentials }: PageRequest)
   const { url, tokenFile } = source;
   if (!withCredentials) return {};
   if (tokenFile !== undefined) {
-    const token = (await readSmallFile(tokenFile, 'the token')).trim();
+    const token = (await readFileOf(tokenFile, 'the token')).trim();
     // Node's error for such a header would quote it.
     if (!/^[\x21-\x7e]+$/.test(token))
       throw new SidescopeError('metrics-unreachable', `the token in ${tokenFile} is empty, or not one word`);
@@ -89,21 +89,13 @@ async function credentials(source: PageSource, { withCredentials }: PageRequest)
   return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` };
 }
 
-async function readSmallFile(path: string, what: string): Promise<string> {
-  let text: string;
+async function readFileOf(path: string, what: string): Promise<string> {
   try {
-    text = await readFile(path, 'utf8');
+    return await readRegularFile(path, { maxBytes: fileBytesMax });
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new SidescopeError('metrics-unreachable', `${what} for the metrics page cannot be read: ${path} (${code})`, {
-      cause: error,
-    });
+    if (!isSidescopeError(error, 'unusable-file')) throw error;
+    throw new SidescopeError('metrics-unreachable', `${what} for the metrics page: ${error.message}`, { cause: error });
   }
-  if (text.length <= fileCharactersMax) return text;
-  throw new SidescopeError(
-    'metrics-unreachable',
-    `${path} with ${what} has ${text.length} characters: more than 1 MiB`,
-  );
 }
 
 function bare(url: URL): URL {

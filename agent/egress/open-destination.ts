@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { SidescopeError } from '../../protocol/error.ts';
+import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
+import { readRegularFile } from '../regular-file.ts';
 import { version } from '../version.ts';
 import type { Destination } from './destination.ts';
 import { directory } from './directory.ts';
@@ -73,10 +73,13 @@ async function openS3(
   return s3Destination({ client, location, key, format, redact, encryption });
 }
 
+/** A bundle of all public authorities has a quarter of it. */
+const caBytesMax = 1024 * 1024;
+
 async function readCa(path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
-  return await readFile(path, 'utf8').catch((error: unknown) => {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new SidescopeError('invalid-option', `${path} cannot be read (${code})`, { cause: error });
+  return await readRegularFile(path, { maxBytes: caBytesMax }).catch((error: unknown) => {
+    if (!isSidescopeError(error, 'unusable-file')) throw error;
+    throw new SidescopeError('invalid-option', error.message, { cause: error });
   });
 }

@@ -1,9 +1,8 @@
-import { readFile, stat } from 'node:fs/promises';
-import { SidescopeError } from '../../protocol/error.ts';
+import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
 import { getOnce } from '../baseline/get-once.ts';
 import { formatJwksPlace } from '../options/jwt-values.ts';
 import type { JwksPlace } from '../options/jwt-values.ts';
-import { fileVersion } from './token-file.ts';
+import { fileVersion, readRegularFile } from '../regular-file.ts';
 
 export interface JwksCredentials {
   /** PEM; the authorities that the address is trusted by, instead of the public ones. Read again for each reading. */
@@ -15,13 +14,13 @@ export interface JwksCredentials {
 const bodyBytesMax = 256 * 1024;
 const fileBytesMax = 1024 * 1024;
 
-/** Changes whenever the file does; an address has none, it must be read. Rejects as `readKeySet` does. */
+/** Changes whenever the file does; an address has none, nor has what is no regular file: it must be read. Rejects as `readKeySet` does. */
 export async function versionOfPlace(place: JwksPlace): Promise<string | undefined> {
   if ('url' in place) return undefined;
   try {
     return await fileVersion(place.path);
   } catch (error) {
-    throw unreadable(place.path, error);
+    throw unavailable(error);
   }
 }
 
@@ -92,18 +91,15 @@ function bearer(text: string, path: string): string {
   throw new SidescopeError('jwt-keys-unavailable', `the token in ${path} is empty, or not one word`);
 }
 
-async function readBounded(path: string, sizeBytesMax: number): Promise<string> {
+async function readBounded(path: string, maxBytes: number): Promise<string> {
   try {
-    const { size } = await stat(path);
-    if (size <= sizeBytesMax) return await readFile(path, 'utf8');
-    throw new SidescopeError('jwt-keys-unavailable', `${path} has ${size} bytes; the limit is ${sizeBytesMax}`);
+    return await readRegularFile(path, { maxBytes });
   } catch (error) {
-    throw unreadable(path, error);
+    throw unavailable(error);
   }
 }
 
-function unreadable(path: string, error: unknown): SidescopeError {
-  if (error instanceof SidescopeError) return error;
-  const { code } = error as NodeJS.ErrnoException;
-  return new SidescopeError('jwt-keys-unavailable', `${path} cannot be read (${code})`, { cause: error });
+function unavailable(error: unknown): unknown {
+  if (!isSidescopeError(error, 'unusable-file')) return error;
+  return new SidescopeError('jwt-keys-unavailable', error.message, { cause: error });
 }

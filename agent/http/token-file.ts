@@ -1,7 +1,7 @@
-import { readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { scopes } from '../../protocol/rest/route.ts';
 import type { Scope } from '../../protocol/rest/route.ts';
+import { readRegularFile } from '../regular-file.ts';
 
 /** A credential as it is kept: never the token itself. */
 export interface TokenEntry {
@@ -33,9 +33,8 @@ const tokenFileSchema = z
 
 /** Rejects with a sentence that names the file and the first problem, and holds no hash. */
 export async function readTokenFile(path: string): Promise<TokenEntry[]> {
-  const { size } = await stat(path);
-  if (size > maxFileBytes) throw new Error(`${path} has ${size} bytes; the limit is ${maxFileBytes}`);
-  const parsed = tokenFileSchema.safeParse(parseJson(path, await readFile(path, 'utf8')));
+  const text = await readRegularFile(path, { maxBytes: maxFileBytes });
+  const parsed = tokenFileSchema.safeParse(parseJson(path, text));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw new Error(`${path}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? 'is not a token file'}`);
@@ -46,12 +45,6 @@ export async function readTokenFile(path: string): Promise<TokenEntry[]> {
     scopes: token.scopes,
     expiresAtMs: token.expires === undefined ? Infinity : Date.parse(token.expires),
   }));
-}
-
-/** Changes whenever the file does, also when Kubernetes swaps the symbolic link above it. */
-export async function fileVersion(path: string): Promise<string> {
-  const { ino, mtimeMs, ctimeMs, size } = await stat(path);
-  return `${ino}:${mtimeMs}:${ctimeMs}:${size}`;
 }
 
 function parseJson(path: string, text: string): unknown {

@@ -3,7 +3,8 @@ import { SidescopeError } from '../../protocol/error.ts';
 import type { Feature } from '../../protocol/rest/info.ts';
 import type { Scope } from '../../protocol/rest/route.ts';
 import type { CredentialKind } from '../telemetry/audit.ts';
-import { fileVersion, readTokenFile } from './token-file.ts';
+import { fileVersion } from '../regular-file.ts';
+import { readTokenFile } from './token-file.ts';
 import type { TokenEntry } from './token-file.ts';
 
 /** Who asks, as long as `isCurrent` says so. */
@@ -147,7 +148,7 @@ export class Tokens {
   async #read(file: string): Promise<void> {
     try {
       const version = await fileVersion(file);
-      if (version === this.#version) return;
+      if (version !== undefined && version === this.#version) return;
       this.#entries = await readTokenFile(file);
       this.#version = version;
       this.#problem = undefined;

@@ -1,5 +1,5 @@
-import { stat } from 'node:fs/promises';
 import { readSmallFile } from '../options/config-file.ts';
+import { fileVersion } from '../regular-file.ts';
 import { readRules, type RuleProblem } from './read-rules.ts';
 import type { Rule } from './rule.ts';
 
@@ -58,7 +58,8 @@ export class RulesFile implements Disposable {
   async #look(): Promise<void> {
     const { path, log, onRules } = this.#options;
     try {
-      const version = await fileVersion(path);
+      // A pipe gives its text once, to the options; a second reader waits for ever, and the agent's end with it.
+      const version = (await fileVersion(path)) ?? notAFile;
       if (version === this.#version) return;
       if (version === notAFile) {
         this.#version = version;
@@ -82,13 +83,4 @@ export class RulesFile implements Disposable {
       this.#problems = [{ line: 1, message }];
     }
   }
-}
-
-/** Changes whenever the file does, also when Kubernetes swaps the symbolic link above it. */
-async function fileVersion(path: string): Promise<string> {
-  const stats = await stat(path);
-  // A pipe gives its text once, to the options; a second reader waits for ever, and the agent's end with it.
-  if (!stats.isFile()) return notAFile;
-  const { ino, mtimeMs, ctimeMs, size } = stats;
-  return `${ino}:${mtimeMs}:${ctimeMs}:${size}`;
 }

@@ -275,7 +275,7 @@ describe('credentials', () => {
     });
     await rm(tokenFile);
     await metrics.read();
-    expect(metrics.feature().reason).toBe(`the token for the metrics page cannot be read: ${tokenFile} (ENOENT)`);
+    expect(metrics.feature().reason).toBe(`the token for the metrics page: ${tokenFile} cannot be read (ENOENT)`);
     expect(server.requests).toHaveLength(2);
   });
 

@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import type { ZodType } from 'zod';
 import { isSidescopeError, SidescopeError } from '../../../protocol/error.ts';
 import { problemSchema } from '../../../protocol/rest/problem.ts';
 import { apiPath } from '../../../protocol/rest/routes.ts';
 import { mintInPod } from '../mint-in-pod.ts';
 import { PortForward } from '../port-forward.ts';
-import { unusableFile } from '../profile-file.ts';
+import { readRegularFile } from '../../regular-file.ts';
 import type { FleetAccess } from './selection.ts';
 
 const usualAdminPort = 7777;
@@ -123,12 +122,8 @@ async function credential(
 }
 
 async function readToken(path: string): Promise<string> {
-  try {
-    const token = (await readFile(path, 'utf8')).trim();
-    if (/^[\x21-\x7e]{16,16384}$/.test(token)) return token;
-  } catch (error) {
-    throw unusableFile(path, error, 'read');
-  }
+  const token = (await readRegularFile(path, { maxBytes: 64 * 1024 })).trim();
+  if (/^[\x21-\x7e]{16,16384}$/.test(token)) return token;
   throw new SidescopeError('unusable-file', `${path} is no file with one token of 16 to 16384 characters`);
 }
 

@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { SidescopeError } from '../../../protocol/error.ts';
+import { readRegularFile } from '../../regular-file.ts';
 import { HttpSender, refusal } from '../http-send.ts';
 import { SendError } from '../send-error.ts';
 import type { Credentials } from './sign.ts';
@@ -58,8 +59,8 @@ async function readGiven(options: CredentialOptions): Promise<Credentials | unde
 
 /** One line of a mounted file. Rejects with a `SendError` that names the file. */
 export async function secretOf(path: string): Promise<string> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw missing(`${path} cannot be read (${(error as NodeJS.ErrnoException).code})`, error);
+  const text = await readRegularFile(path, { maxBytes: 64 * 1024 }).catch((error: unknown) => {
+    throw error instanceof SidescopeError ? missing(error.message, error) : error;
   });
   const secret = text.trim();
   if (secret === '' || secret.length > 8_192 || /[^\x21-\x7e ]/.test(secret))
