@@ -33,8 +33,9 @@ export class RequestHistory {
   #tracked = new Set<string>();
   #trackedAtMs = -Infinity;
   #sinceMs: number | undefined;
-  /** Requests that came too late for their step, and those of more targets than are kept apart. */
-  readonly left = { late: 0, targets: 0 };
+  #latestMs = -Infinity;
+  /** Requests that came too late for their step, those of more targets than are kept apart, and those of times that a clock set back has yet to come to. */
+  readonly left = { late: 0, targets: 0, clock: 0 };
 
   constructor({ now, busiestRoutes }: { now: () => number; busiestRoutes: () => readonly string[] }) {
     this.#now = now;
@@ -42,23 +43,23 @@ export class RequestHistory {
   }
 
   add(request: EndedRequest, targetId: string | null): void {
-    const nowMs = this.#now();
+    const nowMs = this.#nowMs();
     // A sender whose clock goes ahead must not make steps of the future.
     const ended = { ...request, endMs: Math.min(request.endMs, nowMs) };
     this.#track(request.name, nowMs);
-    if (ended.endMs < nowMs - fineSteps * fineMs) {
+    const isOld = ended.endMs < nowMs - fineSteps * fineMs;
+    const steps = isOld ? undefined : this.#stepsOf(targetId ?? '');
+    if (steps?.fine.add(ended, this.#tracked) !== true) {
       this.left.late += 1;
       return;
     }
+    steps.coarse.add(ended, this.#tracked);
     this.#sinceMs = Math.min(this.#sinceMs ?? Infinity, ended.endMs);
-    const { fine, coarse } = this.#stepsOf(targetId ?? '');
-    fine.add(ended, this.#tracked);
-    coarse.add(ended, this.#tracked);
   }
 
   /** Throws `invalid-request` when the times are not in order. */
   read({ target, from, to, step }: RequestHistoryQuery): RequestHistoryList {
-    const nowMs = this.#now();
+    const nowMs = this.#nowMs();
     const toMs = to === undefined ? nowMs : Date.parse(to);
     const fromMs = from === undefined ? toMs - fineSteps * fineMs : Date.parse(from);
     if (fromMs >= toMs) throw invalidParameter('from', `must be before \`to\`, ${iso(toMs)}`, iso(fromMs));
@@ -104,6 +105,21 @@ export class RequestHistory {
 
   forget(targetId: string): void {
     this.#targets.delete(targetId);
+  }
+
+  /** A clock that was set back by more than its corrections: steps ahead of it would be mixed with those to come, and old ones would go before their time. */
+  #nowMs(): number {
+    const nowMs = this.#now();
+    if (nowMs >= this.#latestMs - coarseMs) {
+      this.#latestMs = Math.max(this.#latestMs, nowMs);
+      return nowMs;
+    }
+    for (const { fine, coarse } of this.#targets.values()) {
+      fine.forgetAfter(nowMs);
+      this.left.clock += coarse.forgetAfter(nowMs);
+    }
+    if (this.#sinceMs !== undefined && this.#sinceMs > nowMs) this.#sinceMs = undefined;
+    return (this.#latestMs = nowMs);
   }
 
   #stepsOf(targetId: string): TargetSteps {

@@ -17,18 +17,33 @@ export class RequestSteps {
     this.#maxSteps = maxSteps;
   }
 
-  /** Leaves out one that ended before the oldest step. `tracked`: routes that have a sum of their own. */
-  add(request: EndedRequest, tracked: ReadonlySet<string>): void {
+  /** False for one that ended before the oldest step: it is left out. `tracked`: routes that have a sum of their own. */
+  add(request: EndedRequest, tracked: ReadonlySet<string>): boolean {
     const index = Math.floor(request.endMs / this.stepMs);
-    if (index <= this.#newest - this.#maxSteps) return;
+    if (index <= this.#newest - this.#maxSteps) return false;
     const sums = this.#opened(index);
     sums.all.add(request);
     if (tracked.has(request.name)) sums.route(request.name).add(request);
+    return true;
   }
 
   /** What ended in the step that begins then. */
   addTo(startMs: number, into: RequestSums): void {
     this.#steps.get(Math.floor(startMs / this.stepMs))?.addTo(into);
+  }
+
+  /** Of steps that are in the future since a clock was set back; says how many requests they had. */
+  forgetAfter(nowMs: number): number {
+    const gone = new RequestSums();
+    const newest = Math.floor(nowMs / this.stepMs);
+    for (const [index, sums] of this.#steps) {
+      if (index <= newest) continue;
+      sums.addTo(gone);
+      this.#steps.delete(index);
+      this.#open.delete(index);
+    }
+    this.#newest = Math.min(this.#newest, newest);
+    return gone.all.requests;
   }
 
   #opened(index: number): RequestSums {

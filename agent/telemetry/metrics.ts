@@ -194,7 +194,7 @@ export function createMetrics(build: {
     }),
     requestHistoryLeftTotal: new Counter({
       name: 'sidescope_request_history_left_total',
-      help: 'Requests that the history over time lacks: over an hour old (late), or of more targets than it keeps apart (targets).',
+      help: 'Requests that the history over time lacks: over an hour old (late), of more targets than it keeps apart (targets), or ahead of a clock that was set back (clock).',
       labelNames: ['reason'],
       registers,
     }),

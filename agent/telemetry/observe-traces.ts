@@ -43,6 +43,7 @@ export function observeTraces(
       metrics.requestHistoryLeftTotal.reset();
       metrics.requestHistoryLeftTotal.inc({ reason: 'late' }, history.left.late);
       metrics.requestHistoryLeftTotal.inc({ reason: 'targets' }, history.left.targets);
+      metrics.requestHistoryLeftTotal.inc({ reason: 'clock' }, history.left.clock);
     },
   });
 }

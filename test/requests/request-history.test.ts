@@ -103,7 +103,44 @@ it('takes a clock ahead for now, leaves out what is an hour old, and bounds the 
   for (let index = 0; index < 10; index++) add(4_000_000, { target: `t${index}` });
   clock.nowMs += 20_000;
   expect(read().points[0]!.requests).toBe(11);
-  expect(history.left).toEqual({ late: 1, targets: 2 });
+  expect(history.left).toEqual({ late: 1, targets: 2, clock: 0 });
+});
+
+it('goes on when the clock is set back by hours; what it is ahead of is forgotten and counted, what is before it stays', () => {
+  const { read, clock, history } = open();
+  const busy = (fromMs: number, seconds: number): void => {
+    for (let second = 0; second < seconds; second++) {
+      clock.nowMs = fromMs + second * 1_000;
+      history.add({ name: 'a', endMs: clock.nowMs, durationMs: 1, failed: false }, 't1');
+    }
+  };
+  const day = { from: iso(-86_000_000), to: iso(86_000_000), step: 60_000 };
+  busy(startMs, 60);
+  busy(startMs + 5 * 3_600_000, 120);
+  busy(startMs + 2 * 3_600_000, 30);
+  clock.nowMs += 60_000;
+  expect(history.left).toEqual({ late: 0, targets: 0, clock: 120 });
+  const filled = read(day).points.filter(({ requests }) => requests > 0);
+  expect(filled.map(({ at, requests }) => [at, requests])).toEqual([
+    [iso(0), 60],
+    [iso(2 * 3_600_000), 30],
+  ]);
+  clock.nowMs = startMs - 3_600_000;
+  expect(read(day)).toMatchObject({ since: null, points: [] });
+  busy(startMs - 3_600_000, 30);
+  clock.nowMs += 60_000;
+  expect(read(day).points[0]).toMatchObject({ at: iso(-3_600_000), requests: 30 });
+  expect(history.left.clock).toBe(210);
+});
+
+it('takes small corrections of the clock for none', () => {
+  const { read, clock, history, add } = open();
+  add(100_000);
+  clock.nowMs -= 30_000;
+  history.add({ name: 'a', endMs: clock.nowMs, durationMs: 1, failed: false }, 't1');
+  clock.nowMs += 120_000;
+  expect(read().points.reduce((sum, { requests }) => sum + requests, 0)).toBe(2);
+  expect(history.left).toEqual({ late: 0, targets: 0, clock: 0 });
 });
 
 it('counts as a plain list does, also what comes late to steps that are packed', () => {
