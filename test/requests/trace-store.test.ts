@@ -162,7 +162,7 @@ describe('the store', () => {
   it('counts what it kept, cut and dropped in metrics', async () => {
     using store = new TraceStore({ budgetBytes: 20_000 });
     const metrics = createMetrics({ version: '0', nodeVersion: 'v24' });
-    observeTraces(metrics, { sink: store, history: { left: { late: 2, targets: 1 } } });
+    observeTraces(metrics, { sink: store, history: { left: { late: 2, targets: 1, clock: 3 } } });
     const spans = request({ failed: true });
     store.add([...spans, ...spans], batch);
     for (let count = 0; count < 50; count++) store.add(request(), batch);
@@ -172,6 +172,7 @@ describe('the store', () => {
     expect(text).toContain('sidescope_spans_total{result="duplicate"} 2');
     expect(text).toContain('sidescope_requests_total{result="failed"} 1');
     expect(text).toMatch(/sidescope_traces_evicted_total [1-9]/);
+    expect(text).toContain('sidescope_request_history_left_total{reason="clock"} 3');
     expect(text).toMatch(/sidescope_trace_store_bytes 1\d{4}\n/);
   });
 
