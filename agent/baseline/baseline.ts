@@ -15,7 +15,8 @@ export function baselineOf(
   const [first, last] = [windows[0], windows.at(-1)];
   if (first === undefined || last === undefined) throw new RangeError('a baseline needs a window');
   const values = new Map<string, number[]>();
-  const routeRequests: Record<string, number> = {};
+  // A route may have the name of something that every object has.
+  const routeRequests = new Map<string, number>();
   for (const window of windows) {
     for (const [measure, value] of Object.entries(window.values)) {
       const list = values.get(measure);
@@ -23,7 +24,7 @@ export function baselineOf(
       else list.push(value);
     }
     for (const [route, count] of Object.entries(window.routeRequests))
-      routeRequests[route] = (routeRequests[route] ?? 0) + count;
+      routeRequests.set(route, (routeRequests.get(route) ?? 0) + count);
   }
   const usual = [...values].filter(([, list]) => list.length >= windows.length / 2);
   if (usual.length > measuresMax) bounds.add('measures', usual.length - measuresMax);
@@ -37,7 +38,7 @@ export function baselineOf(
     windows: windows.length,
     loadSource: 'load' in measures ? last.loadSource : 'unknown',
     measures,
-    routeRequests: Object.fromEntries(Object.entries(routeRequests).filter(([route]) => isCounted(route))),
+    routeRequests: Object.fromEntries([...routeRequests].filter(([route]) => isCounted(route))),
   };
 }
 

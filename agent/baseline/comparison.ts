@@ -121,7 +121,12 @@ function countingUncertainty(windows: readonly Window[]): number {
 }
 
 function hasRequests(windows: readonly Window[], { route, atLeast }: NonNullable<Limit['requests']>): boolean {
-  return windows.reduce((sum, { routeRequests }) => sum + (routeRequests[route] ?? 0), 0) >= atLeast;
+  return (
+    windows.reduce(
+      (sum, { routeRequests }) => sum + (Object.hasOwn(routeRequests, route) ? routeRequests[route]! : 0),
+      0,
+    ) >= atLeast
+  );
 }
 
 interface Explaining {

@@ -17,11 +17,11 @@ const form =
 export function parseSeriesRule(text: string): SeriesRule | undefined {
   const [, kind, quantile, name, labelText = '', sign, percent, atLeast = '0'] = form.exec(text) ?? [];
   if (kind === undefined || name === undefined || percent === undefined) return undefined;
-  const labels: Record<string, string> = {};
+  const labels = new Map<string, string>();
   for (const pair of labelText.split(' ').filter((part) => part !== '')) {
     const [, label, value] = /^([A-Za-z_]\w{0,99})=([^"]{0,200})$/.exec(pair) ?? [];
     if (label === undefined || value === undefined) return undefined;
-    labels[label] = value;
+    labels.set(label, value);
   }
   const share = Number(percent) / 100;
   if (share === 0 || (sign === '-' && share > 1)) return undefined;
@@ -30,7 +30,7 @@ export function parseSeriesRule(text: string): SeriesRule | undefined {
     read:
       quantile === undefined ? (kind as 'value' | 'rate') : { quantile: Number((Number(quantile) / 100).toFixed(6)) },
     name,
-    labels,
+    labels: Object.fromEntries(labels),
     direction: sign === '-' ? -1 : 1,
     share,
     atLeast: Number(atLeast),

@@ -6,6 +6,7 @@ import { plainIssue } from './plain-issue.ts';
 
 const maxReported = 20;
 const maxTypeLength = 100;
+const maxDepth = 8;
 
 /** All problems at once: unknown names, names given twice, bad values. */
 export function parseQuery(query: URLSearchParams, schema: z.ZodType | undefined): unknown {
@@ -44,9 +45,35 @@ export async function parseJsonBody(request: Request, schema: z.ZodType): Promis
     // V8's sentence quotes the text around the fault; the first characters say enough.
     throw invalidRequest([parameterProblem('body', 'is not JSON', text)]);
   }
+  const oddity = oddityOf(body);
+  if (oddity !== undefined) throw invalidRequest([parameterProblem(oddity.path.join('.'), oddity.message, undefined)]);
   const parsed = schema.safeParse(body, { error: plainIssue });
   if (!parsed.success) throw invalidRequest(problemsOf(parsed.error, body, 'body').slice(0, maxReported));
   return parsed.data;
+}
+
+interface Oddity {
+  readonly path: readonly string[];
+  readonly message: string;
+}
+
+/**
+ * What schemas are not asked about: they leave out what is called `__proto__` and say nothing, so that the client would believe that it is stored; and 64 KiB of
+ * brackets are nested deeper than calls can be.
+ */
+function oddityOf(body: unknown): Oddity | undefined {
+  const left: { readonly value: unknown; readonly path: readonly string[] }[] = [{ value: body, path: [] }];
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const { value, path } = next;
+    if (typeof value !== 'object' || value === null) continue;
+    for (const [key, inner] of Object.entries(value)) {
+      const at = [...path, key];
+      if (key === '__proto__') return { path: at, message: 'is a name that is not taken' };
+      if (at.length > maxDepth) return { path: at, message: `is nested deeper than ${maxDepth}` };
+      left.push({ value: inner, path: at });
+    }
+  }
+  return undefined;
 }
 
 /** Some clients send an empty form or `{}` along: a little is read and forgotten. */

@@ -76,3 +76,11 @@ test('a loop that turns late has the machine as a candidate, when its limit or i
   expect(causesOf('delay-p99', { throttled: 0.02, 'load-average-1': 1.9 })).toEqual([]);
   expect(causesOf('delay-p99', { load: 40 })).toEqual(['load: 2.0 times the requests of the baseline']);
 });
+
+test('a route may be called as something that every object has', () => {
+  const routes = ['constructor', '__proto__', 'GET /'];
+  const routeRequests = Object.fromEntries(routes.map((route) => [route, 2]));
+  const rates = Object.fromEntries(routes.map((route) => [`route-rate ${route}`, 1]));
+  const window = { ...windowOf({ load: 20, cpu: 0.2, ...rates }), routeRequests };
+  expect(baselineOfAll(window, window).routeRequests).toEqual(Object.fromEntries(routes.map((route) => [route, 4])));
+});

@@ -310,6 +310,25 @@ describe('parameters', () => {
     expect((await problemOf(answer)).errors).toEqual([{ parameter, message, value }]);
   });
 
+  test('a label named __proto__ is refused, and others that every object has are kept', async () => {
+    const { api, services } = await makeApp();
+    const patch = (body: string) =>
+      api('PATCH', '/profiles/p1', { headers: { 'content-type': 'application/json' }, body });
+    for (const [body, parameter] of [
+      ['{"labels":{"__proto__":"x"}}', 'labels.__proto__'],
+      ['{"__proto__":{"pinned":true}}', '__proto__'],
+    ] as const) {
+      const { errors } = await problemOf(await patch(body));
+      expect(errors).toEqual([{ parameter, message: 'is a name that is not taken' }]);
+    }
+    services.store.add('p1', { kind: 'cpu', plain: Buffer.from('{}') });
+    const { labels } = (await (await patch('{"labels":{"constructor":"x"}}')).json()) as {
+      labels: unknown;
+    };
+    expect(labels).toEqual({ constructor: 'x' });
+    expect((await patch(`{"labels":${'['.repeat(30_000)}${']'.repeat(30_000)}}`)).status).toBe(400);
+  });
+
   test('all problems are told at once, values are cut', async () => {
     const { api } = await makeApp();
     const query = `duration=0&interval=x&foo=${'y'.repeat(500)}&wait=1&wait=1`;

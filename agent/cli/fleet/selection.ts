@@ -76,7 +76,7 @@ export function parseSelection(
   }
   if (selector !== undefined) throw wrong(`either -l ${selector} or ${JSON.stringify(word.slice(0, 100))}`);
   const [, kind = '', name = ''] = /^([a-z]+)\/([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)$/.exec(word) ?? [];
-  const known = workloadKinds[kind];
+  const known = Object.hasOwn(workloadKinds, kind) ? workloadKinds[kind] : undefined;
   if (known === undefined) {
     throw wrong(`${JSON.stringify(word.slice(0, 100))} is no workload such as deploy/NAME; pods go by -l LABELS`);
   }

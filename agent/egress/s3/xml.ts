@@ -27,7 +27,7 @@ const entities: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&',
 function unescapeXml(text: string): string {
   return text.replace(/&(#?\w{1,6});/g, (whole, name: string) => {
     const [, hex, decimal] = /^#(?:x([\da-f]+)|(\d+))$/i.exec(name) ?? [];
-    if (hex === undefined && decimal === undefined) return entities[name] ?? whole;
+    if (hex === undefined && decimal === undefined) return Object.hasOwn(entities, name) ? entities[name]! : whole;
     return String.fromCodePoint(hex === undefined ? Number(decimal) : parseInt(hex, 16));
   });
 }

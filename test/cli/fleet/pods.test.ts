@@ -90,6 +90,7 @@ describe('sidescope pods', () => {
     [['deploy/a', 'deploy/b'], 'one workload at a time'],
     [['deploy/a', '-l', 'app=b'], 'either -l app=b or "deploy/a"'],
     [['deploy/--all'], 'is no workload'],
+    [['constructor/shop'], '"constructor/shop" is no workload'],
     [['-l', 'a=b', '--at-once', '0'], '--at-once "0" is no count from 1 to 100'],
   ])('a mistake in the command line asks nobody: %j', async (args, sentence) => {
     const before = fleet.cluster.requests.length;
