@@ -2,8 +2,10 @@ import type { MemoryLimit } from '../../protocol/rest/memory-limit.ts';
 import { forecastLimit, maxWindows, type LimitForecast, type UsedPoint } from './limit-forecast.ts';
 import type { LimitUse, LimitUses } from './nearer-limit.ts';
 
-/** Of the nearer limit: heap sampling begins, is read once, and ends when it is far again. */
+/** Of the nearer limit: heap sampling begins, is read until there are sites, and ends when it is far again. */
 const samplingShares = { begin: 0.7, read: 0.85, end: 0.6 };
+/** So much nearer a reading without sites is repeated: where nothing was allocated there is nothing to see. */
+const nearerBy = 0.02;
 /** Below the threshold by this much before the alert is over: a value around it gives one alert. */
 const hysteresis = 0.05;
 /** The lowest of these decides: one reading just before a collection is no alert. */
@@ -30,7 +32,9 @@ export class LimitWatch {
   #notes: readonly string[] = [];
   #decidedAtMs: number | undefined;
   #isSampling = false;
-  #isRead = false;
+  /** Used share of the limit when sampling was read last; the pressure falls whenever V8 keeps less free. */
+  #readAt: number | undefined;
+  #hasSites = false;
   #isAlerting = false;
 
   constructor(options: LimitWatchOptions) {
@@ -57,6 +61,11 @@ export class LimitWatch {
     return [...this.#sampling(nearer), ...this.#decide(atMs)];
   }
 
+  /** A reading of the sampler had sites: there is no second one on this way up. */
+  gotSites(): void {
+    this.#hasSites = this.#isSampling;
+  }
+
   /** The nearer limit as it is now. `nowMs` is wall time, for the forecast's date. */
   view(nowMs: number): MemoryLimit | null {
     const use = this.#recent.at(-1);
@@ -77,7 +86,7 @@ export class LimitWatch {
     this.#points[pool] = [...this.#points[pool].filter(({ atMs }) => atMs >= oldestMs), point].slice(-maxPoints);
   }
 
-  #sampling({ pool, pressure: share }: LimitUse): LimitStep[] {
+  #sampling({ pool, share: usedShare, pressure: share }: LimitUse): LimitStep[] {
     const steps: LimitStep[] = [];
     const before = this.#recent.at(-2);
     // At this pace the next reading may come too late.
@@ -86,14 +95,16 @@ export class LimitWatch {
       this.#isSampling = true;
       steps.push({ kind: 'begin-sampling' });
     }
-    // Once on the way up: it forces a collection, and there is no second one near the limit.
-    if (this.#isSampling && nextShare >= samplingShares.read && !this.#isRead) {
-      this.#isRead = true;
+    // One that had sites is the last on the way up: each forces a collection.
+    const isDue = !this.#hasSites && (this.#readAt === undefined || usedShare >= this.#readAt + nearerBy);
+    if (this.#isSampling && nextShare >= samplingShares.read && isDue) {
+      this.#readAt = usedShare;
       steps.push({ kind: 'read-sampling' });
     }
     if (share < samplingShares.end && this.#isSampling) {
       this.#isSampling = false;
-      this.#isRead = false;
+      this.#readAt = undefined;
+      this.#hasSites = false;
       steps.push({ kind: 'end-sampling' });
     }
     return steps;

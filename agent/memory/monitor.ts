@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
 import type { GrowthReading } from '../../protocol/rest/leaks.ts';
 import type { MemoryLimit } from '../../protocol/rest/memory-limit.ts';
@@ -26,7 +27,8 @@ interface Source<Name extends string, Values extends unknown[]> {
 
 export interface MemoryMonitorOptions {
   readonly targets: Source<'attached', [Target]> &
-    Source<'detached', [Target, SidescopeError]> & {
+    Source<'detached', [Target, SidescopeError]> &
+    Source<'forgotten', [string]> & {
       list(): readonly Target[];
       watcher(id: string): { readonly attachment: Attachment };
     };
@@ -45,6 +47,8 @@ export interface MemoryMonitorOptions {
 }
 
 const readTimeoutMs = 10_000;
+/** A sampler that has just begun has seen nothing, and a heap that fills within seconds may not live until the next reading of its vitals. */
+const firstReadAfter = { maxMs: 500, shareOfInterval: 0.1 };
 const settingsTimeoutMs = 10_000;
 const unknownSettings: HeapSettings = { nodeVersion: 'v24', oldSpaceMiB: null };
 
@@ -67,14 +71,20 @@ export class MemoryMonitor implements AsyncDisposable {
     // What is known of a run outlasts it: its death record asks for it.
     const onAttached = (target: Target): void => this.#begin(target);
     const onDetached = ({ id }: Target): void => this.#settle(id);
+    const onForgotten = (id: string): void => {
+      this.#watches.delete(id);
+      this.#settings.delete(id);
+    };
     monitor.on('vitals', onVitals);
     targets.on('attached', onAttached);
     targets.on('detached', onDetached);
+    targets.on('forgotten', onForgotten);
     for (const target of targets.list()) if (target.state.state === 'attached') this.#begin(target);
     this.#resources.defer(() => {
       monitor.off('vitals', onVitals);
       targets.off('attached', onAttached);
       targets.off('detached', onDetached);
+      targets.off('forgotten', onForgotten);
     });
   }
 
@@ -122,10 +132,13 @@ export class MemoryMonitor implements AsyncDisposable {
     let watch = this.#watches.get(targetId);
     if (this.#options.intervalMs === 0) return;
     if (watch === undefined) this.#watches.set(targetId, (watch = new LimitWatch(this.#options)));
-    for (const step of watch.read(this.usesOf(vitals), this.#now())) this.#take(step, vitals);
+    const steps = watch.read(this.usesOf(vitals), this.#now());
+    const isFresh = steps.some(({ kind }) => kind === 'begin-sampling');
+    for (const step of steps) this.#take(step, { vitals, watch, isFresh });
   }
 
-  #take(step: LimitStep, vitals: Vitals): void {
+  #take(step: LimitStep, seen: { vitals: Vitals; watch: LimitWatch; isFresh: boolean }): void {
+    const { vitals, watch, isFresh } = seen;
     const { targetId } = vitals;
     const { alerts, sampling } = this.#options;
     switch (step.kind) {
@@ -133,8 +146,10 @@ export class MemoryMonitor implements AsyncDisposable {
         return this.#sample(targetId, (search) => search.begin(targetId, 'near-limit'));
       case 'read-sampling':
         return this.#sample(targetId, async (search) => {
+          if (isFresh) await this.#untilSampled(targetId);
           const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(readTimeoutMs)]);
-          await search.read(targetId, 'near-limit', signal);
+          const reading = await search.read(targetId, 'near-limit', signal);
+          if (reading !== undefined && reading.sites.length > 0) watch.gotSites();
         });
       case 'end-sampling':
         return this.#sample(targetId, (search) => search.end(targetId, 'near-limit'));
@@ -147,6 +162,15 @@ export class MemoryMonitor implements AsyncDisposable {
         alerts?.settle({ problem: 'memory-limit', targetId }, step.why);
         return;
     }
+  }
+
+  /** No longer than the target is attached: its death record waits for this. */
+  async #untilSampled(targetId: string): Promise<void> {
+    const { targets, intervalMs } = this.#options;
+    const signal = AbortSignal.any([this.#stopped.signal, targets.watcher(targetId).attachment.ended]);
+    const waitMs = Math.min(firstReadAfter.maxMs, intervalMs * firstReadAfter.shareOfInterval);
+    // The reading that follows tells what became of the target.
+    await delay(waitMs, undefined, { signal }).catch(() => undefined);
   }
 
   /** A target that refuses, or another profiler that has the sampler, costs the sites and nothing else. */

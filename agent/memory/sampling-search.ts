@@ -147,7 +147,7 @@ export class SamplingSearch extends EventEmitter<SearchEvents> implements AsyncD
     });
   }
 
-  /** The last reading of the present run of the target, or of its last one when it is gone. */
+  /** The last reading with sites of the present run of the target, or of its last one when it is gone; one without sites when there is no other. */
   latest(targetId: string): GrowthReading | undefined {
     return this.#latest.get(targetId);
   }
@@ -278,7 +278,7 @@ export class SamplingSearch extends EventEmitter<SearchEvents> implements AsyncD
       run.readings.push({ atMs, sites });
       if (cause === 'investigation') run.investigated ??= { atMs, sites };
       if (run.readings.length > readingsMax) run.readings.shift();
-      this.#latest.set(targetId, reading);
+      if (reading.sites.length > 0 || !this.#latest.has(targetId)) this.#latest.set(targetId, reading);
       this.emit('reading', { targetId, cause, reading });
       return reading;
     } catch (error) {

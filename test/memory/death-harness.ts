@@ -126,3 +126,30 @@ export async function openDeaths(
     [Symbol.asyncDispose]: () => moved.disposeAsync(),
   };
 }
+
+/** One step of growth of `dies`, and the readings after it: no more is asked for before what follows from them was done. */
+async function grow(target: RunningTarget, watched: DeathHarness, how: 'fill' | 'fillHalf' | 'more') {
+  const { readings, harness } = watched.monitored;
+  const grown = target.stdout.length;
+  await target.send(how);
+  await waitFor(() => target.stdout.length > grown, { message: `the target to have done ${how}` });
+  // Those that failed, on a machine that is busy enough, tell nothing of it.
+  const told = () => readings.filter(({ error }) => error === null).length;
+  const seen = told();
+  // The first of them may have been under way.
+  await waitFor(() => told() > seen + 1, { message: 'the next readings' });
+  await watched.limits.idle(harness.targets.list()[0]?.id ?? '');
+}
+
+/** So slowly that no machine is too busy to look on the way. */
+export async function growUntilSampled(target: RunningTarget, watched: DeathHarness, first: 'fill' | 'fillHalf') {
+  const targetId = watched.monitored.harness.targets.list()[0]?.id ?? '';
+  await grow(target, watched, first);
+  await waitFor(
+    async () => {
+      await grow(target, watched, 'more');
+      return watched.search.latest(targetId)?.sites.length;
+    },
+    { deadlineMs: 25_000, message: () => `sites near the limit; ${watched.warnings.join('; ')}; ${target.stderr}` },
+  );
+}

@@ -1,12 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { RunningTarget } from '../support/target.ts';
 import { startTarget } from '../support/target.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { openHarness } from '../capture/harness.ts';
 import { ExitWatch } from '../../agent/memory/exit-watch.ts';
-import { openDeaths, untilWatched } from './death-harness.ts';
-import type { DeathHarness } from './death-harness.ts';
+import { growUntilSampled, openDeaths, untilWatched } from './death-harness.ts';
 
 /** The kernel's word of a zombie is read where its parent, which is this process here, has not read it before us. */
 const seenOrNot = (value: string | number): unknown => expect.toSatisfy((seen) => seen === value || seen === null);
@@ -71,7 +69,7 @@ it.concurrent.each([18, 24])(
     });
     await using watched = await openDeaths([target.inspectorAddress]);
     await watched.monitored.reading(({ memory }) => memory.heapLimitBytes !== null, 'a reading with the limit');
-    await growUntilSampled(target, watched);
+    await growUntilSampled(target, watched, 'fill');
     await target.send('memory');
     const death = await watched.death('the record');
     expect(death).toMatchObject({
@@ -155,21 +153,3 @@ it('takes its listener out of the target when it leaves', async () => {
   await target.send('listeners');
   await target.waitForOutput(/^listeners 0$/m);
 });
-
-/** So slowly that no machine is too busy to look on the way: no more is asked for before the last was read and what follows from it was done. */
-async function growUntilSampled(target: RunningTarget, watched: DeathHarness): Promise<void> {
-  const { readings, harness } = watched.monitored;
-  const targetId = harness.targets.list()[0]?.id ?? '';
-  const grow = async (how: 'fill' | 'more'): Promise<unknown> => {
-    const grown = target.stdout.length;
-    await target.send(how);
-    await waitFor(() => target.stdout.length > grown, { message: `the target to have done ${how}` });
-    const seen = readings.length;
-    // The first of them may have been under way.
-    await waitFor(() => readings.length > seen + 1, { message: 'the next readings' });
-    await watched.limits.idle(targetId);
-    return watched.search.latest(targetId);
-  };
-  await grow('fill');
-  await waitFor(() => grow('more'), { deadlineMs: 25_000, message: 'a reading of the sampler near the limit' });
-}

@@ -16,12 +16,16 @@ function usesOf(heap: number, container = 0): LimitUses {
   return { uses, notes: [] };
 }
 
-/** Readings every 5 s; the kinds of steps with the second of each. */
-function watched(shares: readonly number[], { stepMs = 5_000 } = {}): { watch: LimitWatch; steps: string[] } {
+/** Readings every 5 s; the kinds of steps with the second of each. A reading of the sampler has sites from second `sitesFrom` on. */
+function watched(shares: readonly number[], { sitesFrom = 0 } = {}): { watch: LimitWatch; steps: string[] } {
   const watch = new LimitWatch({ intervalMs: 60_000, threshold: 0.9 });
-  const steps = shares.flatMap((share, index) =>
-    watch.read(usesOf(share), index * stepMs).map(({ kind }: LimitStep) => `${kind} ${(index * stepMs) / 1000}`),
-  );
+  const steps = shares.flatMap((share, index) => {
+    const second = index * 5;
+    return watch.read(usesOf(share), second * 1_000).map(({ kind }: LimitStep) => {
+      if (kind === 'read-sampling' && second >= sitesFrom) watch.gotSites();
+      return `${kind} ${second}`;
+    });
+  });
   return { watch, steps };
 }
 
@@ -42,6 +46,34 @@ describe('steps', () => {
 
   it('is read earlier where the next reading would be too late', () => {
     expect(watched([0.4, 0.6, 0.75, 0.95]).steps).toEqual(['begin-sampling 10', 'read-sampling 10']);
+  });
+
+  it('is read again, nearer to the limit, until there are sites', () => {
+    const shares = [0.75, 0.86, 0.865, 0.87, 0.89, 0.86, 0.91, 0.97];
+    expect(watched(shares, { sitesFrom: 20 }).steps).toEqual([
+      'begin-sampling 0',
+      'read-sampling 5',
+      'read-sampling 20',
+    ]);
+    // Bounded, where nothing is ever seen: each reading forces a collection.
+    const { steps } = watched(
+      Array.from({ length: 5_000 }, (_, index) => 0.86 + 0.1 * Math.abs(Math.sin(index / 5))),
+      { sitesFrom: Infinity },
+    );
+    expect(steps.filter((step) => step.startsWith('read')).length).toBeLessThanOrEqual(6);
+  });
+
+  it('is read again by what is used, also where less is kept free than before', () => {
+    const watch = new LimitWatch({ intervalMs: 60_000, threshold: 0.9 });
+    const steps = [
+      [0.71, 0.87],
+      [0.72, 0.76],
+      [0.8, 0.86],
+    ].flatMap(([share = 0, pressure = 0], index) => {
+      const use = { pool: 'heap' as const, usedBytes: share * 1e9, limitBytes: 1e9, share, pressure };
+      return watch.read({ uses: [use], notes: [] }, index * 5_000);
+    });
+    expect(steps.map(({ kind }) => kind)).toEqual(['begin-sampling', 'read-sampling', 'read-sampling']);
   });
 
   it('an alert is decided every 60 s, repeated while it lasts, and over below 85 %', () => {
