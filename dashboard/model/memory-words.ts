@@ -10,11 +10,16 @@ export const poolWords: Readonly<Record<LeakPool, string>> = {
   native: 'Native',
 };
 
-export const verdictWords: Readonly<Record<LeakVerdict['verdict'], readonly [Tone, string]>> = {
+const verdictWords: Readonly<Record<LeakVerdict['verdict'], readonly [Tone, string]>> = {
   settled: ['good', 'Settled'],
   suspect: ['warn', 'Suspect'],
   leak: ['bad', 'Leak'],
 };
+
+/** Nobody is told that all is well before it was looked at. */
+export function verdictBadge({ verdict, reason }: Pick<LeakVerdict, 'verdict' | 'reason'>): readonly [Tone, string] {
+  return verdict === 'settled' && /^too (early|few)/i.test(reason) ? ['idle', 'Not known yet'] : verdictWords[verdict];
+}
 
 export const outcomeWords: Readonly<Record<GrowthOutcome, readonly [Tone, string]>> = {
   'no-growth': ['good', 'Did not grow'],

@@ -1,4 +1,5 @@
 import type { TimelineDetail, TimelineSpan } from '../../protocol/rest/timelines.ts';
+import { formatDuration, plural } from '../format.ts';
 import type { Gap } from './waterfall-gaps.ts';
 import { kindWords } from './words.ts';
 
@@ -98,14 +99,21 @@ function bandsOf({ stalls, profiles, moments }: TimelineDetail): Wide[] {
     })),
     ...moments.flatMap(({ fromOffsetMs, toOffsetMs, gc, measures }): Wide[] => {
       const window = { startMs: fromOffsetMs, endMs: toOffsetMs };
-      const seconds = `in the ${round((toOffsetMs - fromOffsetMs) / 1000)} s around it`;
+      // A reading counts what was since the one before: when in between is not known.
+      const within = `somewhere in the ${formatDuration(toOffsetMs - fromOffsetMs)} around it`;
       return [
         ...(gc === null || gc.count === 0
           ? []
-          : [{ kind: 'gc' as const, text: `GC: ${gc.count} pauses, ${round(gc.pauseMs)} ms ${seconds}`, ...window }]),
+          : [
+              {
+                kind: 'gc' as const,
+                text: `GC: ${plural(gc.count, 'pause')}${pauseText(gc.pauseMs)} ${within}`,
+                ...window,
+              },
+            ]),
         ...measures.map(({ name, count, totalMs }): Wide => ({
           kind: 'measure',
-          text: `${name}: ${count} × ${round(totalMs / count)} ms ${seconds}`,
+          text: `${name}: ${count} × ${formatDuration(totalMs / count)} ${within}`,
           ...window,
         })),
       ];
@@ -113,10 +121,11 @@ function bandsOf({ stalls, profiles, moments }: TimelineDetail): Wide[] {
   ];
 }
 
-function clip(value: number, low: number, high: number): number {
-  return Math.min(Math.max(value, low), high);
+/** A collection may be known without how long it took: then it is told as 0. */
+function pauseText(pauseMs: number): string {
+  return pauseMs > 0 ? `, ${formatDuration(pauseMs)}` : ' of unknown length';
 }
 
-function round(value: number): number {
-  return Number(value.toPrecision(3));
+function clip(value: number, low: number, high: number): number {
+  return Math.min(Math.max(value, low), high);
 }

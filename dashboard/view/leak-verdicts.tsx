@@ -1,6 +1,6 @@
 import type { GrowthSite, LeakList, LeakSearch, ListedLeak } from '../../protocol/rest/leaks.ts';
 import { formatBytes, formatDuration, formatShare } from '../format.ts';
-import { growthText, poolWords, siteText, verdictWords } from '../model/memory-words.ts';
+import { growthText, poolWords, siteText, verdictBadge } from '../model/memory-words.ts';
 import { HeapEvidenceRows } from './leak-heap.tsx';
 import { Badge, Facts, Time } from './parts.tsx';
 
@@ -47,7 +47,7 @@ export function LeakVerdicts({ list, nowMs }: { list: LeakList; nowMs: number })
 }
 
 function Verdict({ verdict, nowMs }: { verdict: ListedLeak; nowMs: number }) {
-  const [tone, word] = verdictWords[verdict.verdict];
+  const [tone, word] = verdictBadge(verdict);
   const { limit } = verdict;
   return (
     <li class="card" aria-label={`${poolWords[verdict.pool]}: ${word}`}>
@@ -58,7 +58,7 @@ function Verdict({ verdict, nowMs }: { verdict: ListedLeak; nowMs: number }) {
       <p class="state told">{verdict.reason}</p>
       <Facts
         rows={[
-          ['Sure to', formatShare(verdict.confidence)],
+          ['Sure to', tone === 'idle' ? null : formatShare(verdict.confidence)],
           ['Holds', verdict.levelBytes === null ? null : formatBytes(verdict.levelBytes)],
           // The number of the sentence above, in its unit.
           [

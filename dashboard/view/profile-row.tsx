@@ -60,6 +60,7 @@ export function ProfileRow(props: {
                 onChange={(event) => onChoose(event.currentTarget.checked)}
                 aria-label={`Compare ${profile.fileName}`}
               />
+              <span class="narrow-word">Compare</span>
             </label>
           )}
           <a class="button" href={hrefTo(viewPath(profile))}>

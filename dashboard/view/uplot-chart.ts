@@ -195,7 +195,8 @@ function drawMarks(chart: uPlot, marks: readonly Mark[], colour: (name: string) 
     ctx.globalAlpha = kind === 'stall' ? 0.25 : 0.1;
     fill(fromMs, toMs);
   }
-  ctx.globalAlpha = 0.8;
+  // Many of them would hide what is measured.
+  ctx.globalAlpha = Math.max(0.25, Math.min(0.8, 6 / marks.length));
   for (const { kind, atMs } of marks) {
     ctx.fillStyle = colour(markColours[kind]);
     fill(atMs, null);

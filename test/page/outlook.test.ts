@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { verdictBadge } from '../../dashboard/model/memory-words.ts';
 import { columnsWithOutlook, heapOutlook, rangeWithOutlook } from '../../dashboard/model/outlook.ts';
 import { leakVerdictSchema } from '../../protocol/rest/leaks.ts';
 
@@ -48,4 +49,10 @@ it('is not there for a heap that settled or meets no limit, and no chosen time i
   expect(heapOutlook([])).toBeUndefined();
   const chosen = { ...live, isLive: false };
   expect(rangeWithOutlook(chosen, heapOutlook([verdict]))).toBe(chosen);
+});
+
+it('does not call a pool settled before it could be judged', () => {
+  const badge = (reason: string) => verdictBadge({ verdict: 'settled', reason })[1];
+  expect(badge('too early to tell: 2 of 8 windows')).toBe('Not known yet');
+  expect(badge('it does not grow')).toBe('Settled');
 });

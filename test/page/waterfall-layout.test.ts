@@ -14,8 +14,15 @@ it('places spans on the axis of the request', () => {
   expect(ticks.map(({ atMs }) => atMs)).toEqual([0, 100, 200, 300, 400]);
   expect(bands).toMatchObject([
     { kind: 'stall', left: 0.25, width: 0.5 },
-    { kind: 'gc', left: 0, width: 1, text: 'GC: 2 pauses, 6 ms in the 5 s around it' },
+    { kind: 'gc', left: 0, width: 1, text: 'GC: 2 pauses, 6 ms somewhere in the 5 s around it' },
   ]);
+});
+
+it('does not tell a pause that nobody measured as none', () => {
+  const gc = { count: 1, pauseMs: 0 };
+  const moments = [{ fromOffsetMs: -1_000, toOffsetMs: 1_000, gc, measures: [] }];
+  const { bands } = layoutWaterfall(sampleTimeline({ stalls: [], moments }));
+  expect(bands.map(({ text }) => text)).toEqual(['GC: 1 pause of unknown length somewhere in the 2 s around it']);
 });
 
 it('draws what is too short to be seen, clips what goes on long after the answer, and bounds the rows', () => {
