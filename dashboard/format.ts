@@ -75,6 +75,11 @@ export function formatTime(iso: string, nowMs: number): string {
   return `${time.getFullYear() === day.getFullYear() ? date : `${date} ${time.getFullYear()}`}, ${clock.join(':')}`;
 }
 
+/** Moments within a sentence of the agent, which knows UTC only. */
+export function withLocalTimes(text: string, nowMs: number): string {
+  return text.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, (iso) => formatTime(iso, nowMs));
+}
+
 /** For the hover of every local time: "2026-01-31 12:00:00 UTC". */
 export function formatUtc(iso: string): string {
   return `${new Date(iso).toISOString().slice(0, 19).replace('T', ' ')} UTC`;

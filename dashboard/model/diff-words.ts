@@ -8,6 +8,19 @@ export function changeWords({ change, kind }: Pick<FunctionChange, 'change' | 'k
   return `${sign} ${points}${kind === 'changed' ? '' : `, ${kind}`}`;
 }
 
+/** One point of a hundred; below it, and within chance, is most of what a program does. */
+const leastTelling = 0.01;
+
+/** What is worth a row of its own, apart from the many that moved by chance. */
+export function partedChanges(changes: readonly FunctionChange[]): {
+  telling: readonly FunctionChange[];
+  small: readonly FunctionChange[];
+} {
+  const isTelling = ({ isSignificant, change }: FunctionChange): boolean =>
+    isSignificant || Math.abs(change) >= leastTelling;
+  return { telling: changes.filter(isTelling), small: changes.filter((change) => !isTelling(change)) };
+}
+
 /** The first line above the table: what grew most, if anything grew beyond chance. */
 export function diffSentence({ functions, kind }: Pick<ProfileDiff, 'functions' | 'kind'>): string {
   const certain = functions.filter(({ isSignificant }) => isSignificant);

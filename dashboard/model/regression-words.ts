@@ -56,6 +56,12 @@ export function findingWords({
   return `${amountOf(baseline.median, unit)} to ${amountOf(now, unit)}, ${changeOf(change)}`;
 }
 
+/** Of the requests then: `▲ 2.5 % requests`. */
+export function loadWords(ratio: number | null): string {
+  if (ratio === null) return 'not known';
+  return Math.abs(ratio - 1) < 0.0005 ? 'as many requests' : `${changeOf(ratio - 1)} requests`;
+}
+
 export function significanceWords(significance: number): string {
   return `${significance.toFixed(1)} standard deviations of its windows`;
 }

@@ -6,7 +6,7 @@ export function FunctionCell({ functionName, url, line }: Pick<FunctionChange, '
     <td data-label="Kind">
       <code>{functionName || '(anonymous)'}</code>{' '}
       <span class="dim">
-        {url}
+        {url.replace(/^file:\/\//, '')}
         {line > 0 && `:${line}`}
       </span>
     </td>

@@ -64,7 +64,9 @@ function MeasureRow({ row, references }: { row: CompareRow; references: readonly
   const explanation = row.cells.find((cell) => cell?.explanation)?.explanation ?? null;
   return (
     <tr>
-      <td data-label="Kind">{row.title}</td>
+      <td data-label="Kind" class="told">
+        {row.title}
+      </td>
       <td class="num" data-label="Now">
         {amountOf(row.now, row.unit)}
       </td>
@@ -77,7 +79,7 @@ function MeasureRow({ row, references }: { row: CompareRow; references: readonly
               {amountOf(cell.baseline.median, row.unit)} <span class="dim">{changeOf(cell.change)}</span>
               <br />
               <span class="dim" title={significanceWords(cell.significance)}>
-                {cell.significance.toFixed(1)} σ
+                {Number(cell.significance.toFixed(1))} σ
               </span>
             </>
           )}

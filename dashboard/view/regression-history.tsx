@@ -7,6 +7,7 @@ import {
   compareObstacle,
   correlatedWords,
   findingWords,
+  loadWords,
   outcomeWords,
   profilesAround,
   referenceWords,
@@ -83,7 +84,7 @@ function Card({ regression, nowMs, profiles, isNamed }: Shown & { regression: Re
             rows={[
               ['Beside', referenceWords(reference)],
               ['Significance', significanceWords(regression.significance)],
-              ['Load', load.ratio === null ? 'not known' : `${changeOf(load.ratio - 1)} requests`],
+              ['Load', loadWords(load.ratio)],
               ['Explained by load', regression.explanation ?? 'no'],
               ['Ended because', regression.endReason],
             ]}

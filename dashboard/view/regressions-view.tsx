@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { BaselineView } from '../../protocol/rest/baseline.ts';
 import type { ApiProblem } from '../api.ts';
-import { formatCount } from '../format.ts';
+import { formatCount, withLocalTimes } from '../format.ts';
 import { baselineWords, checkAsText } from '../model/regression-words.ts';
 import { sentence, startObstacle } from '../model/words.ts';
 import { CopyText } from './copy-text.tsx';
@@ -98,7 +98,7 @@ function BaselineCard({ view, nowMs }: { view: BaselineView; nowMs: number }) {
   const { service, provisional, settled, previous } = view;
   return (
     <article class="card wide">
-      <p>{sentence(view.message)}</p>
+      <p>{withLocalTimes(sentence(view.message), nowMs)}</p>
       <Facts
         rows={[
           ['Service', `${service.name}${service.version === null ? '' : ` ${service.version}`}`],

@@ -11,6 +11,7 @@ import {
   formatTime,
   formatUtc,
   plural,
+  withLocalTimes,
 } from '../../dashboard/format.ts';
 
 const MiB = 1024 * 1024;
@@ -113,4 +114,9 @@ it('shows today by its time, another day with its date, and UTC for the hover', 
   expect(formatTime(new Date(2026, 0, 3, 14, 3, 22).toISOString(), now)).toBe('Jan 3, 14:03:22');
   expect(formatTime(new Date(2025, 10, 3, 14, 3, 22).toISOString(), now)).toBe('Nov 3 2025, 14:03:22');
   expect(formatUtc('2026-01-31T13:00:00.123+01:00')).toBe('2026-01-31 12:00:00 UTC');
+});
+
+it('tells the moments within a sentence in local time', () => {
+  const at = new Date(2026, 0, 31, 12, 0, 5);
+  expect(withLocalTimes(`taken at ${at.toISOString()} (settled)`, at.getTime())).toBe('taken at 12:00:05 (settled)');
 });

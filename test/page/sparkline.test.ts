@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { partedChanges } from '../../dashboard/model/diff-words.ts';
 import {
   compareObstacle,
   correlatedWords,
+  loadWords,
   profilesAround,
   regressionAsText,
 } from '../../dashboard/model/regression-words.ts';
 import { layoutSparkline } from '../../dashboard/model/sparkline.ts';
-import { sampleRegression } from './regression-samples.ts';
+import { sampleDiff, sampleRegression } from './regression-samples.ts';
 import { ago, sampleProfile, sampleSnapshot } from './samples.ts';
 
 describe('a sparkline', () => {
@@ -78,4 +80,20 @@ describe('a finding', () => {
       /CPU of the process: 25 % of a core to 47 % of a core, ▲ 88 % \(alerted, open\)\n.*Load: ▲ 2.5 %\n- renderReport.*\n~ utilization: 0.22 to 0.44, closely/s,
     );
   });
+});
+
+it('keeps a row for what changed by a point or beyond chance, and counts the others', () => {
+  const [grown, gone] = sampleDiff().functions;
+  if (grown === undefined || gone === undefined) throw new Error('the sample has two functions');
+  const tiny = { ...gone, change: -0.001 };
+  const certain = { ...tiny, isSignificant: true };
+  expect(partedChanges([grown, gone, tiny, certain])).toEqual({ telling: [grown, gone, certain], small: [tiny] });
+});
+
+it('says when there were as many requests as then', () => {
+  expect([loadWords(null), loadWords(1.0001), loadWords(0.8)]).toEqual([
+    'not known',
+    'as many requests',
+    '▼ 20 % requests',
+  ]);
 });
