@@ -298,6 +298,12 @@ export const optionTable = {
     meaning:
       "Where a directory of the target is mounted here, for its source maps: `/app=/mnt/app`. Without it the target's own root is read, where it is visible.",
   },
+  'source-lines': {
+    group: 'Captures',
+    type: 'flag',
+    default: 'true',
+    meaning: 'Keep the source text around the hottest lines with each CPU profile, as far as it can be read.',
+  },
   'service-name': {
     group: 'Alerts',
     type: 'text',

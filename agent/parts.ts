@@ -79,7 +79,7 @@ export async function openParts(
     log,
   });
   if (storage.store !== undefined) opening.use(storage);
-  const worker = opening.use(new ProfileWorker());
+  const worker = opening.use(new ProfileWorker({ keepsSourceLines: options.sourceLines }));
   const targets = opening.use(new Targets(options.target, { inspectorLifetime: options.inspectorLifetime }));
   // A worker of its own: a stack is not to wait for a profile of minutes.
   const frameWorker = opening.use(new ProfileWorker({ timeoutMs: 3_000 }));

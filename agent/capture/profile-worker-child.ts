@@ -51,7 +51,12 @@ export type WorkerRequest =
   | DiffMergedRequest
   | SampleTreeRequest
   | MergeTreesRequest
-  | { readonly type: 'facts'; readonly path: string; readonly sourceMaps: SourceMapContext | undefined }
+  | {
+      readonly type: 'facts';
+      readonly path: string;
+      readonly sourceMaps: SourceMapContext | undefined;
+      readonly withSourceLines: boolean;
+    }
   | { readonly type: 'heapSamplingFacts'; readonly path: string; readonly sourceMaps: SourceMapContext | undefined }
   | {
       readonly type: 'window';
@@ -184,7 +189,9 @@ async function answer(request: WorkerRequest): Promise<WorkerAnswer> {
       return { ok: true, result: workInWindow(profile, { fromUs, toUs, positions: originals }) };
     }
     const found = lookUp(placesOf(profile), request.sourceMaps);
-    const originals = { ...originalsOf(found), sourceLines: sourceLinesOf(profile, found, request.sourceMaps) };
+    const { sourceMaps, withSourceLines } = request;
+    const sourceLines = withSourceLines ? sourceLinesOf(profile, found, sourceMaps) : undefined;
+    const originals = { ...originalsOf(found), sourceLines };
     const result = { ...cpuFacts(profile, found?.positions), originals };
     return { ok: true, result };
   } catch (error) {

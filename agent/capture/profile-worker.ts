@@ -20,6 +20,8 @@ export interface ProfileWorkerOptions {
   readonly memoryLimitMb?: number | undefined;
   /** Requests that may wait. Default 32. */
   readonly queueMax?: number | undefined;
+  /** Whether `facts` reads source text around hot lines. Default true. */
+  readonly keepsSourceLines?: boolean | undefined;
 }
 
 export interface FactsOptions {
@@ -41,7 +43,8 @@ export interface WindowQuery {
  * `signal.reason`. What fails, times out or is aborted costs at most that process, never the agent or the next request.
  */
 export class ProfileWorker implements AsyncDisposable {
-  readonly #options: Required<{ [Key in keyof ProfileWorkerOptions]: number }>;
+  readonly #options: Required<{ [Key in Exclude<keyof ProfileWorkerOptions, 'keepsSourceLines'>]: number }>;
+  readonly keepsSourceLines: boolean;
   readonly #waiting: Job[] = [];
   readonly #endings = new Set<Promise<unknown>>();
   #running: Job | undefined;
@@ -50,6 +53,7 @@ export class ProfileWorker implements AsyncDisposable {
   #isDisposed = false;
 
   constructor(options: ProfileWorkerOptions = {}) {
+    this.keepsSourceLines = options.keepsSourceLines ?? true;
     this.#options = {
       idleMs: options.idleMs ?? 10_000,
       timeoutMs: options.timeoutMs ?? 60_000,
@@ -63,7 +67,7 @@ export class ProfileWorker implements AsyncDisposable {
    * target's files are read for original functions.
    */
   facts(path: string, { sourceMaps, signal }: FactsOptions = {}): Promise<WorkerResults['facts']> {
-    return this.#ask<'facts'>({ type: 'facts', path, sourceMaps }, signal);
+    return this.#ask<'facts'>({ type: 'facts', path, sourceMaps, withSourceLines: this.keepsSourceLines }, signal);
   }
 
   /** The `sampling` object of a profile, as far as the file says it. `path` is a plain .heapprofile that nobody writes now. */

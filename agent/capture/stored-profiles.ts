@@ -72,7 +72,8 @@ export class StoredProfiles {
       throw new SidescopeError('unsupported-format', `source lines are kept of CPU profiles; this is ${kind}`);
     const bytes = store.sourceLines(profileId);
     const kept = bytes === undefined ? { functions: [], omittedLines: 0 } : decodeSourceLines(bytes);
-    const reason = kept.functions.length === 0 ? noSource : null;
+    const whyNone = this.#worker.keepsSourceLines ? noSource : sourceLinesOff;
+    const reason = kept.functions.length === 0 ? whyNone : null;
     return { profileId, ...kept, reason };
   }
 
@@ -101,3 +102,4 @@ export class StoredProfiles {
 
 const noSource =
   "source lines are kept only when the capture ends with the target's files in reach, and functions of files executed";
+const sourceLinesOff = 'source lines are not kept: --source-lines is off';

@@ -28,6 +28,7 @@ export async function openHarness(
   options: Partial<Omit<CapturesOptions, 'targets' | 'store' | 'worker'>> & {
     budgetBytes?: number;
     directory?: string;
+    keepsSourceLines?: boolean;
   } = {},
 ): Promise<Harness> {
   await using stack = new AsyncDisposableStack();
@@ -48,7 +49,7 @@ export async function openHarness(
       log,
     }),
   );
-  const worker = stack.use(new ProfileWorker());
+  const worker = stack.use(new ProfileWorker({ keepsSourceLines: options.keepsSourceLines }));
   const targets = stack.use(new Targets(addresses.map(parseInspectorAddress)));
   const captures = new Captures({
     concurrency: 1,

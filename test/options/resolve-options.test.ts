@@ -66,6 +66,7 @@ describe('without anything given', () => {
       livenessBudgetMs: 20_000,
       captureConcurrency: 1,
       captureQueue: 4,
+      sourceLines: true,
       sourceMapPath: [],
       serviceName: undefined,
       serviceVersion: undefined,

@@ -51,6 +51,9 @@ test('a script that changed since the process started says so, and its lines go 
   utimesSync(program.hotScript, later, later);
   const { source, stored } = await sourceOf(harness, target);
   expect(source.functions[0]).toMatchObject({ from: 'script', hasChanged: true });
+  await using secretive = await openHarness([target.inspectorAddress], { keepsSourceLines: false });
+  const { source: none } = await sourceOf(secretive, target);
+  expect(none).toMatchObject({ functions: [], reason: 'source lines are not kept: --source-lines is off' });
   await harness.store.delete(source.profileId);
   expect(() => stored.source(source.profileId)).toThrow(/no profile has the id/);
   expect(harness.store.sourceLines(source.profileId)).toBeUndefined();
