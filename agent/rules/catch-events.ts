@@ -20,12 +20,14 @@ export function boundOf(event: Catch['event'], above: number | undefined): numbe
   return bound !== null && event === 'cpu' ? bound / 100 : bound;
 }
 
-/** With its end the window has all of it; one that lasts is kept as far as it got. */
+/** With its end the window has all of it; one that lasts is kept as far as it got. One that was over before `sinceMs` is told again when more is known of it. */
 export function caughtByStall(
   { event }: Pick<Catch, 'event'>,
-  { thread, kind, summary, state, durationMs }: Stall,
+  { thread, kind, summary, state, endedAt, durationMs }: Stall,
+  sinceMs: number,
 ): Caught | undefined {
   if (thread !== 'main' || event !== (kind === 'blocked' ? 'stall' : 'saturation')) return undefined;
+  if (endedAt !== null && Date.parse(endedAt) < sinceMs) return undefined;
   if (state === 'ongoing' && durationMs < longestEventMs && kind === 'blocked') return undefined;
   return { why: summary, afterMs: kind === 'blocked' ? 1_000 : 10_000 };
 }

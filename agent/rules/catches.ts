@@ -235,7 +235,8 @@ export class Catches implements AsyncDisposable {
       for (const waiting of this.#of(id)) this.#lease(waiting);
     };
     const onStall = (stall: Stall): void => {
-      for (const waiting of this.#of(stall.targetId)) resolve(waiting, caughtByStall(waiting.view, stall));
+      for (const waiting of this.#of(stall.targetId))
+        resolve(waiting, caughtByStall(waiting.view, stall, waiting.sinceMs));
     };
     const onVitals = (vitals: Vitals): void => {
       for (const waiting of this.#of(vitals.targetId)) {

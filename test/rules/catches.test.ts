@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { EventEmitter } from 'node:events';
 import { expect, it, vi } from 'vitest';
 import { SidescopeError } from '../../protocol/error.ts';
@@ -79,7 +80,14 @@ it('waits on in the next agent for the rest of its time, and keeps at once what 
     first.catches.start({ ...request, event: 'stall' }),
     first.catches.start({ ...request, event: 'saturation' }),
   ];
-  first.monitor.emit('stall', { ...sampleStall(), kind: 'saturated', thread: 'main', summary: 'no idle time' });
+  const endedAt = new Date(Date.now() + 1).toISOString();
+  first.monitor.emit('stall', {
+    ...sampleStall(),
+    endedAt,
+    kind: 'saturated',
+    thread: 'main',
+    summary: 'no idle time',
+  });
   await waitFor(() => first.find(keeping.id)?.state === 'keeping', { message: 'the saturation' });
   await first.catches[Symbol.asyncDispose]();
   expect(first.leased).toEqual([]);
@@ -96,8 +104,13 @@ it('waits on in the next agent for the rest of its time, and keeps at once what 
   second.targets.emit('attached', { id: 't1' });
   expect(second.leased).toEqual(['t1']);
   const stall = { ...sampleStall(), kind: 'blocked', thread: 'main', durationMs: 2_000, summary: 'blocked' };
-  second.monitor.emit('stall', { ...stall, state: 'ongoing' });
-  second.monitor.emit('stall', { ...stall, state: 'ended' });
+  second.monitor.emit('stall', { ...stall, state: 'ongoing', endedAt: null });
+  // An earlier one is told again when a CPU profile or a span says more of it.
+  second.monitor.emit('stall', { ...stall, state: 'ended', endedAt: new Date(Date.now() - 5_000).toISOString() });
+  // Some microtasks later it would be kept.
+  await setImmediate();
+  expect(second.find(waiting.id)?.state).toBe('waiting');
+  second.monitor.emit('stall', { ...stall, state: 'ended', endedAt: new Date(Date.now() + 1).toISOString() });
   await waitFor(() => second.find(waiting.id)?.state === 'keeping', { message: 'the stall' });
   await second.catches[Symbol.asyncDispose]();
   expect(second.find(waiting.id)).toMatchObject({ state: 'caught', why: 'blocked' });
