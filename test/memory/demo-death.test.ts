@@ -34,7 +34,8 @@ it(
     expect(before.nearerLimit).toMatchObject({ pool: 'heap', limitBytes: 110 * 2 ** 20 });
 
     const stopped = new AbortController();
-    const visiting = visitUntilItDies(`${shop.shopUrl}/sessions`, stopped.signal);
+    const usedPercent = async () => memoryStatsSchema.parse(await read('/memory/stats')).nearerLimit?.usedPercent ?? 0;
+    const visiting = visitUntilItDies(`${shop.shopUrl}/sessions`, { usedPercent, signal: stopped.signal });
     const { deaths } = await waitFor(
       async () => {
         const list = deathListSchema.parse(await read('/deaths'));
@@ -60,12 +61,17 @@ it(
   },
 );
 
-/** Some 3 MB of sessions a second, so that several readings see them. */
-async function visitUntilItDies(url: string, signal: AbortSignal): Promise<void> {
+/** As fast as it answers up to half of the limit; from there on some 4 MB of sessions a second, so that several readings see them. */
+async function visitUntilItDies(
+  url: string,
+  { usedPercent, signal }: { usedPercent: () => Promise<number>; signal: AbortSignal },
+): Promise<void> {
+  let isNear = false;
   while (!signal.aborted) {
     const visits = Array.from({ length: 30 }, () => fetch(url, { method: 'POST', signal }));
     // Refused when it is dead, which the record tells.
     await Promise.allSettled(visits.map(async (visit) => (await visit).arrayBuffer()));
-    await delay(250);
+    isNear ||= (await usedPercent()) > 50;
+    if (isNear) await delay(150);
   }
 }
