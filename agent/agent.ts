@@ -42,7 +42,8 @@ export interface AgentSurroundings extends PartSurroundings {
 
 /**
  * The agent: its parts, what opens them to others, and their end. Never rejects for a taken port, an unusable directory or file: that
- * feature is `failed` then, with the reason and what to set, and the rest runs. The caller decides whether that is good enough.
+ * feature is `failed` then, with the reason and what to set, and the rest runs. The caller decides whether that is good enough: with `strict` it
+ * is not, and what fails before anything listens keeps it from listening, and from touching a target.
  */
 export async function startAgent(resolved: ResolvedOptions, surroundings: AgentSurroundings): Promise<Agent> {
   const { options } = resolved;
@@ -112,20 +113,27 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     metrics,
     allowedHosts: options.allowedHosts,
   };
-  listeners.admin = opening.use(
-    await LastingListener.open('admin', { log, listen: () => openAdminServer(adminServices, options.adminAddress) }),
-  );
+  /** Such an agent ends at once: the application is not to send it a span, nor a target to be touched. */
+  const isGivenUp = (): boolean => options.strict && features().some(({ state }) => state === 'failed');
   const { opsAddress } = options;
-  if (opsAddress !== 'off') {
+  if (!isGivenUp()) {
+    const listen = () => openAdminServer(adminServices, options.adminAddress);
+    listeners.admin = opening.use(await LastingListener.open('admin', { log, listen }));
+  }
+  if (opsAddress !== 'off' && (!isGivenUp() || listeners.admin !== undefined)) {
     const listen = () => openOpsServer({ targets, features, metrics, targetMetrics, log }, opsAddress);
     listeners.ops = opening.use(await LastingListener.open('ops', { log, listen }));
   }
-  const otlp = { address: options.otlpAddress, isChosen: resolved.sources['otlp-address'] !== 'default' };
-  listeners.otlp = opening.use(await openOtlpServer({ requests, metrics, log }, otlp));
-  const control = { tokens, audit, log, describe: () => describeForCommands(info(), listeners.admin?.listener) };
-  listeners.control = opening.use(await openControlSocket(control, { directory: storage.store?.usage().directory }));
-  targets.start();
-  targetMetrics.start();
+  if (!isGivenUp()) {
+    const otlp = { address: options.otlpAddress, isChosen: resolved.sources['otlp-address'] !== 'default' };
+    listeners.otlp = opening.use(await openOtlpServer({ requests, metrics, log }, otlp));
+    const control = { tokens, audit, log, describe: () => describeForCommands(info(), listeners.admin?.listener) };
+    listeners.control = opening.use(await openControlSocket(control, { directory: storage.store?.usage().directory }));
+  }
+  if (!isGivenUp()) {
+    targets.start();
+    targetMetrics.start();
+  }
   const lifetime = opening.move();
   let closing: Promise<void> | undefined;
   return {
