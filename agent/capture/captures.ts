@@ -43,6 +43,8 @@ export interface CaptureRequest {
 export interface CpuRequest extends CaptureRequest {
   readonly durationMs?: number | undefined;
   readonly intervalUs?: number | undefined;
+  /** Undefined for where it pauses the target shortly. */
+  readonly deoptimize?: boolean | undefined;
 }
 
 export interface SnapshotRequest extends CaptureRequest {
@@ -126,11 +128,16 @@ export class Captures extends EventEmitter<CapturesEvents> {
         kind: 'cpu',
         request,
         hold,
-        parameters: { durationMs, intervalUs },
+        parameters: {
+          durationMs,
+          intervalUs,
+          ...(request.deoptimize !== undefined && { deoptimize: request.deoptimize }),
+        },
         run: (job) =>
           runCpuOperation(job, {
             durationMs,
             intervalUs,
+            deoptimize: request.deoptimize,
             recorder: this.#options.recorder,
             spanReading: this.#options.spanReading,
             ...this.#reading,

@@ -1,6 +1,7 @@
 import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
 import type { CpuProblem } from '../../protocol/cpu-profile/facts.ts';
 import type { AttachedThread, Attachment } from '../attach/attachment.ts';
+import type { Session } from '../attach/session.ts';
 import { sourceMapContext } from '../source-maps/context.ts';
 import type { PathMapping } from '../source-maps/target-files.ts';
 import type { ArtifactWriter } from '../store/artifact.ts';
@@ -8,15 +9,19 @@ import { draftOf, selectThreads, type CaptureJob } from './capture-job.ts';
 import { earlyReason, showSampling } from './capture-end.ts';
 import { captureCpu, type CpuRecording } from './cpu.ts';
 import { isLong, recordLong, recordWindows } from './cpu-windows.ts';
+import { decideDeoptimizing, deoptimize } from './deoptimize.ts';
 import { keepOriginals } from './keep-originals.ts';
 import type { OperationEnding } from './operation-record.ts';
 import type { ProfileWorker } from './profile-worker.ts';
+import { readUsage } from './read-usage.ts';
 import type { FlightRecorder } from './recorder.ts';
 import { SpanCapture, type SpanReadingOptions } from './span-reading.ts';
 
 export interface CpuParameters {
   readonly durationMs: number;
   readonly intervalUs: number;
+  /** Undefined for where it pauses the target shortly. */
+  readonly deoptimize?: boolean | undefined;
   readonly worker: ProfileWorker;
   readonly sourceMapPaths: readonly PathMapping[];
   /** At the same interval the main thread's profile is taken from it; at another it is suspended meanwhile. */
@@ -24,13 +29,27 @@ export interface CpuParameters {
   readonly spanReading?: SpanReadingOptions | undefined;
 }
 
+const deoptimizeTimeoutMs = 20_000;
+
 /** One artifact per thread, all threads at once. A thread that fails costs only its own artifact. */
 export async function runCpuOperation(job: CaptureJob, parameters: CpuParameters): Promise<OperationEnding> {
   const { attachment } = job.watcher;
   const threads = selectThreads(job.watcher, job.threadId);
   using _progress = showSampling(job, parameters.durationMs);
+  const starting = new Set(threads);
   const results = await Promise.allSettled(
-    threads.map((thread) => recordThread(job, { ...parameters, attachment, thread })),
+    threads.map(async (thread) => {
+      const onSampling = (): void => {
+        if (starting.delete(thread) && starting.size === 0)
+          job.record.progress({ phase: 'sampling', fraction: 0, bytes: 0 });
+      };
+      try {
+        return await recordThread(job, { ...parameters, attachment, thread, onSampling });
+      } catch (error) {
+        onSampling();
+        throw error;
+      }
+    }),
   );
   const kept = results.filter((result) => result.status === 'fulfilled').map(({ value }) => value);
   const failures = results.filter((result) => result.status === 'rejected').map(({ reason }) => reason as unknown);
@@ -65,12 +84,15 @@ interface ThreadResult {
 
 async function recordThread(
   job: CaptureJob,
-  options: CpuParameters & { attachment: Attachment; thread: AttachedThread },
+  options: CpuParameters & { attachment: Attachment; thread: AttachedThread; onSampling: () => void },
 ): Promise<ThreadResult> {
   const { durationMs, intervalUs, attachment, thread } = options;
   const isMain = thread.thread.id === 'main';
   const feed = isMain ? options.recorder?.recording(job.watcher.id) : undefined;
-  if (feed?.intervalUs === intervalUs) return await recordWindows(job, { ...options, feed });
+  if (feed?.intervalUs === intervalUs) {
+    const warnings = options.deoptimize === true ? await deoptimizeNow(thread.session) : [];
+    return await recordWindows(job, { ...options, feed, warnings });
+  }
   using _suspended = isMain ? await options.recorder?.suspend(job.watcher.id) : undefined;
   if (isLong(options)) return await recordLong(job, options);
   const draft = draftOf(job, thread.thread);
@@ -83,9 +105,10 @@ async function recordThread(
       thread,
       intervalUs,
       durationMs,
+      deoptimize: options.deoptimize,
       endEarly: job.endEarly,
       onSampling: () => {
-        job.record.progress({ phase: 'sampling', fraction: 0, bytes: 0 });
+        options.onSampling();
         spans.start();
       },
       onEnding: () => spans[Symbol.dispose](),
@@ -95,6 +118,13 @@ async function recordThread(
     await writer.abandon();
     throw error;
   }
+}
+
+/** The recorder has done it when it began, unless the heap was too large. */
+async function deoptimizeNow(session: Session): Promise<readonly string[]> {
+  const deoptimizing = decideDeoptimizing(true, await readUsage(session));
+  if (deoptimizing.deoptimize) await deoptimize(session, deoptimizeTimeoutMs);
+  return deoptimizing.warnings;
 }
 
 async function keep(

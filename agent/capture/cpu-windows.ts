@@ -5,9 +5,11 @@ import type { PathMapping } from '../source-maps/target-files.ts';
 import type { ArtifactWriter } from '../store/artifact.ts';
 import { CaptureEnding, earlyReason, hasLeftAtExit, type CaptureEnd } from './capture-end.ts';
 import { draftOf, type CaptureJob } from './capture-job.ts';
+import { decideDeoptimizing } from './deoptimize.ts';
 import { keepJoined } from './keep-joined.ts';
 import type { ProfileWorker } from './profile-worker.ts';
 import { TargetRecorder } from './recorder-target.ts';
+import { readUsage } from './read-usage.ts';
 import type { WindowDraft } from './recorder-windows.ts';
 import { SpanCapture, type SpanReadingOptions } from './span-reading.ts';
 import { WindowSpill } from './window-spill.ts';
@@ -22,10 +24,13 @@ const windowMaxMs = 600_000;
 export interface ThreadParameters {
   readonly durationMs: number;
   readonly intervalUs: number;
+  /** Undefined for where it pauses the target shortly. */
+  readonly deoptimize?: boolean | undefined;
   readonly worker: ProfileWorker;
   readonly sourceMapPaths: readonly PathMapping[];
   readonly attachment: Attachment;
   readonly thread: AttachedThread;
+  readonly onSampling: () => void;
   readonly spanReading?: SpanReadingOptions | undefined;
 }
 
@@ -45,23 +50,25 @@ export function isLong({ durationMs, intervalUs }: Pick<ThreadParameters, 'durat
 /** A profile too long for one message: in windows of its own, so that neither side holds more than one of them. */
 export async function recordLong(job: CaptureJob, parameters: ThreadParameters): Promise<ThreadResult> {
   const { intervalUs, attachment, thread } = parameters;
+  const deoptimizing = decideDeoptimizing(parameters.deoptimize, await readUsage(thread.session));
   await using own = new TargetRecorder({
     target: job.watcher.view,
     attachment,
     thread,
+    deoptimize: deoptimizing.deoptimize,
     tempo: { intervalUs, windowMs: Math.min(windowMaxMs, Math.floor((windowSamples * intervalUs) / 1000)) },
     log: job.log,
     onWindow: () => undefined,
     onPausing: () => undefined,
     onState: () => undefined,
   });
-  return await recordWindows(job, { ...parameters, feed: own });
+  return await recordWindows(job, { ...parameters, feed: own, warnings: deoptimizing.warnings });
 }
 
 /** A profile made of windows, from the next one on. They go to disk as they end; the process that reads profiles joins them. */
 export async function recordWindows(
   job: CaptureJob,
-  parameters: ThreadParameters & { feed: WindowFeed },
+  parameters: ThreadParameters & { feed: WindowFeed; warnings?: readonly string[] },
 ): Promise<ThreadResult> {
   const { durationMs, intervalUs, attachment, thread, spanReading = { rateHz: 0 } } = parameters;
   const samples = Math.ceil((durationMs * 1000) / intervalUs);
@@ -90,7 +97,7 @@ async function takeWindows(
   job: CaptureJob,
   parts: ThreadParameters & { feed: WindowFeed; spill: WindowSpill; spans: SpanCapture },
 ): Promise<Taken> {
-  const { attachment, thread, durationMs, feed, spill, spans } = parts;
+  const { attachment, thread, durationMs, onSampling, feed, spill, spans } = parts;
   const ending = new CaptureEnding(job.endEarly);
   // The recording itself is rescued by who owns it.
   using _exit = attachment.onExit(async () => ending.now('target-exit'));
@@ -104,7 +111,7 @@ async function takeWindows(
     spill.add(window.gzip);
     job.record.progress({ ...job.record.view.progress, bytes: spill.sizeBytes });
   });
-  job.record.progress({ phase: 'sampling', fraction: 0, bytes: 0 });
+  onSampling();
   spans.start();
   const end = await untilEnd(ending, { durationMs, gone: thread.session.ended });
   spans[Symbol.dispose]();
@@ -131,13 +138,19 @@ async function untilEnd(
 
 async function keep(
   job: CaptureJob,
-  parts: ThreadParameters & { writer: ArtifactWriter; spill: WindowSpill; spans: SpanCapture; taken: Taken },
+  parts: ThreadParameters & {
+    writer: ArtifactWriter;
+    spill: WindowSpill;
+    spans: SpanCapture;
+    taken: Taken;
+    warnings?: readonly string[];
+  },
 ): Promise<ThreadResult> {
   const { worker, sourceMapPaths, durationMs, writer, spill, spans } = parts;
   const { end, first, last, pauseMs } = parts.taken;
   const tookMs = Math.round((last.endUs - first.startUs) / 1000);
   const early = earlyReason(end, { tookMs, durationMs });
-  const warnings: string[] = [];
+  const warnings = [...(parts.warnings ?? [])];
   await spans.finish(warnings);
   const profile = await keepJoined({
     store: job.store,

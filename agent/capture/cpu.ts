@@ -6,6 +6,7 @@ import type { CaptureCost } from '../../protocol/rest/profile.ts';
 import type { AttachedThread, Attachment } from '../attach/attachment.ts';
 import type { Session } from '../attach/session.ts';
 import { ExitRescue, hasLeftAtExit, type CaptureEnd } from './capture-end.ts';
+import { decideDeoptimizing, deoptimize } from './deoptimize.ts';
 import { readUsage } from './read-usage.ts';
 
 /** Creating V8's profiler stalls 37-265 ms; Node 22 can deadlock in it for good (nodejs/node#65140), so no retry either. */
@@ -30,6 +31,8 @@ export interface CpuCaptureOptions {
   readonly thread: AttachedThread;
   readonly intervalUs: number;
   readonly durationMs: number;
+  /** Undefined for where it pauses the target shortly. */
+  readonly deoptimize?: boolean | undefined;
   /** Ends the capture early and keeps it; its reason is the CaptureEnd. */
   readonly endEarly: AbortSignal;
   readonly onSampling: () => void;
@@ -47,12 +50,16 @@ export async function captureCpu(options: CpuCaptureOptions): Promise<CpuRecordi
   const before = await readUsage(session);
   await using _profiler = await enableProfiler(options.attachment, session);
   await session.send('Profiler.setSamplingInterval', { interval: options.intervalUs }, { timeoutMs: commandTimeoutMs });
+  const deoptimizing = decideDeoptimizing(options.deoptimize, before);
   const startMs = performance.now();
-  await session.send('Profiler.start', {}, { timeoutMs: startTimeoutMs });
+  await Promise.all([
+    deoptimizing.deoptimize && deoptimize(session, startTimeoutMs),
+    session.send('Profiler.start', {}, { timeoutMs: startTimeoutMs }),
+  ]);
   const startedAtMs = Date.now();
   const startPauseMs = performance.now() - startMs;
   options.onSampling();
-  const warnings: string[] = [];
+  const warnings = [...deoptimizing.warnings];
   const clock = await readClock(session, warnings);
   const ended = await rescue.end.wait(options.durationMs - (Date.now() - startedAtMs), session.ended);
   options.onEnding?.();

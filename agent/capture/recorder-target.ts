@@ -33,6 +33,8 @@ export interface TargetRecorderOptions {
   /** Default: main. */
   readonly thread?: AttachedThread | undefined;
   readonly tempo: RecorderTempo;
+  /** Undefined for where it pauses the target shortly. */
+  readonly deoptimize?: boolean | undefined;
   readonly log: CaptureLog;
   /** In order. Must not throw. */
   onWindow(window: WindowDraft): void;
@@ -160,6 +162,7 @@ export class TargetRecorder implements AsyncDisposable {
         attachment,
         session: this.#thread.session,
         intervalUs: tempo.intervalUs,
+        deoptimize: this.#options.deoptimize,
         onWindow: (window) => this.#onWindow(window),
       });
       this.#closeGap();

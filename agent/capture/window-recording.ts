@@ -4,7 +4,9 @@ import { sliceResultValue } from '../../protocol/inspector/message-bytes.ts';
 import type { ClockReading } from '../../protocol/inspector/readings.ts';
 import type { Attachment } from '../attach/attachment.ts';
 import type { Session } from '../attach/session.ts';
+import { decideDeoptimizing, deoptimize } from './deoptimize.ts';
 import { readClock } from './heap-sampler.ts';
+import { readUsage } from './read-usage.ts';
 
 const commandTimeoutMs = 10_000;
 /** Creating V8's profiler: 37-1,048 ms, by the amount of compiled code. */
@@ -26,6 +28,8 @@ export interface WindowRecordingOptions {
   readonly attachment: Attachment;
   readonly session: Session;
   readonly intervalUs: number;
+  /** Undefined for where it pauses the target shortly. */
+  readonly deoptimize?: boolean | undefined;
   /** Called in order, before the promise of the rotation resolves. Must not throw. */
   onWindow(window: RecordedWindow): void;
 }
@@ -51,11 +55,15 @@ export class WindowRecording implements AsyncDisposable {
   /** Costs the target a cold start. Rejects with `inspector-refused`, `inspector-bad-answer` (globals in the way), `inspector-timeout`, `target-gone`. */
   static async start(options: WindowRecordingOptions): Promise<WindowRecording> {
     const { session, intervalUs } = options;
+    const deoptimizing = decideDeoptimizing(options.deoptimize, await readUsage(session));
     await session.send('Profiler.enable', {}, { timeoutMs: commandTimeoutMs });
     try {
       await session.send('Profiler.setSamplingInterval', { interval: intervalUs }, { timeoutMs: commandTimeoutMs });
       const warmId = await session.evaluateToObject(warmProfilerExpression, { timeoutMs: commandTimeoutMs });
-      await session.send('Profiler.start', {}, { timeoutMs: startTimeoutMs });
+      await Promise.all([
+        deoptimizing.deoptimize && deoptimize(session, startTimeoutMs),
+        session.send('Profiler.start', {}, { timeoutMs: startTimeoutMs }),
+      ]);
       const recording = new WindowRecording(options, warmId);
       recording.#clock = await readClock(session, commandTimeoutMs);
       return recording;

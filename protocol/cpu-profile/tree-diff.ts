@@ -152,10 +152,11 @@ function diffNodes(parts: {
       functionName: functionNameOf(frame),
       url: frame.url,
       line: frame.line,
-      selfBefore: old.self[index]!,
-      selfAfter: now.self[index]!,
-      totalBefore: old.totals[index]!,
-      totalAfter: now.totals[index]!,
+      selfBefore: Math.min(1, old.self[index]!),
+      selfAfter: Math.min(1, now.self[index]!),
+      // Sums of shares: the last digit may be above 1.
+      totalBefore: Math.min(1, old.totals[index]!),
+      totalAfter: Math.min(1, now.totals[index]!),
     };
   });
 }

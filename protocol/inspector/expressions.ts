@@ -93,7 +93,11 @@ export const clockExpression = expression(
 /** For the cost of a capture. Needs no module, so it is safe also when it lands in a target's exit. */
 export const usageExpression = expression(
   'usage',
-  `[process.memoryUsage().rss, process.resourceUsage().maxRSS * 1024]`,
+  `(() => {
+  const { rss, heapUsed } = process.memoryUsage();
+  const coverage = Boolean(process.env.NODE_V8_COVERAGE) || process.execArgv.includes('--experimental-test-coverage');
+  return [rss, process.resourceUsage().maxRSS * 1024, heapUsed, coverage];
+})()`,
 );
 
 /** What the snapshot forecast needs, for the isolate that it is evaluated in. */

@@ -25,6 +25,9 @@ export interface InspectorMethods {
   /** The expensive call: stalls the target 37-107 ms idle, up to 265 ms under load. */
   'Profiler.start': { params: Empty; result: Empty };
   'Profiler.stop': { params: Empty; result: { profile: unknown } };
+  /** Never for its counts: beginning it makes V8 forget all optimised code. Ended at once. */
+  'Profiler.startPreciseCoverage': { params: { callCount: false; detailed: false }; result: { timestamp?: number } };
+  'Profiler.stopPreciseCoverage': { params: Empty; result: Empty };
   /** Cannot be cancelled: also not by closing the socket. Answers after the last chunk. */
   'HeapProfiler.takeHeapSnapshot': { params: { reportProgress: true }; result: Empty };
   /**
@@ -53,6 +56,8 @@ export const inspectorMethods: readonly InspectorMethod[] = [
   'Profiler.setSamplingInterval',
   'Profiler.start',
   'Profiler.stop',
+  'Profiler.startPreciseCoverage',
+  'Profiler.stopPreciseCoverage',
   'HeapProfiler.takeHeapSnapshot',
   'HeapProfiler.startSampling',
   'HeapProfiler.getSamplingProfile',

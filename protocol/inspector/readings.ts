@@ -59,17 +59,25 @@ export function decodeClock(value: unknown): ClockReading {
   return { monotonicUs: seconds * 1e6 + nanoseconds / 1e3, wallMs, timeOriginMs };
 }
 
-/** Of the process. The kernel keeps the highest since its start. */
+/** Of the process, the heap of the isolate that answered. The kernel keeps the highest RSS since the start. */
 export interface UsageReading {
   readonly rssBytes: number;
   readonly maxRssBytes: number;
+  readonly heapUsedBytes: number;
+  /** Node writes V8's precise coverage at its exit. */
+  readonly collectsCoverage: boolean;
 }
 
-const usageSchema = z.tuple([z.number().nonnegative(), z.number().nonnegative()]);
+const usageSchema = z.tuple([
+  z.number().nonnegative(),
+  z.number().nonnegative(),
+  z.number().nonnegative(),
+  z.boolean(),
+]);
 
 export function decodeUsage(value: unknown): UsageReading {
-  const [rssBytes, maxRssBytes] = checked('usage', usageSchema, value);
-  return { rssBytes, maxRssBytes };
+  const [rssBytes, maxRssBytes, heapUsedBytes, collectsCoverage] = checked('usage', usageSchema, value);
+  return { rssBytes, maxRssBytes, heapUsedBytes, collectsCoverage };
 }
 
 /** Bytes, of the process (rss, host) and of the isolate that answered (heap, spaces). */

@@ -22,6 +22,7 @@ export const operationSchema = z.object({
   parameters: z.object({
     durationMs: z.number().optional(),
     intervalUs: z.number().optional(),
+    deoptimize: z.boolean().optional(),
     force: z.boolean().optional(),
     mode: samplingModeSchema.optional(),
     intervalBytes: z.number().optional(),

@@ -67,6 +67,8 @@ it.each([18, 24])(
     // What was enabled is disabled again, in each session.
     const count = (name: string): number => sent.filter(({ method }) => method === name).length;
     expect(count('Profiler.disable')).toBe(count('Profiler.enable'));
+    expect(count('Profiler.startPreciseCoverage')).toBeGreaterThanOrEqual(2);
+    expect(count('Profiler.stopPreciseCoverage')).toBe(count('Profiler.startPreciseCoverage'));
     expect(count('HeapProfiler.startSampling')).toBe(2);
     expect(count('HeapProfiler.stopSampling')).toBe(2);
     expect(count('NodeWorker.disable')).toBe(count('NodeWorker.enable'));

@@ -138,3 +138,12 @@ test('both call trees are one, in shares of the busy samples', () => {
     ['(idle)', 0, 0, 0],
   ]);
 });
+
+test('no share of a whole is above 1, however its parts add up', () => {
+  // 49 times 1/49 is 1.0000000000000007.
+  const tree = treeOf(Array.from({ length: 49 }, (_, index) => `main;f${index} 1`));
+  const shares = diffSampleTrees(tree, tree, { limit: 1, nodesMax: 100 }).tree.flatMap(
+    ({ totalBefore, totalAfter, selfBefore, selfAfter }) => [totalBefore, totalAfter, selfBefore, selfAfter],
+  );
+  expect(Math.max(...shares)).toBe(1);
+});

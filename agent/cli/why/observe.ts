@@ -5,8 +5,11 @@ import { SidescopeError } from '../../../protocol/error.ts';
 import { heartbeatExpression, memoryExpression, stackExpression } from '../../../protocol/inspector/expressions.ts';
 import { decodeMemory, decodeStack } from '../../../protocol/inspector/readings.ts';
 import type { MemoryReading, StackReading } from '../../../protocol/inspector/readings.ts';
+import type { UsageReading } from '../../../protocol/inspector/readings.ts';
 import type { AttachedThread, Attachment } from '../../attach/attachment.ts';
 import type { Session } from '../../attach/session.ts';
+import { decideDeoptimizing, deoptimize } from '../../capture/deoptimize.ts';
+import { readUsage } from '../../capture/read-usage.ts';
 import { within } from './schedule.ts';
 
 export interface StackSample extends StackReading {
@@ -54,6 +57,7 @@ export interface Window {
 export interface FirstQuestions {
   readonly askedMs: number;
   readonly stack: Promise<StackSample | undefined>;
+  readonly usage: Promise<UsageReading | undefined>;
   /** Whether a CPU profile has been started. */
   readonly profile: Promise<boolean>;
 }
@@ -64,9 +68,14 @@ const firstTimeoutMs = 20_000;
 export function askFirst(main: Session, signal: AbortSignal): FirstQuestions {
   const askedMs = performance.now();
   const asking = { answeredByMs: askedMs + firstTimeoutMs, signal };
-  const questions = { askedMs, stack: readStack(main, asking), profile: startProfile(main, asking) };
+  const questions = {
+    askedMs,
+    stack: readStack(main, asking),
+    usage: readUsage(main),
+    profile: startProfile(main, asking),
+  };
   // Attaching fails then, with its own reason, and nobody waits for these.
-  for (const question of [questions.stack, questions.profile]) question.catch(() => undefined);
+  for (const question of [questions.stack, questions.usage, questions.profile]) question.catch(() => undefined);
   return questions;
 }
 
@@ -152,6 +161,10 @@ async function startProfile(main: Session, window: Omit<Window, 'endMs'>): Promi
 async function takeProfile(main: Session, first: FirstQuestions, window: Window): Promise<CpuProfile | null> {
   // Where an answer is missing, the profiler ends with our session.
   if (!(await within(first.profile, false, window.answeredByMs))) return null;
+  const usage = await within(first.usage, undefined, window.answeredByMs);
+  // Behind the start, and not waited for: each wait is one native call more. Where it fails the stacks still name the function.
+  if (decideDeoptimizing(undefined, usage).deoptimize)
+    void answered(() => deoptimize(main, untilAnswered(window)), main).catch(() => undefined);
   const replyMs = performance.now() - first.askedMs;
   // Asked for so early that the answer comes in time.
   const endMs = Math.min(window.endMs, window.answeredByMs - replyMs * replySpread);
