@@ -55,6 +55,7 @@ const retryAfter = '1';
  */
 export class Receiver {
   readonly #options: ReceiverOptions;
+  #inflating: Promise<unknown> = Promise.resolve();
 
   constructor(options: ReceiverOptions) {
     this.#options = options;
@@ -120,11 +121,11 @@ export class Receiver {
   async #traces(
     received: Received & { signal: 'traces' },
   ): Promise<{ spans: number; partial: PartialSuccess | undefined }> {
-    const { bodyBytesMax, budget, intake } = this.#options;
+    const { budget, intake } = this.#options;
     let held = received.body.length;
     try {
       const isPlain = received.contentEncoding === undefined;
-      const plain = isPlain ? received.body : await inflate(received.body, bodyBytesMax);
+      const plain = isPlain ? received.body : await this.#inflate(received.body);
       if (!isPlain) {
         if (!budget.take(plain.length)) throw tooBusy();
         budget.give(held);
@@ -139,6 +140,14 @@ export class Receiver {
     } finally {
       budget.give(held);
     }
+  }
+
+  /** One at a time: what a body takes unpacked is known, and in the budget, only then; bodies of 20 MiB are sent as 20 kB. */
+  #inflate(body: Uint8Array): Promise<Buffer> {
+    const inflated = this.#inflating.then(() => inflate(body, this.#options.bodyBytesMax));
+    // Only its end counts for the next one; who asked hears of its error.
+    this.#inflating = inflated.catch(() => undefined);
+    return inflated;
   }
 }
 

@@ -7,7 +7,7 @@ import { compress, Forwarder } from './forwarder.ts';
 import type { ForwardStats } from './forwarder.ts';
 import { IngestQueue } from './ingest-queue.ts';
 import type { Enrich } from './ingest-queue.ts';
-import { MemoryBudget } from './memory-budget.ts';
+import { heldBytesMax, MemoryBudget } from './memory-budget.ts';
 import { ReceiveCounts } from './receive-counts.ts';
 import type { ReceiveStats } from './receive-counts.ts';
 import { Receiver } from './receiver.ts';
@@ -22,6 +22,8 @@ export interface RequestsOptions {
   readonly version: string;
   readonly pathPrefix: string;
   readonly bodyBytesMax: number;
+  /** The limit of the container; its own when it is not told. */
+  readonly containerBytes?: number | undefined;
   /** Without a URL nothing is forwarded. */
   readonly forward: {
     readonly url: URL | undefined;
@@ -62,9 +64,8 @@ export class Requests {
   #warnedAtMs = 0;
   #warnedDrops = 0;
 
-  constructor({ sink, log, version, pathPrefix, bodyBytesMax, forward }: RequestsOptions) {
-    // One body of the largest size always fits, beside the ordinary ones of about 100 kB.
-    this.#budget = new MemoryBudget(bodyBytesMax + 32 * 1024 * 1024);
+  constructor({ sink, log, version, pathPrefix, bodyBytesMax, containerBytes, forward }: RequestsOptions) {
+    this.#budget = new MemoryBudget(heldBytesMax({ bodyBytesMax, containerBytes }));
     this.#ingest = new IngestQueue({ sink, budget: this.#budget, log });
     const { url, tracesUrl, headers, queueBytesMax } = forward;
     this.#upstream = new Upstream({

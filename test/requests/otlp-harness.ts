@@ -54,6 +54,7 @@ export async function openOtlp(
     version: '1.2.3',
     pathPrefix: options.pathPrefix ?? '',
     bodyBytesMax: options.bodyBytesMax ?? 64 * 2 ** 20,
+    containerBytes: Infinity,
     forward: { url: undefined, tracesUrl: undefined, headers: {}, queueBytesMax: 32 * 2 ** 20, ...options.forward },
   });
   const metrics = createMetrics({ version: '1.2.3', nodeVersion: 'v24' });

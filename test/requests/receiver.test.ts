@@ -4,6 +4,7 @@ import net from 'node:net';
 import { buffer, text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { heldBytesMax } from '../../agent/requests/memory-budget.ts';
 import { fixture } from '../otlp/fixtures.ts';
 import { encodeRequest, RpcStatus, TraceResponse } from '../otlp/proto.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -349,6 +350,27 @@ describe('the checklist of the receiver', () => {
     for (const socket of held) socket.destroy();
     await waitFor(() => otlp.requests.stats().heldBytes === 0, { message: 'the bytes to be given back' });
     expect((await otlp.post('/v1/traces', body)).status).toBe(200);
+  });
+
+  test.each([
+    [Infinity, 52],
+    [256, 32],
+    [128, 20],
+  ])('18: in a container of %d MiB %d MiB of bodies are held', (containerMiB, heldMiB) => {
+    const held = heldBytesMax({ bodyBytesMax: 20 * 2 ** 20, containerBytes: containerMiB * 2 ** 20 });
+    expect(held).toBe(heldMiB * 2 ** 20);
+  });
+
+  test('18: compressed bodies that come at once are unpacked one behind the other, those that cannot be are refused alone', async () => {
+    await using otlp = await openOtlp({ bodyBytesMax: 1024 * 1024 });
+    const whole = fixture('express5-pg-redis-512.pb.gz');
+    const bodies = [whole, whole.subarray(0, 1_000), gzipSync(Buffer.alloc(2 ** 21)), whole, Buffer.from('?'), whole];
+    const headers = { ...protobuf, 'content-encoding': 'gzip' };
+    const answers = await Promise.all(bodies.map((body) => otlp.post('/v1/traces', body, headers)));
+    expect(answers.map(({ status }) => status)).toEqual([200, 400, 413, 200, 400, 200]);
+    await otlp.requests.ingested();
+    expect(otlp.sink.spans.length).toBe(3 * 512);
+    expect(otlp.requests.stats().heldBytes).toBe(0);
   });
 
   test('19: acknowledged whatever the upstream does', async () => {
