@@ -57,7 +57,7 @@ export function RegressionHistory(
 
 function Card({ regression, nowMs, profiles, isNamed }: Shown & { regression: Regression; isNamed: boolean }) {
   const card = useIntoSight<HTMLLIElement>(isNamed);
-  const { title, state, outcome, reference, load, since, endedAt, causes } = regression;
+  const { title, state, outcome, since, endedAt } = regression;
   const [tone, word] = outcomeWords[outcome];
   const ranMs = (endedAt === null ? nowMs : Date.parse(endedAt)) - Date.parse(since);
   return (
@@ -70,6 +70,22 @@ function Card({ regression, nowMs, profiles, isNamed }: Shown & { regression: Re
         </span>
       </p>
       <p class="incident-title">{findingWords(regression)}</p>
+      {state === 'open' || isNamed ? (
+        <Finding regression={regression} nowMs={nowMs} profiles={profiles} />
+      ) : (
+        <details>
+          <summary>How it was{regression.endReason === null ? '' : `; over because ${regression.endReason}`}</summary>
+          <Finding regression={regression} nowMs={nowMs} profiles={profiles} />
+        </details>
+      )}
+    </li>
+  );
+}
+
+function Finding({ regression, nowMs, profiles }: Pick<Shown, 'nowMs' | 'profiles'> & { regression: Regression }) {
+  const { reference, load, since, causes } = regression;
+  return (
+    <div class="finding-body">
       <div class="finding">
         <Picture regression={regression} />
         <div>
@@ -99,7 +115,7 @@ function Card({ regression, nowMs, profiles, isNamed }: Shown & { regression: Re
         </a>
         <CopyText label="Copy as text" text={() => regressionAsText(regression)} />
       </p>
-    </li>
+    </div>
   );
 }
 

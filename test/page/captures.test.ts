@@ -277,8 +277,16 @@ it('shows alerts with their evidence, deaths with their causes, and rules that e
 });
 
 it('shows what got worse beside the baseline and the version before, and takes a new baseline', async () => {
+  const over = {
+    state: 'ended',
+    causes: [],
+    correlated: [],
+    windows: [],
+    endedAt: ago(2_000_000),
+    endReason: 'it is as before',
+  } as const;
   await using opened = await openAt('/regressions', {
-    regressions: [sampleRegression()],
+    regressions: [sampleRegression(), sampleRegression({ id: 'r-0', title: 'RSS', since: ago(2_600_000), ...over })],
     profiles: [
       sampleProfile({ id: 'p-b', startedAt: ago(300_000), endedAt: ago(270_000) }),
       sampleProfile({ id: 'p-a', startedAt: ago(1_300_000), endedAt: ago(1_270_000) }),
@@ -296,6 +304,10 @@ it('shows what got worse beside the baseline and the version before, and takes a
   await page.getByText('What moved as well: 1').click();
   await page.getByText('closely (0.91 in 9 windows)').waitFor();
   expect(await page.getByRole('link', { name: 'before and after' }).getAttribute('href')).toContain('/compare/p-a/p-b');
+  const old = page.getByRole('listitem', { name: 'RSS' });
+  expect(await old.getByText('Explained by load').isVisible()).toBe(false);
+  await old.getByText('How it was; over because it is as before').click();
+  await old.getByText('Explained by load').waitFor();
   const live = sampleRegression({ id: 'r-2', title: 'Latency of GET /live', since: ago(0) });
   standIn.world.regressions = [live, ...standIn.world.regressions];
   standIn.emit({ type: 'regression', change: 'opened', regression: live });
