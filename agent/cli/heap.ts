@@ -37,6 +37,7 @@ export const heapShape = {
       syntax: 'TEXT',
       meaning: 'Of `redact`: equal contents get equal replacements in all files with one salt. Random unless told.',
     },
+    force: { type: 'boolean', meaning: 'Of `redact`: write over OUT when it is there already.' },
     json: { type: 'boolean', meaning: 'Print one JSON document.' },
   },
 } as const;
@@ -121,7 +122,8 @@ async function redact(
   [input = '', output = '']: readonly string[],
 ): Promise<number> {
   const salt = values.salt === undefined ? randomBytes(16) : new TextEncoder().encode(values.salt);
-  const counts = await redactFile({ input, output, salt, progress, signal: context.signal });
+  const { force: isForced = false } = values;
+  const counts = await redactFile({ input, output, isForced, salt, progress, signal: context.signal });
   if (values.json) context.print(`${JSON.stringify({ output, ...counts })}\n`);
   else
     context.say(

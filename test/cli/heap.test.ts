@@ -87,6 +87,14 @@ test('heap redact writes a whole file that only its owner may read, and leaves n
   expect(redacted).not.toContain('hunter2');
   expect(redacted.length).toBe(secret.length);
   expect(statSync(join(folder, 'out.heapsnapshot.gz')).mode & 0o777).toBe(0o600);
+  writeFileSync(join(folder, 'kept.heapsnapshot'), 'somebody needs this');
+  const over = ['heap', 'redact', 'secret.heapsnapshot', 'kept.heapsnapshot'];
+  const refused = await run(...over);
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toContain('kept.heapsnapshot is there already; --force writes over it');
+  expect(readFileSync(join(folder, 'kept.heapsnapshot'), 'utf8')).toBe('somebody needs this');
+  expect((await run(...over, '--force')).code).toBe(0);
+  expect(readFileSync(join(folder, 'kept.heapsnapshot'), 'utf8')).toHaveLength(secret.length);
   writeFileSync(join(folder, 'cut.heapsnapshot'), secret.slice(0, -5));
   const cut = await run('heap', 'redact', 'cut.heapsnapshot', 'never.heapsnapshot');
   expect(cut).toMatchObject({ code: 1, stdout: '' });

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { rename, rm, stat } from 'node:fs/promises';
+import { lstat, rename, rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
@@ -14,15 +14,19 @@ import type { ProgressLine } from '../progress.ts';
 export async function redactFile(options: {
   input: string;
   output: string;
+  /** Whether `output` may be there already. */
+  isForced: boolean;
   salt: Uint8Array;
   progress: ProgressLine;
   signal: AbortSignal;
 }): Promise<RedactionCounts> {
-  const { input, output, salt, progress, signal } = options;
+  const { input, output, isForced, salt, progress, signal } = options;
   await using file = await openProfileFile(input, signal);
   if (await isSameFile(input, output)) {
     throw new SidescopeError('invalid-option', `${output} is the file to read itself`);
   }
+  if (!isForced && (await isThere(output)))
+    throw new SidescopeError('unusable-file', `${output} is there already; --force writes over it`);
   const temporary = `${output}.${randomBytes(4).toString('hex')}.tmp`;
   let counts: RedactionCounts | undefined;
   async function* redacted(): AsyncGenerator<Uint8Array> {
@@ -54,6 +58,16 @@ export async function redactFile(options: {
     throw unusableFile(output, error, 'written');
   }
   return counts!;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch {
+    // Nothing there, or a folder that is missing: writing says which.
+    return false;
+  }
 }
 
 async function isSameFile(a: string, b: string): Promise<boolean> {
