@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parseCpuProfile } from '../../protocol/cpu-profile/parse.ts';
 import { encodePprof } from '../../protocol/cpu-profile/pprof.ts';
@@ -192,8 +192,9 @@ it('ends a search that would never end, and reads the profile again', async () =
   });
   const { page } = opened;
   await drawn(page);
+  await page.clock.install();
   await page.getByLabel('Search (regular expression)').fill('^(a+)+$');
-  await page.getByRole('alert').filter({ hasText: 'took too long' }).waitFor();
+  await hurried(page, page.getByRole('alert').filter({ hasText: 'took too long' }));
   await drawn(page);
   expect(page.url()).not.toContain('search');
 });
@@ -252,9 +253,12 @@ it('reads whose work the samples were again while their spans may still come', a
   const profiles = [sampleProfile({ id: 'p-now', endedAt: new Date().toISOString() })];
   await using opened = await openAt('/profile/p-now', { profiles, files: { ...files, 'p-now.pprof': bare } });
   const { page, standIn } = opened;
+  await drawn(page);
+  await page.clock.install();
   await page.getByRole('button', { name: 'Only one route or trace…' }).click();
   await page.getByText('spans come some seconds after a profile').waitFor();
   standIn.world.files = { ...files, 'p-now.pprof': gzipSync(labelled) };
+  await hurried(page, page.getByLabel(/^Only/));
   await page.getByLabel(/^Only/).selectOption('route:/report');
   await page.getByText(/60 ms, 100 % of what was not idle/).waitFor();
 });
@@ -437,6 +441,17 @@ function joinOf(startUs: number): JoinInput {
     wallOffsetMs: offsetMs,
     isMainThread: true,
   };
+}
+
+/** What the page itself waits for passes at once, until this is there. */
+async function hurried(page: Page, shown: Locator): Promise<void> {
+  await waitFor(
+    async () => {
+      await page.clock.fastForward(1_000);
+      return await shown.isVisible();
+    },
+    { message: `${String(shown)} to be shown` },
+  );
 }
 
 async function drawn(page: Page): Promise<void> {
