@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import type { TargetIdentity } from '../../protocol/rest/target.ts';
@@ -17,11 +18,19 @@ export interface ProcessReading {
   readonly mainMs: number;
 }
 
+/** Of a thread, since it began. */
+export interface ThreadSchedule {
+  readonly ranMs: number;
+  /** Ready to run, and no CPU was given to it: to others, or because its cgroup had used up its limit. */
+  readonly waitedMs: number;
+}
+
 /** What the kernel says of the target, where it is in our PID namespace: also while it is stopped or in a native call. */
 export class ProcessFiles {
   readonly directory: string;
   readonly #pid: number;
   readonly #startTicks: number;
+  #inspectorThread: string | undefined;
 
   /** Undefined when that pid is not there or is somebody else: another container's, or a recycled one. */
   static async find(
@@ -45,6 +54,19 @@ export class ProcessFiles {
     this.#startTicks = startTicks;
   }
 
+  /** Of the main thread. */
+  schedule(): ThreadSchedule | undefined {
+    return readSchedule(`${this.directory}/task/${this.#pid}`);
+  }
+
+  /** Of the thread through which all questions and answers pass; undefined before Node 24, where it has no name. */
+  inspectorSchedule(): ThreadSchedule | undefined {
+    this.#inspectorThread ??= findThread(this.directory, 'InspectorIo');
+    return this.#inspectorThread === undefined
+      ? undefined
+      : readSchedule(`${this.directory}/task/${this.#inspectorThread}`);
+  }
+
   async read(): Promise<ProcessReading | undefined> {
     const [process, main, status] = await Promise.all([
       readText(`${this.directory}/stat`),
@@ -61,6 +83,33 @@ export class ProcessFiles {
       systemMs: whole.systemMs,
       mainMs: thread.userMs + thread.systemMs,
     };
+  }
+}
+
+/**
+ * Undefined where the kernel does not show it, or does not count. Read at once, in some 20 µs: while CPUs are short, an answer that waits for a thread of the pool is of
+ * another time than the one who asked believes.
+ */
+export function readSchedule(directory: string): ThreadSchedule | undefined {
+  try {
+    // "ran waited turns", in nanoseconds: Documentation/scheduler/sched-stats.rst
+    const [ran, waited] = readFileSync(`${directory}/schedstat`, 'utf8').trim().split(' ').map(Number);
+    if (ran === undefined || waited === undefined || Number.isNaN(ran + waited)) return undefined;
+    return { ranMs: ran / 1e6, waitedMs: waited / 1e6 };
+  } catch {
+    // Gone, or not ours to read.
+    return undefined;
+  }
+}
+
+/** Among the first ones: Node makes its own before a program can. */
+function findThread(directory: string, name: string): string | undefined {
+  try {
+    const ids = readdirSync(`${directory}/task`).slice(0, 16);
+    return ids.find((id) => readFileSync(`${directory}/task/${id}/comm`, 'utf8').trim() === name);
+  } catch {
+    // Gone, or not ours to read.
+    return undefined;
   }
 }
 

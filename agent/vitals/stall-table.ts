@@ -66,7 +66,11 @@ export class StallTable {
     );
     const last = rows.length > limit ? rows[limit - 1] : undefined;
     return {
-      stalls: rows.slice(0, limit).map((row) => JSON.parse(String(row['stall'])) as Stall),
+      stalls: rows.slice(0, limit).map((row) => {
+        const stall = JSON.parse(String(row['stall'])) as Omit<Stall, 'waitedMs'> & { waitedMs?: number | null };
+        // Undefined in one of an earlier agent.
+        return { ...stall, waitedMs: stall.waitedMs ?? null };
+      }),
       nextCursor: last === undefined ? null : rowCursor({ atMs: Number(last['started_ms']), id: String(last['id']) }),
     };
   }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { Session } from '../attach/session.ts';
+import { markWait, waitsBetween, type TargetSchedules, type WaitMark } from './cpu-wait.ts';
 import { Heartbeat, promptMs, utilization, type Heart } from './heartbeat.ts';
 import { StackAsker } from './stack-asker.ts';
 import { StallRecord, type RecordedFrames } from './stall-record.ts';
@@ -42,6 +43,7 @@ export interface StallSurroundings {
   isSampling(): boolean;
   processState(): Promise<string | undefined>;
   throttledMs(): Promise<number | null>;
+  schedules(): TargetSchedules;
   /** What the thread's CPU time says, while its idle time is not to be believed; else 1. */
   busyAtMost?(): number;
 }
@@ -70,6 +72,9 @@ export class StallWatch {
   readonly #saturation: Saturation;
   readonly #tempo: Tempo;
   readonly #heartbeat: Heartbeat;
+  /** Of the last heartbeat that found a new turn, and of the time since when there is no idle time. */
+  #turnMark: WaitMark | undefined;
+  #busyMark: WaitMark | undefined;
   #busySinceMs: number | undefined;
   #relaxedSinceMs: number | undefined;
   #saturated: StallRecord | undefined;
@@ -106,7 +111,10 @@ export class StallWatch {
           await this.#rest();
           continue;
         }
-        if (turned === true) await this.#followSaturation();
+        if (turned === true) {
+          this.#turnMark = this.#mark();
+          await this.#followSaturation();
+        }
         const pauseMs = turned === true ? intervalMs : Math.max(1, Math.min(intervalMs, leftMs));
         await delay(pauseMs, undefined, { signal, ref: false });
       }
@@ -132,12 +140,15 @@ export class StallWatch {
     if (startMs === undefined) return undefined;
     if (this.#saturated !== undefined) this.#endSaturated();
     this.#busySinceMs = undefined;
-    const record = new StallRecord({ ...this.#options.about, kind: 'blocked' }, { startMs });
+    const turnMark = this.#turnMark;
+    const { about, thresholdMs } = this.#options;
+    const record = new StallRecord({ ...about, kind: 'blocked' }, { startMs, thresholdMs });
     record.cpuOperationId = surroundings.cpuOperationId();
     let endMs: number | undefined;
     try {
       const evidence = await this.#startEvidence(record);
-      endMs = await this.#sampleUntilTurned(record);
+      endMs = await this.#sampleUntilTurned(record, turnMark);
+      this.#noteWaits(record, turnMark);
       if (endMs === undefined) return 'its setImmediate does not run although its event loop is idle';
       if (await this.#wasOurs(record, startMs)) return undefined;
       await evidence();
@@ -196,7 +207,7 @@ export class StallWatch {
   }
 
   /** The time of the end; undefined when the loop is idle, and does not run our immediate all the same. */
-  async #sampleUntilTurned(record: StallRecord): Promise<number | undefined> {
+  async #sampleUntilTurned(record: StallRecord, turnMark: WaitMark | undefined): Promise<number | undefined> {
     const { signal, surroundings } = this.#options;
     let toldMs = -Infinity;
     const stacks = new StackAsker(this.#options);
@@ -208,6 +219,7 @@ export class StallWatch {
       // With its first stack if that comes soon, and without it else.
       if (performance.now() - toldMs >= announceEveryMs && this.#isCertain(record)) {
         toldMs = performance.now();
+        this.#noteWaits(record, turnMark);
         this.#tell(record, 'ongoing');
       }
       const turned = await this.#heartbeat.beat(slowEveryMs);
@@ -230,7 +242,10 @@ export class StallWatch {
     const nowMs = turn.last.sentMs;
     const ratio = Math.min(utilization(turn), this.#options.surroundings.busyAtMost?.() ?? 1);
     if (this.#options.surroundings.imposed().now || ratio < saturatedRatio) this.#busySinceMs = undefined;
-    else this.#busySinceMs ??= turn.before.sentMs;
+    else if (this.#busySinceMs === undefined) {
+      this.#busySinceMs = turn.before.sentMs;
+      if (this.#saturated === undefined) this.#busyMark = this.#turnMark;
+    }
     if (this.#saturated !== undefined) {
       if (ratio >= relaxedRatio) this.#relaxedSinceMs = undefined;
       else this.#relaxedSinceMs ??= nowMs;
@@ -239,11 +254,13 @@ export class StallWatch {
       return;
     }
     if (this.#busySinceMs === undefined || nowMs - this.#busySinceMs < this.#saturation.afterMs) return;
-    const record = new StallRecord({ ...this.#options.about, kind: 'saturated' }, { startMs: this.#busySinceMs });
+    const { about, thresholdMs } = this.#options;
+    const record = new StallRecord({ ...about, kind: 'saturated' }, { startMs: this.#busySinceMs, thresholdMs });
     record.cpuOperationId = this.#options.surroundings.cpuOperationId();
     this.#saturated = record;
     this.#relaxedSinceMs = undefined;
     await this.#sampleSaturated(record);
+    this.#noteWaits(record, this.#busyMark);
     this.#tell(record, 'ongoing');
   }
 
@@ -267,9 +284,18 @@ export class StallWatch {
 
   #endSaturated(): void {
     if (this.#saturated === undefined) return;
+    this.#noteWaits(this.#saturated, this.#busyMark);
     this.#tell(this.#saturated, 'ended', this.#relaxedSinceMs ?? performance.now());
     this.#saturated = undefined;
     this.#relaxedSinceMs = undefined;
+  }
+
+  #mark(): WaitMark {
+    return markWait(this.#options.surroundings.schedules());
+  }
+
+  #noteWaits(record: StallRecord, since: WaitMark | undefined): void {
+    if (since !== undefined) record.noteWaits(waitsBetween(since, this.#mark()));
   }
 
   #tell(record: StallRecord, state: Stall['state'], endMs?: number): void {

@@ -1,7 +1,24 @@
 import type { Stall, StallFrame } from '../../protocol/rest/stalls.ts';
 
 /** A stall in one sentence, by the places of the source where they are known. */
-export function summaryOf(stall: Pick<Stall, 'kind' | 'thread' | 'durationMs' | 'verdict' | 'dominant'>): string {
+export function summaryOf(
+  stall: Pick<Stall, 'kind' | 'thread' | 'durationMs' | 'verdict' | 'dominant' | 'waitedMs'>,
+): string {
+  const { durationMs, verdict, waitedMs } = stall;
+  const waited = `${((waitedMs ?? 0) / 1000).toFixed(1)} s of it waiting for a CPU`;
+  if (verdict === 'starved') {
+    const late = stall.kind === 'saturated' ? 'no idle time for' : 'the event loop was late by';
+    const rest = stall.dominant === null ? '' : `; what it ran was mostly ${placeText(stall.dominant)}`;
+    return `${late} ${(durationMs / 1000).toFixed(1)} s, ${waited}${rest}`;
+  }
+  const text = workOf(stall);
+  return (waitedMs ?? 0) >= durationMs * notableShare ? `${text}; ${waited}` : text;
+}
+
+/** Of a stall: below it the wait for a CPU is not worth a word. */
+const notableShare = 0.25;
+
+function workOf(stall: Pick<Stall, 'kind' | 'thread' | 'durationMs' | 'verdict' | 'dominant'>): string {
   const { kind, thread, durationMs, verdict, dominant } = stall;
   const seconds = `${(durationMs / 1000).toFixed(1)} s`;
   const place = dominant === null ? '' : placeText(dominant);

@@ -192,6 +192,7 @@ export class TargetVitals implements AsyncDisposable {
         busyAtMost: () => 1,
         cpuOperationId: () => null,
         throttledMs: () => Promise.resolve(null),
+        schedules: () => ({ main: undefined, inspector: undefined }),
       },
       onFault: (error, thread) =>
         log.error({ err: error, target: targetId, thread }, 'a worker is not watched any more'),
@@ -216,6 +217,7 @@ export class TargetVitals implements AsyncDisposable {
       isSampling: () => pauses.isSampling(targetId),
       processState: () => this.#reader.processState(),
       throttledMs: () => this.#reader.throttledMs(),
+      schedules: () => this.#reader.schedules(),
       busyAtMost: () => (pauses.isCpuSampled(targetId) ? (this.#latest?.cpu.mainCores ?? 1) : 1),
     };
   }

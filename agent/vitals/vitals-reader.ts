@@ -6,10 +6,12 @@ import type { TargetIdentity } from '../../protocol/rest/target.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
 import type { AttachedThread, Attachment } from '../attach/attachment.ts';
 import { Asker } from './asker.ts';
+import type { TargetSchedules } from './cpu-wait.ts';
 import { findCgroup, type Cgroup, type CgroupReading } from './cgroup.ts';
 import { newMeasures } from './measures.ts';
 import type { Probe } from './probe.ts';
-import { ProcessFiles, type ProcessReading } from './process-files.ts';
+import { ProcessFiles, type ProcessReading, type ThreadSchedule } from './process-files.ts';
+import { starvedRatio } from './starved.ts';
 
 /** A loop or a regular expression is interrupted within 30 ms; what takes longer is native. */
 const giveUpMs = 2_000;
@@ -23,6 +25,7 @@ interface Seen {
   readonly atMs: number;
   readonly main: ThreadVitals | undefined;
   readonly process: ProcessReading | undefined;
+  readonly schedule: ThreadSchedule | undefined;
   readonly cgroup: CgroupReading | undefined;
   readonly workers: ReadonlyMap<string, ThreadVitals>;
 }
@@ -47,7 +50,14 @@ export class VitalsReader {
   readonly #resting = new WeakMap<AttachedThread, { error: SidescopeError; readings: number }>();
   readonly #probeAsker = new Asker('the main thread');
   #files: Files | undefined;
-  #last: Seen = { atMs: performance.now(), main: undefined, process: undefined, cgroup: undefined, workers: new Map() };
+  #last: Seen = {
+    atMs: performance.now(),
+    main: undefined,
+    process: undefined,
+    schedule: undefined,
+    cgroup: undefined,
+    workers: new Map(),
+  };
   #knownWorkers: ReadonlySet<AttachedThread> = new Set();
 
   constructor(parts: { targetId: string; identity: TargetIdentity; attachment: Attachment; signal: AbortSignal }) {
@@ -78,6 +88,7 @@ export class VitalsReader {
       atMs: performance.now(),
       main: main.value,
       process,
+      schedule: files?.schedule(),
       cgroup,
       workers: new Map(
         workers.flatMap(({ thread }, index) => {
@@ -142,6 +153,12 @@ export class VitalsReader {
   /** The state letter of the process, `T` when a signal stopped it; undefined where the kernel does not show it. */
   async processState(): Promise<string | undefined> {
     return (await this.#files?.process?.read())?.state;
+  }
+
+  /** So far; undefined where the kernel does not show it. */
+  schedules(): TargetSchedules {
+    const process = this.#files?.process;
+    return { main: process?.schedule(), inspector: process?.inspectorSchedule() };
   }
 
   /** Throttled so far; null where the cgroup cannot be read. */
@@ -239,6 +256,7 @@ function cpuOf(parts: { before: Seen; seen: Seen; elapsedMs: number; isEveryWork
     mainCores,
     workerCores,
     otherCores: isSplit ? Math.max(0, userCores + systemCores - mainCores - workerCores) : null,
+    starvedRatio: starvedRatio(before.schedule, seen.schedule),
   };
 }
 

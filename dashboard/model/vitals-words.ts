@@ -39,6 +39,7 @@ const certainty = {
   javascript: null,
   native: 'native work, in or just before',
   stopped: 'stopped by a signal',
+  starved: 'waiting for a CPU',
   unknown: 'nothing told by what',
 } as const satisfies Record<Stall['verdict'], string | null>;
 

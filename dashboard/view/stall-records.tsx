@@ -92,6 +92,7 @@ const verdictWords = {
   javascript: 'JavaScript',
   native: 'native work',
   stopped: 'nothing: stopped by a signal',
+  starved: 'nothing: it waited for a CPU',
   unknown: 'not known',
 } as const satisfies Record<Stall['verdict'], string>;
 
@@ -108,6 +109,7 @@ function Details({ stall }: { stall: Stall }) {
           ['Longest answer', formatDuration(samples.longestAnswerMs)],
           ['Garbage collection', stall.gcMs === null ? null : formatDuration(stall.gcMs)],
           ['Throttled', stall.throttledMs === null ? null : formatDuration(stall.throttledMs)],
+          ['Waited for a CPU', stall.waitedMs === null ? null : formatDuration(stall.waitedMs)],
           ['Request', span && <bdi key="span">{`${span.route ?? span.name} (${formatShare(span.share)})`}</bdi>],
           ['Trace', span && <TraceLink key="trace" traceId={span.traceId} />],
         ]}

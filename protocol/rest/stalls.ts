@@ -18,9 +18,9 @@ export const stallSchema = z.object({
   endedAt: z.iso.datetime().nullable(),
   durationMs: z.number().describe('So far, while it is ongoing'),
   verdict: z
-    .enum(['javascript', 'native', 'stopped', 'unknown'])
+    .enum(['javascript', 'native', 'stopped', 'starved', 'unknown'])
     .describe(
-      'native: the thread did not answer, so the frames are where it was just before or after; stopped: by a signal',
+      'native: the thread did not answer, so the frames are where it was just before or after; stopped: by a signal; starved: for at least half of it there was no CPU, and the rest is below the threshold: the program would not have been late on a machine that had one',
     ),
   summary: z.string().describe('In words'),
   dominant: stallFrameSchema
@@ -59,6 +59,12 @@ export const stallSchema = z.object({
     .number()
     .nullable()
     .describe("Kept off the CPU by the cgroup's limit meanwhile; null where that cannot be read"),
+  waitedMs: z
+    .number()
+    .nullable()
+    .describe(
+      'Of it, ready to run and without a CPU, throttling included: the main thread, or, where that is more and no stack was seen, who passes its answers on (the thread of its inspector, the agent). Null where the kernel does not show it, and for workers',
+    ),
   cpuOperationId: z.string().nullable().describe('A CPU profile that ran meanwhile and has the same time in it'),
   cpuProfileAgrees: z
     .boolean()

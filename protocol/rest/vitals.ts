@@ -58,6 +58,9 @@ export const vitalsSchema = z.object({
     mainCores: ratio.describe('The main thread'),
     workerCores: ratio.describe('Worker threads'),
     otherCores: ratio.describe('GC, compilation, the thread pool and the rest'),
+    starvedRatio: ratio.describe(
+      'Of the time in which the main thread wanted a CPU, the share that it waited for one, throttling included: 0.5 is half as fast as it could be. Null where the kernel does not show it',
+    ),
   }),
   nodeLoad: z.tuple([z.number(), z.number(), z.number()]).nullable().describe('1, 5 and 15 minutes, of the whole node'),
   loop: z.object({

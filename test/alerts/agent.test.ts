@@ -47,7 +47,7 @@ test('a stall of a real target is told to GET /alerts, the log, Sentry, the webh
   await waitFor(async () => (await json<{ latest: unknown }>(agent, '/vitals')).latest !== null, {
     message: 'a reading',
   });
-  await target.send({ ms: 2_000 });
+  await target.send({ ms: 4_000 });
   const alert = await waitFor(
     async () =>
       (await json<AlertList>(agent, '/alerts?problem=stall')).alerts.find(({ key: at }) => at.includes('spinUntil')),

@@ -44,6 +44,7 @@ function stallOf(functionName: string, changes: Partial<Stall> = {}): Stall {
     span: null,
     gcMs: 0,
     throttledMs: null,
+    waitedMs: null,
     cpuOperationId: null,
     cpuProfileAgrees: null,
     ...changes,
@@ -120,6 +121,18 @@ test('a worker that computes without a pause alerts nobody', () => {
   monitor.emit('stall', { ...stall, state: 'ongoing', endedAt: null });
   end(stall);
   expect([raised, settled]).toEqual([[], []]);
+});
+
+test('a main thread that got no CPU alerts nobody, until it lasts so long that probes give up', () => {
+  const { monitor, end, raised, settled } = open();
+  const stall = stallOf('parse', { verdict: 'starved', waitedMs: 6_000, durationMs: 6_500 });
+  monitor.emit('stall', { ...stall, state: 'ongoing', endedAt: null });
+  end(stall);
+  expect([raised, settled]).toEqual([[], []]);
+  end({ ...stall, id: 'long', waitedMs: 39_500, durationMs: 40_000 });
+  expect(raised.map(({ key, severity, facts }) => [key, severity, facts?.['waitedMs']])).toEqual([
+    ['starved', 'warning', 39_500],
+  ]);
 });
 
 test('after its end nothing is listened for', () => {

@@ -30,6 +30,8 @@ export interface ProcessShape {
   readonly pool?: 'heap' | 'external' | 'native' | undefined;
   /** Now and then much is asked for at once. */
   readonly bursts?: boolean | undefined;
+  /** Of the time that it wanted a CPU, the share that it waited for one. */
+  readonly starved?: ((atMs: number) => number) | undefined;
   readonly heapLimitMb: number;
   readonly containerLimitMb: number;
 }
@@ -91,7 +93,14 @@ export class SimulatedProcess {
         containerLimitBytes: shape.containerLimitMb * mb,
         spaces: [{ name: 'new_space', usedBytes: youngMb * mb, sizeBytes: 16 * mb }],
       },
-      cpu: { userCores: load, systemCores: 0, mainCores: load, workerCores: 0, otherCores: 0 },
+      cpu: {
+        userCores: load,
+        systemCores: 0,
+        mainCores: load,
+        workerCores: 0,
+        otherCores: 0,
+        starvedRatio: shape.starved?.(atMs) ?? null,
+      },
       nodeLoad: null,
       loop: { utilization: load, delayMeanMs: null, delayP99Ms: null, delayMaxMs: null, turnsPerSecond: null },
       gc: {

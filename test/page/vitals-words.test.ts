@@ -26,7 +26,14 @@ it('leaves out what is not known, and has the RSS stand for a container that can
       gc: null,
       nodeLoad: null,
       memory: { ...memory, heapUsedBytes: null },
-      cpu: { userCores: null, systemCores: null, mainCores: null, workerCores: null, otherCores: null },
+      cpu: {
+        userCores: null,
+        systemCores: null,
+        mainCores: null,
+        workerCores: null,
+        otherCores: null,
+        starvedRatio: null,
+      },
       loop: { utilization: null, delayMeanMs: null, delayP99Ms: null, delayMaxMs: null, turnsPerSecond: null },
     }),
   );

@@ -15,6 +15,9 @@ async function startProfile({ harness }: MonitoredHarness): Promise<string> {
   return id;
 }
 
+/** The latter on a machine that had no time for it. */
+const inSurcharges = /(most of it in|what it ran was mostly) addSurcharges \(prices\.ts:/;
+
 describe.each([18, 24])('the record of a stall on Node %i', (node) => {
   it.concurrent('has the places of the source, while it lasts and when it is over', async () => {
     await using program = await compile('minified-esm');
@@ -26,9 +29,9 @@ describe.each([18, 24])('the record of a stall on Node %i', (node) => {
       ({ state, dominant }) => state === 'ongoing' && dominant !== null && dominant.original !== null,
       'a named stall',
     );
-    expect(seen.summary).toContain('most of it in addSurcharges (prices.ts:');
+    expect(seen.summary).toMatch(inSurcharges);
     const stall = await monitored.stall(({ state }) => state === 'ended', 'the end of the stall');
-    expect(stall.summary).toContain('most of it in addSurcharges (prices.ts:');
+    expect(stall.summary).toMatch(inSurcharges);
     expect(stall.dominant?.functionName).not.toBe('addSurcharges');
     expect(stall.dominant?.original).toMatchObject({
       functionName: 'addSurcharges',
@@ -52,7 +55,7 @@ describe.each([18, 24])('the record of a stall on Node %i', (node) => {
     expect(stall).toMatchObject({
       id: ended.id,
       cpuProfileAgrees: true,
-      verdict: 'javascript',
+      verdict: expect.stringMatching(/^(javascript|starved)$/) as string,
       dominant: { functionName: 'loopUntil', from: 'stacks' },
     });
     expect(monitored.monitor.listStalls({}).stalls).toEqual([stall]);
@@ -68,7 +71,7 @@ describe.each([18, 24])('the record of a stall on Node %i', (node) => {
     await monitored.harness.captures.stopCpu({});
     const stall = await monitored.stall(({ cpuProfileAgrees }) => cpuProfileAgrees !== null, 'the comparison');
     expect(stall).toMatchObject({ verdict: 'native', dominant: { functionName: 'hashOnce', from: 'cpu-profile' } });
-    expect(stall.summary).toMatch(/of native work, most of it in hashOnce \(computes\.cjs:\d+\)$/);
+    expect(stall.summary).toMatch(/of native work, most of it in hashOnce \(computes\.cjs:\d+\)(;|$)/);
   });
 
   it.concurrent(

@@ -57,7 +57,7 @@ it('a list pages from the newest, filters, and keeps a bounded number', () => {
       thread: 'main',
       kind: i % 3 === 0 ? 'saturated' : 'blocked',
     } as const;
-    const record = new StallRecord(about, { startMs: performance.now() + i * 1_000 });
+    const record = new StallRecord(about, { startMs: performance.now() + i * 1_000, thresholdMs: 1_000 });
     return record.view('ended', { nowMs: record.startMs + 1_000, endMs: record.startMs + 1_000 });
   });
   for (const record of records) table.save(record);

@@ -163,7 +163,7 @@ function stallOf(stall: Partial<Stall>): Stall {
       span: null,
       gcMs: null,
     },
-    ...{ throttledMs: null, cpuOperationId: null, cpuProfileAgrees: null },
+    ...{ throttledMs: null, waitedMs: null, cpuOperationId: null, cpuProfileAgrees: null },
     ...stall,
   };
 }
