@@ -123,7 +123,8 @@ it('attaches again to the same run after the connection was cut, and keeps no fa
   expect(targets.list()[0]?.previous).toEqual([]);
 });
 
-it.each([
+// These wait for our own timeouts, at once.
+it.concurrent.each([
   [{ list: 'html' }, 'inspector-bad-answer', /HTML where JSON was expected/],
   [{ list: 'truncated' }, 'inspector-bad-answer', /where JSON was expected/],
   [{ list: 'empty' }, 'inspector-bad-answer', /lists no inspector/],
@@ -149,7 +150,7 @@ it.each([
   },
 );
 
-it('gives up on a frame over the limit without holding its bytes', async () => {
+it.concurrent('gives up on a frame over the limit without holding its bytes', async () => {
   const failure = await lastFailure({
     onConnect: (socket) => {
       // A text frame that claims 300 MiB, as a header alone.
@@ -163,7 +164,7 @@ it('gives up on a frame over the limit without holding its bytes', async () => {
   expect(failure.code).toMatch(/target-gone|inspector-message-too-large/);
 });
 
-it('gives up on an inspector that takes the connection and stays silent', async () => {
+it.concurrent('gives up on an inspector that takes the connection and stays silent', async () => {
   const failure = await lastFailure({ onMessage: () => {} });
   expect(failure).toEqual({
     code: 'inspector-timeout',
