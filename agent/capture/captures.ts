@@ -1,44 +1,29 @@
-import { EventEmitter } from 'node:events';
-import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
-import { invalidParameter } from '../../protocol/rest/invalid-request.ts';
+import { SidescopeError } from '../../protocol/error.ts';
 import { memoryExpression } from '../../protocol/inspector/expressions.ts';
 import { decodeMemory } from '../../protocol/inspector/readings.ts';
 import type { SnapshotForecast } from '../../protocol/rest/forecast.ts';
-import type { Operation, OperationKind } from '../../protocol/rest/operation.ts';
-import type { Profile, SamplingMode } from '../../protocol/rest/profile.ts';
+import { invalidParameter } from '../../protocol/rest/invalid-request.ts';
 import { cpuDurationMs, cpuIntervalUs, samplingDurationMs, samplingIntervalBytes } from '../../protocol/rest/limits.ts';
+import type { Operation } from '../../protocol/rest/operation.ts';
+import type { SamplingMode } from '../../protocol/rest/profile.ts';
 import type { Stacks } from '../../protocol/rest/stacks.ts';
 import type { TargetWatcher } from '../attach/target-watcher.ts';
-import type { Targets } from '../attach/targets.ts';
 import type { FrameOriginals } from '../source-maps/frame-originals.ts';
 import type { PathMapping } from '../source-maps/target-files.ts';
 import { programKeyOf } from '../store/snapshot-history.ts';
-import type { ProfileStore } from '../store/store.ts';
-import { selectThreads, type CaptureJob, type CaptureLog } from './capture-job.ts';
 import { refuseChurn, refuseLongProfile } from './capture-checks.ts';
+import type { CaptureJob } from './capture-job.ts';
 import { runCpuOperation } from './cpu-operation.ts';
 import { forecastSnapshot } from './forecast.ts';
 import { foreignHeapProfiler } from './heap-sampling.ts';
 import { runHeapSamplingOperation } from './heap-sampling-operation.ts';
 import { runHeapSnapshotOperation } from './heap-snapshot-operation.ts';
-import { Limiter, type Turn } from './limiter.ts';
-import { OperationRecord, type OperationEnding } from './operation-record.ts';
-import { OperationTable } from './operation-table.ts';
+import type { OperationEnding } from './operation-record.ts';
+import { Operations, type CaptureRequest, type OperationsOptions } from './operations.ts';
 import type { ProfileWorker } from './profile-worker.ts';
 import type { FlightRecorder } from './recorder.ts';
 import type { SpanReadingOptions } from './span-reading.ts';
 import { readStacks, type StackSources } from './stacks.ts';
-
-export interface CaptureRequest {
-  /** May be left out when there is one target only: else `target-required`. */
-  readonly targetId?: string | undefined;
-  /** `main`, `all` or a thread id. Default main. */
-  readonly thread?: string | undefined;
-  /** Who asked: the credential's name. */
-  readonly startedBy: string;
-  /** Default: a person, by the API. */
-  readonly trigger?: Profile['trigger'] | undefined;
-}
 
 export interface CpuRequest extends CaptureRequest {
   readonly durationMs?: number | undefined;
@@ -57,11 +42,7 @@ export interface SamplingRequest extends CaptureRequest {
   readonly intervalBytes?: number | undefined;
 }
 
-export interface CapturesOptions {
-  readonly targets: Targets;
-  /** Undefined when the data directory cannot be used: then every start is refused with `storageProblem`. */
-  readonly store: ProfileStore | undefined;
-  readonly storageProblem?: SidescopeError | undefined;
+export interface CapturesOptions extends OperationsOptions {
   readonly worker: ProfileWorker;
   /** Where directories of the targets are mounted here. */
   readonly sourceMapPaths?: readonly PathMapping[] | undefined;
@@ -74,57 +55,28 @@ export interface CapturesOptions {
   readonly recorder?: Pick<FlightRecorder, 'recording' | 'suspend'> | undefined;
   /** What is read of active spans beside CPU captures; nothing without. */
   readonly spanReading?: SpanReadingOptions | undefined;
-  readonly concurrency: number;
-  readonly queueMax: number;
   readonly livenessBudgetMs: number;
-  /** Pod, namespace, node, container: part of every artifact's metadata. */
-  readonly environment: Readonly<Record<string, string>>;
-  readonly log: CaptureLog;
-}
-
-interface ActiveCapture {
-  readonly record: OperationRecord;
-  /** Undefined for work on what is stored. */
-  readonly watcher: TargetWatcher | undefined;
-  readonly turn: Turn;
-  readonly endEarly: AbortController;
-  readonly abandon: AbortController;
-  /** Settles when everything is over, also what goes on in the target after the operation has ended. */
-  readonly finished: Promise<void>;
-}
-
-export interface CapturesEvents {
-  change: [Operation];
-  /** Once per operation. */
-  ended: [Operation];
 }
 
 /**
- * The operations. Every start is checked against the target's present state and the limiter before the target is touched, and rejects
- * with a SidescopeError: `target-not-attached`, `unknown-thread`, `too-many-captures` with `details.retryAfterSeconds`,
- * `snapshot-refused` with the forecast in `details`, `disk-budget` and others.
+ * What can be taken of a target. Every start is checked against the target's present state and the limiter before the target is touched, and rejects
+ * with a SidescopeError: those of `Operations`, `snapshot-refused` with the forecast in `details`, `disk-budget` and others.
  */
-export class Captures extends EventEmitter<CapturesEvents> {
+export class Captures extends Operations {
   readonly #options: CapturesOptions;
-  readonly #limiter: Limiter;
-  readonly #table: OperationTable;
-  readonly #active = new Map<string, ActiveCapture>();
   readonly #stacks = new Map<TargetWatcher, Promise<Stacks>>();
-  #isClosing = false;
 
   constructor(options: CapturesOptions) {
-    super();
+    super(options);
     this.#options = options;
-    this.#limiter = new Limiter(options);
-    this.#table = new OperationTable(options.store?.loadOperations() ?? []);
   }
 
   async startCpu(request: CpuRequest): Promise<Operation> {
     const durationMs = request.durationMs ?? cpuDurationMs.default;
     const intervalUs = request.intervalUs ?? this.#recordedIntervalUs(request) ?? cpuIntervalUs.default;
     refuseLongProfile({ durationMs, intervalUs });
-    return this.#held(request, (hold) =>
-      this.#begin({
+    return this.held(request, (hold) =>
+      this.begin({
         kind: 'cpu',
         request,
         hold,
@@ -148,14 +100,7 @@ export class Captures extends EventEmitter<CapturesEvents> {
 
   /** Ends the running, or else the queued, CPU capture of the target early and keeps what was sampled. `nothing-to-stop`. */
   async stopCpu(request: { targetId?: string | undefined }): Promise<Operation> {
-    const watcher = this.#options.targets.watcher(request.targetId);
-    const captures = [...this.#active.values()].filter(
-      (active) => active.watcher === watcher && active.record.view.kind === 'cpu' && !active.record.isEnded,
-    );
-    const found = captures.find(({ record }) => record.view.state === 'running') ?? captures[0];
-    if (found === undefined) throw new SidescopeError('nothing-to-stop', `no CPU capture runs on ${watcher.id}`);
-    found.endEarly.abort('stopped');
-    return found.record.view;
+    return this.stop('cpu', this.#options.targets.watcher(request.targetId));
   }
 
   async startHeapSnapshot(request: SnapshotRequest): Promise<Operation> {
@@ -163,10 +108,10 @@ export class Captures extends EventEmitter<CapturesEvents> {
       throw invalidParameter('thread', 'must be main or one worker: a heap snapshot is of one thread', 'all');
     }
     const force = request.force ?? false;
-    return this.#held(request, async (hold) => {
+    return this.held(request, async (hold) => {
       // Before there is an operation, so that a refusal is this request's answer, and again when its turn comes.
       await this.#admit(request, force);
-      return this.#begin({
+      return this.begin({
         kind: 'heap-snapshot',
         request,
         hold,
@@ -187,27 +132,27 @@ export class Captures extends EventEmitter<CapturesEvents> {
     }
     const durationMs = request.durationMs ?? samplingDurationMs.default;
     const intervalBytes = request.intervalBytes ?? samplingIntervalBytes.default;
-    return this.#held(request, async (hold) => {
+    return this.held(request, async (hold) => {
       const watcher = this.#options.targets.watcher(request.targetId);
       const thread = watcher.attachment.thread(threadId);
       if (mode === 'churn')
         refuseChurn({ durationMs, intervalBytes, nodeVersion: watcher.attachedIdentity.nodeVersion });
-      this.#refuseTwin({ watcher, kind: 'heap-sampling', threadId });
+      this.refuseTwin({ watcher, kind: 'heap-sampling', threadId });
       const sampler = threadId === 'main' ? await this.#options.search?.yieldSampler(watcher.id) : undefined;
       let finished: Promise<void> | undefined;
       try {
         const foreign = await foreignHeapProfiler(thread);
         // Before what V8 said: it may have seen the sampler of a request that came at the same time as this one.
-        this.#refuseTwin({ watcher, kind: 'heap-sampling', threadId });
+        this.refuseTwin({ watcher, kind: 'heap-sampling', threadId });
         if (foreign !== undefined) throw foreign;
-        const operation = this.#begin({
+        const operation = this.begin({
           kind: 'heap-sampling',
           request,
           hold,
           parameters: { durationMs, mode, intervalBytes },
           run: (job) => runHeapSamplingOperation(job, { durationMs, mode, intervalBytes, ...this.#reading }),
         });
-        finished = this.#active.get(operation.id)?.finished;
+        finished = this.finished(operation.id);
         return operation;
       } finally {
         void (finished ?? Promise.resolve()).finally(() => sampler?.[Symbol.dispose]());
@@ -221,42 +166,11 @@ export class Captures extends EventEmitter<CapturesEvents> {
     parameters: Operation['parameters'];
     run: (job: CaptureJob) => Promise<OperationEnding>;
   }): Promise<Operation> {
-    return this.#held(search.request, (hold) => {
+    return this.held(search.request, (hold) => {
       const watcher = this.#options.targets.watcher(search.request.targetId);
-      this.#refuseTwin({ watcher, kind: 'leak-search', threadId: 'main' });
-      return this.#begin({ kind: 'leak-search', hold, ...search });
+      this.refuseTwin({ watcher, kind: 'leak-search', threadId: 'main' });
+      return this.begin({ kind: 'leak-search', hold, ...search });
     });
-  }
-
-  /** An operation on what is stored: it touches no target, and its signal aborts when it is cancelled or the agent stops. */
-  startStored(begin: {
-    kind: 'heap-analysis';
-    targetId: string;
-    thread: string;
-    startedBy: string;
-    run: (record: OperationRecord, signal: AbortSignal) => Promise<OperationEnding>;
-  }): Operation {
-    if (this.#isClosing) throw new SidescopeError('shutting-down', 'the agent is stopping');
-    const { run, ...draft } = begin;
-    const record = new OperationRecord({ ...draft, parameters: {} }, (view) => this.#onChange(view));
-    const endEarly = new AbortController();
-    const abandon = new AbortController();
-    record.start('starting');
-    const finished = run(record, AbortSignal.any([endEarly.signal, abandon.signal]))
-      .then(
-        (ending) => record.end(ending),
-        (error: unknown) => {
-          const isEnded = endEarly.signal.aborted || abandon.signal.aborted;
-          const reason = isEnded ? new SidescopeError('capture-abandoned', 'it was cancelled') : error;
-          if (!(reason instanceof SidescopeError))
-            this.#options.log.error({ err: reason, operation: record.id }, 'an analysis failed by a fault of ours');
-          record.end({ state: isEnded ? 'cancelled' : 'failed', error: reason });
-        },
-      )
-      .finally(() => this.#active.delete(record.id));
-    this.#active.set(record.id, { record, watcher: undefined, turn: backgroundTurn, endEarly, abandon, finished });
-    void record.ended.then(() => this.emit('ended', record.view));
-    return record.view;
   }
 
   /** What every thread executes now. Costs each about a millisecond, and what is asked while it runs shares its answer. */
@@ -291,96 +205,6 @@ export class Captures extends EventEmitter<CapturesEvents> {
     });
   }
 
-  /** Newest first. */
-  list(): readonly Operation[] {
-    return this.#table.list();
-  }
-
-  /** Throws `unknown-operation`. */
-  get(id: string): Operation {
-    const found = this.#table.get(id);
-    if (found === undefined)
-      throw new SidescopeError('unknown-operation', `no operation has the id ${JSON.stringify(id.slice(0, 64))}`);
-    return found;
-  }
-
-  /**
-   * CPU and heap sampling: ends it and keeps a readable partial profile. Snapshot: abandons the file at once and says that the pause goes on; the target's
-   * slot stays taken until it is over. `operation-ended`.
-   */
-  async cancel(id: string, by: string): Promise<Operation> {
-    const view = this.get(id);
-    const active = this.#active.get(id);
-    if (active === undefined || active.record.isEnded) {
-      throw new SidescopeError('operation-ended', `operation ${id} has ended: ${view.state}`);
-    }
-    const { record } = active;
-    const reason = new SidescopeError('capture-abandoned', `cancelled by ${by}`);
-    // A second time while the sampler's last answer is waited for, which can take as long as a snapshot: then that is given up.
-    const isGivenUp = record.view.kind === 'heap-sampling' && active.endEarly.signal.aborted;
-    if (record.view.kind !== 'heap-snapshot' && !isGivenUp && record.view.state === 'running') {
-      active.endEarly.abort('cancelled');
-      await record.ended;
-      return record.view;
-    }
-    const wasRunning = record.view.state === 'running';
-    record.end({
-      state: 'cancelled',
-      error: reason,
-      warnings:
-        wasRunning && record.view.kind === 'heap-snapshot'
-          ? ['V8 cannot cancel a heap snapshot: the target stays paused until it is done']
-          : [],
-    });
-    active.abandon.abort(reason);
-    return record.view;
-  }
-
-  /** Resolves with the operation when it has ended, or as it is after `timeoutMs`. Rejects with the signal's reason. */
-  async waitFor(id: string, options: { timeoutMs: number; signal?: AbortSignal }): Promise<Operation> {
-    const { timeoutMs, signal } = options;
-    const record = this.#active.get(id)?.record;
-    if (record !== undefined) {
-      signal?.throwIfAborted();
-      const { promise, resolve, reject } = Promise.withResolvers<undefined>();
-      const timer = setTimeout(() => resolve(undefined), timeoutMs);
-      const onAbort = (): void => reject(signal?.reason as Error);
-      signal?.addEventListener('abort', onAbort, { once: true });
-      try {
-        await Promise.race([record.ended, promise]);
-      } finally {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
-      }
-    }
-    return this.get(id);
-  }
-
-  /**
-   * No new captures. CPU and heap sampling captures are ended and kept; a snapshot that runs may finish within `graceMs`; all else is abandoned. Resolves when all is over, or
-   * at the end of the grace, which `signal` cuts short: then what is left has `failed`.
-   */
-  async close({ graceMs, signal }: { graceMs: number; signal?: AbortSignal }): Promise<void> {
-    this.#isClosing = true;
-    const reason = new SidescopeError('shutting-down', 'the agent is stopping');
-    for (const { record, endEarly, abandon } of this.#active.values()) {
-      if (record.view.state === 'queued') abandon.abort(reason);
-      else endEarly.abort('agent-stopping');
-    }
-    const finished = Promise.allSettled([...this.#active.values()].map((active) => active.finished));
-    const { promise: givenUp, resolve } = Promise.withResolvers<undefined>();
-    const giveUp = (): void => resolve(undefined);
-    const timer = setTimeout(giveUp, signal?.aborted === true ? 0 : graceMs);
-    signal?.addEventListener('abort', giveUp, { once: true });
-    await Promise.race([finished, givenUp]);
-    signal?.removeEventListener('abort', giveUp);
-    clearTimeout(timer);
-    for (const { record, abandon } of this.#active.values()) {
-      record.end({ state: 'failed', error: reason });
-      abandon.abort(reason);
-    }
-  }
-
   async #admit(request: CaptureRequest, force: boolean): Promise<SnapshotForecast> {
     const forecast = await this.forecastHeapSnapshot(request);
     if (forecast.verdict === 'refuse' && !force) {
@@ -389,163 +213,14 @@ export class Captures extends EventEmitter<CapturesEvents> {
     return forecast;
   }
 
-  /** Starts with the target attached; what is started keeps that until its end. */
-  async #held(
-    { targetId }: CaptureRequest,
-    start: (hold: Disposable) => Operation | Promise<Operation>,
-  ): Promise<Operation> {
-    const hold = await this.#options.targets.watcher(targetId).hold();
-    try {
-      return await start(hold);
-    } catch (error) {
-      hold[Symbol.dispose]();
-      throw error;
-    }
-  }
-
-  #begin(begin: {
-    kind: OperationKind;
-    request: CaptureRequest;
-    hold: Disposable;
-    parameters: Operation['parameters'];
-    run: (job: CaptureJob) => Promise<OperationEnding>;
-  }): Operation {
-    const { kind, request, parameters } = begin;
-    if (this.#isClosing) throw new SidescopeError('shutting-down', 'the agent is stopping');
-    const { store, storageProblem, targets, environment, log } = this.#options;
-    if (store === undefined) {
-      throw (
-        storageProblem ??
-        new SidescopeError('data-directory-unusable', 'there is no data directory to keep a profile in')
-      );
-    }
-    const watcher = targets.watcher(request.targetId);
-    const threadId = request.thread ?? 'main';
-    // Throws when the target is not attached or has no such thread.
-    selectThreads(watcher, threadId);
-    const turn =
-      kind === 'heap-sampling' || kind === 'leak-search'
-        ? backgroundTurn
-        : this.#limiter.enter(watcher.id, { retryAfterSeconds: this.#secondsUntilFree(watcher) });
-    const record = new OperationRecord(
-      { kind, targetId: watcher.id, thread: threadId, startedBy: request.startedBy, parameters },
-      (view) => this.#onChange(view),
-    );
-    const endEarly = new AbortController();
-    const abandon = new AbortController();
-    const job: CaptureJob = {
-      record,
-      watcher,
-      threadId,
-      trigger: request.trigger ?? { kind: 'api', by: request.startedBy },
-      store,
-      endEarly: endEarly.signal,
-      abandon: abandon.signal,
-      environment,
-      log,
-    };
-    const finished = this.#run(job, { turn, run: begin.run, hold: begin.hold });
-    this.#active.set(record.id, { record, watcher, turn, endEarly, abandon, finished });
-    this.#onChange(record.view);
-    record.queuedAt(turn.queuePosition);
-    void record.ended.then(() => this.emit('ended', record.view));
-    return record.view;
-  }
-
-  async #run(
-    job: CaptureJob,
-    { turn, run, hold }: { turn: Turn; run: (job: CaptureJob) => Promise<OperationEnding>; hold: Disposable },
-  ): Promise<void> {
-    const { record, watcher } = job;
-    try {
-      await untilReady(turn.ready, job);
-      // With `--capture-concurrency` over 1 two of one kind can have their turn at once.
-      this.#refuseTwin({ watcher, kind: record.view.kind, threadId: job.threadId, before: record.id });
-      record.start('starting');
-      using _shown = watcher.showCapture({ operationId: record.id, kind: record.view.kind, thread: job.threadId });
-      record.end(await run(job));
-    } catch (error) {
-      if (!(error instanceof SidescopeError))
-        this.#options.log.error({ err: error, operation: record.id }, 'a capture failed by a fault of ours');
-      record.end({ state: isSidescopeError(error, 'capture-abandoned') ? 'cancelled' : 'failed', error });
-    } finally {
-      turn.leave();
-      hold[Symbol.dispose]();
-      this.#active.delete(record.id);
-      for (const other of this.#active.values()) other.record.queuedAt(other.turn.queuePosition);
-    }
-  }
-
   /** Of the main thread alone: what the flight recorder samples at, while it does. */
   #recordedIntervalUs({ targetId, thread = 'main' }: CaptureRequest): number | undefined {
     if (thread !== 'main' && thread !== 'all') return undefined;
     return this.#options.recorder?.recording(this.#options.targets.watcher(targetId).id)?.intervalUs;
   }
 
-  /** V8 has one profiler of each kind per thread and session; a second start would end with the first's stop. `capture-conflict`. */
-  #refuseTwin(asked: { watcher: TargetWatcher; kind: OperationKind; threadId: string; before?: string }): void {
-    const { watcher, kind, threadId, before } = asked;
-    const found = [...this.#active.values()].find(
-      ({ record: { id, view }, watcher: other, turn }) =>
-        other === watcher &&
-        view.kind === kind &&
-        turn.queuePosition === null &&
-        (before === undefined || id < before) &&
-        (view.thread === threadId || view.thread === 'all' || threadId === 'all'),
-    );
-    if (found === undefined) return;
-    const { id, view } = found.record;
-    throw new SidescopeError('capture-conflict', `operation ${id} takes a ${kind} of thread ${view.thread} now`, {
-      details: { operationId: id },
-    });
-  }
-
   get #reading(): { worker: ProfileWorker; sourceMapPaths: readonly PathMapping[] } {
     const { worker, sourceMapPaths = [] } = this.#options;
     return { worker, sourceMapPaths };
-  }
-
-  #onChange(view: Operation): void {
-    this.#table.put(view);
-    const isStep = view.state !== 'running' || view.progress.phase === 'starting';
-    // Progress is not worth a disk write; beginnings and endings are.
-    if (isStep) this.#save(view);
-    this.emit('change', view);
-  }
-
-  #save(view: Operation): void {
-    try {
-      this.#options.store?.saveOperation(view);
-    } catch (error) {
-      // The operation itself goes on; what is lost is its entry after a restart.
-      this.#options.log.warn({ err: error, operation: view.id }, 'an operation could not be recorded');
-    }
-  }
-
-  #secondsUntilFree(watcher: TargetWatcher): number {
-    const waits = [...this.#active.values()]
-      .filter((active) => active.watcher === watcher && active.record.view.kind === 'cpu')
-      .map(
-        ({ record: { view } }) =>
-          Date.parse(view.startedAt ?? view.createdAt) + (view.parameters.durationMs ?? 0) - Date.now(),
-      );
-    return Math.max(1, Math.ceil(Math.min(...waits, 30_000) / 1000));
-  }
-}
-
-/** What is no burden to the target takes no place among the heavy captures. */
-const backgroundTurn: Turn = { ready: Promise.resolve(), queuePosition: null, leave: () => undefined };
-
-async function untilReady(ready: Promise<void>, job: CaptureJob): Promise<void> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbandon = (): void => reject(job.abandon.reason as Error);
-  const onEarly = (): void => reject(new SidescopeError('capture-abandoned', 'stopped while it was queued'));
-  job.abandon.addEventListener('abort', onAbandon, { once: true });
-  job.endEarly.addEventListener('abort', onEarly, { once: true });
-  try {
-    await Promise.race([ready, promise]);
-  } finally {
-    job.abandon.removeEventListener('abort', onAbandon);
-    job.endEarly.removeEventListener('abort', onEarly);
   }
 }

@@ -37,13 +37,14 @@ describe.each(nodeVersions)('a CPU profile on Node $major', ({ major }) => {
     const profile = harness.store.get(operation.profileIds[0] ?? '');
     expect(profile).toMatchObject({ kind: 'cpu', complete: true, thread: { id: 'main' }, trigger: { by: 'tester' } });
     expect(profile.environment).toEqual({ pod: 'test-pod' });
-    expect(profile.cpu?.samples).toBeGreaterThan(50);
     expect(profile.cost.pauseMs).toBeGreaterThan(0);
     expect(profile.cost.rssBeforeBytes).toBeGreaterThan(1e6);
     const clock = profile.clock;
     const wallAtStart = (clock?.wallMs ?? 0) - ((clock?.monotonicUs ?? 0) - (profile.cpu?.startTimeUs ?? 0)) / 1000;
     expect(Math.abs(wallAtStart - Date.parse(profile.startedAt))).toBeLessThan(2_000);
-    expect(functionsIn(await harness.read(profile.id))).toContain('spinUntil');
+    const text = await harness.read(profile.id);
+    expect(functionsIn(text)).toContain('spinUntil');
+    expect(profile.cpu?.samples).toBe((JSON.parse(text) as { samples: number[] }).samples.length);
   });
 
   it('is taken while the event loop is blocked', async () => {
