@@ -29,6 +29,8 @@ export interface Agent {
   readonly otlp: Listener | undefined;
   /** When `--ttl` is over; undefined without one. The caller ends the agent then. */
   readonly endsAt: Date | undefined;
+  /** A volume does not answer, and `process.exit` would wait for it. */
+  readonly hangs: boolean;
   /** The generated token, once; undefined when tokens are configured. */
   takeToken(): string | undefined;
   /** Saves what runs, leaves every target clean, closes. Captures that need longer than `graceMs`, or than `signal` lets them, are given up. */
@@ -147,6 +149,9 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
     },
     get otlp() {
       return listeners.otlp?.listeners[0];
+    },
+    get hangs() {
+      return parts.egress.hangs;
     },
     takeToken: () => tokens.takeGenerated(),
     close: (grace) =>

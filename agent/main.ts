@@ -97,6 +97,8 @@ async function serve(resolved: ResolvedOptions): Promise<void> {
   void (why === timeOver ? stop.first : stop.second).then(() => hurry.abort());
   await agent.close({ graceMs, signal: hurry.signal });
   clearInterval(keepAlive);
+  // Node's own exit joins its threads, and one of them waits for a volume that does not answer.
+  if (agent.hangs) process.kill(process.pid, 'SIGKILL');
   process.exit(0);
 }
 

@@ -113,7 +113,7 @@ function isTemporary(name: string): boolean {
 }
 
 /** A call to a volume that does not answer cannot be ended, only left. */
-async function until<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+export async function until<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const abort = (): void => reject(signal.reason as Error);
   if (signal.aborted) abort();

@@ -13,6 +13,8 @@ export interface Destination extends Disposable {
   readonly where: string;
   /** What it can take at all. */
   readonly takes: readonly ParcelKind[];
+  /** A call to the system that cannot be ended has not returned: the process cannot end by itself. */
+  readonly hangs?: boolean;
   /** Resolves with the bytes sent. Rejects with a `SendError`, with what the artifact's bytes failed with, or with `signal.reason`. */
   send(parcel: Parcel, attempt: SendAttempt): Promise<number>;
 }

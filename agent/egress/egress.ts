@@ -17,6 +17,7 @@ import type { DestinationConfig } from './egress-schema.ts';
 import { deliveryOf, describeDestination } from './egress-view.ts';
 import type { DestinationSurroundings } from './open-destination.ts';
 import { openParcel, type ParcelKind, type ParcelSources } from './parcel.ts';
+import { Turns } from '../http/turns.ts';
 import { Sender, type SenderLog, type SenderOptions, type SenderStats, type Shipment } from './sender.ts';
 
 /** A sender's spans come up to 8 s after a profile's end, the labels of a rule at once. */
@@ -62,6 +63,8 @@ export class Egress extends EventEmitter<{ sent: [Shipment] }> {
   readonly #problems: string[] = [];
   readonly #outbox: OutboxTable | undefined;
   readonly #resources = new DisposableStack();
+  /** libuv has four threads for files: one is left for everything else, however many volumes do not answer. */
+  readonly #volumes = new Turns({ concurrency: 3, waitingMax: 0 });
 
   /** Never rejects: what is wrong is in `feature()`. */
   static async open(options: EgressOptions): Promise<Egress> {
@@ -90,6 +93,11 @@ export class Egress extends EventEmitter<{ sent: [Shipment] }> {
     });
     const reason = failing.length === 0 ? null : `the last attempt failed, and is repeated: ${failing.join('; ')}`;
     return { name, state: 'on', reason: reason?.slice(0, 1_000) ?? null, remedy: null };
+  }
+
+  /** A volume does not answer: the process cannot end by itself. */
+  get hangs(): boolean {
+    return this.#lanes.some(({ destination }) => destination.hangs === true);
   }
 
   /** Throws `storage-failed`. */
@@ -181,7 +189,7 @@ export class Egress extends EventEmitter<{ sent: [Shipment] }> {
     const { diskBudgetBytes, log, pauses, random, ...rest } = this.#options;
     try {
       const { openDestination } = await import('./open-destination.ts');
-      const destination = await openDestination(config, rest);
+      const destination = await openDestination(config, { ...rest, volumes: this.#volumes });
       const sources: ParcelSources = {
         ...rest,
         store,

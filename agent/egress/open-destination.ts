@@ -1,5 +1,6 @@
 import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
 import { readRegularFile } from '../regular-file.ts';
+import type { Turns } from '../http/turns.ts';
 import { version } from '../version.ts';
 import type { Destination } from './destination.ts';
 import { directory } from './directory.ts';
@@ -16,12 +17,14 @@ export interface DestinationSurroundings {
   readonly environment: Readonly<Record<string, string>>;
   readonly variable: ReadVariable;
   readonly times?: Partial<SenderTimes> | undefined;
+  /** For each file operation of a directory. */
+  readonly fileLimitMs?: number | undefined;
 }
 
 /** Asks nobody yet. Rejects with `invalid-option` for a file of authorities that cannot be read. */
 export async function openDestination(
   config: DestinationConfig,
-  surroundings: DestinationSurroundings,
+  surroundings: DestinationSurroundings & { readonly volumes: Turns },
 ): Promise<Destination> {
   switch (config.kind) {
     case 's3':
@@ -44,7 +47,13 @@ export async function openDestination(
       });
     }
     case 'directory':
-      return directory({ directory: config.path, key: config.key ?? defaultKey, redact: config.redact ?? true });
+      return directory({
+        directory: config.path,
+        key: config.key ?? defaultKey,
+        redact: config.redact ?? true,
+        volumes: surroundings.volumes,
+        limitMs: surroundings.fileLimitMs,
+      });
     case 'webhook':
       return webhook({
         url: config.url,

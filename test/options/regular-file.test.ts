@@ -9,6 +9,7 @@ import { requestPage } from '../../agent/baseline/metrics-page.ts';
 import { secretOf } from '../../agent/egress/s3/credentials.ts';
 import { openDestination } from '../../agent/egress/open-destination.ts';
 import { readKeySet, versionOfPlace } from '../../agent/http/jwks-source.ts';
+import { Turns } from '../../agent/http/turns.ts';
 import { Tokens } from '../../agent/http/tokens.ts';
 import { fileVersion, readRegularFile } from '../../agent/regular-file.ts';
 import { createLog } from '../../agent/telemetry/log.ts';
@@ -62,7 +63,8 @@ it('a pipe where a secret should be is refused by everybody who reads one, and n
     message: `the token for the metrics page: ${why}`,
   });
   const config = { name: 'p', kind: 'pyroscope', url, 'ca-file': path } as const;
-  const surroundings = { environment: {}, variable: () => undefined };
+  const volumes = new Turns({ concurrency: 1, waitingMax: 0 });
+  const surroundings = { environment: {}, variable: () => undefined, volumes };
   await expect(openDestination(config, surroundings)).rejects.toMatchObject({ code: 'invalid-option', message: why });
   const tokens = await Tokens.open({ file: path, log: createLog({ level: 'silent', isPretty: false }) });
   expect(tokens.feature()).toMatchObject({ state: 'failed', reason: expect.stringContaining(why) as string });
