@@ -165,6 +165,8 @@ export class TargetRecorder implements AsyncDisposable {
         deoptimize: this.#options.deoptimize,
         onWindow: (window) => this.#onWindow(window),
       });
+      for (const warning of this.#recording.warnings)
+        log.info({ target: target.id }, `the flight recorder: ${warning}`);
       this.#closeGap();
       this.#change('recording', null);
       this.#timer = setInterval(() => void this.#inTurn(() => this.#rotate()), tempo.windowMs).unref();

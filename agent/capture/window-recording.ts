@@ -45,6 +45,8 @@ export interface WindowRecordingOptions {
  * `process.exit`, and not when a program has run out of work ("illegal access"). Closing the connection ends all of it (18-26).
  */
 export class WindowRecording implements AsyncDisposable {
+  /** What its windows lack. */
+  readonly warnings: readonly string[];
   readonly #options: WindowRecordingOptions;
   readonly #warmId: string;
   #exit: Disposable | undefined;
@@ -64,7 +66,7 @@ export class WindowRecording implements AsyncDisposable {
         deoptimizing.deoptimize && deoptimize(session, startTimeoutMs),
         session.send('Profiler.start', {}, { timeoutMs: startTimeoutMs }),
       ]);
-      const recording = new WindowRecording(options, warmId);
+      const recording = new WindowRecording(options, { warmId, warnings: deoptimizing.warnings });
       recording.#clock = await readClock(session, commandTimeoutMs);
       return recording;
     } catch (error) {
@@ -73,9 +75,13 @@ export class WindowRecording implements AsyncDisposable {
     }
   }
 
-  private constructor(options: WindowRecordingOptions, warmId: string) {
+  private constructor(
+    options: WindowRecordingOptions,
+    { warmId, warnings }: { warmId: string; warnings: readonly string[] },
+  ) {
     this.#options = options;
     this.#warmId = warmId;
+    this.warnings = warnings;
     this.#exit = options.attachment.onExit(() => this.#rescue());
   }
 
