@@ -2,7 +2,7 @@ import { addAbortSignal } from 'node:stream';
 import fsp from 'node:fs/promises';
 import path from 'node:path';
 import { until } from '../baseline/state-directory.ts';
-import type { Turns } from '../http/turns.ts';
+import type { Turns } from '../turns.ts';
 import type { Destination } from './destination.ts';
 import type { Parcel } from './parcel.ts';
 import { SendError } from './send-error.ts';

@@ -17,7 +17,7 @@ import type { DestinationConfig } from './egress-schema.ts';
 import { deliveryOf, describeDestination } from './egress-view.ts';
 import type { DestinationSurroundings } from './open-destination.ts';
 import { openParcel, type ParcelKind, type ParcelSources } from './parcel.ts';
-import { Turns } from '../http/turns.ts';
+import { Turns } from '../turns.ts';
 import { Sender, type SenderLog, type SenderOptions, type SenderStats, type Shipment } from './sender.ts';
 
 /** A sender's spans come up to 8 s after a profile's end, the labels of a rule at once. */

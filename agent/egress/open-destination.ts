@@ -1,6 +1,6 @@
 import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
 import { readRegularFile } from '../regular-file.ts';
-import type { Turns } from '../http/turns.ts';
+import type { Turns } from '../turns.ts';
 import { version } from '../version.ts';
 import type { Destination } from './destination.ts';
 import { directory } from './directory.ts';

@@ -9,7 +9,7 @@ import type { KeyTimes } from './jwt-keys.ts';
 import type { JwtRefusal, JwtRefusalReason } from './jwt-refusal.ts';
 import { scopesOfClaims } from './jwt-roles.ts';
 import type { KeySet } from './jwt-verify.ts';
-import { Turns } from './turns.ts';
+import { Turns } from '../turns.ts';
 import type { Subject } from './tokens.ts';
 
 export interface JwtOptions {

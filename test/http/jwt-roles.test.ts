@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { rolesOf, scopesOfClaims } from '../../agent/http/jwt-roles.ts';
-import { Turns } from '../../agent/http/turns.ts';
+import { Turns } from '../../agent/turns.ts';
 
 describe('the roles of a token', () => {
   test.for<[string, Record<string, unknown>, string, string[]]>([

@@ -9,7 +9,7 @@ import { requestPage } from '../../agent/baseline/metrics-page.ts';
 import { secretOf } from '../../agent/egress/s3/credentials.ts';
 import { openDestination } from '../../agent/egress/open-destination.ts';
 import { readKeySet, versionOfPlace } from '../../agent/http/jwks-source.ts';
-import { Turns } from '../../agent/http/turns.ts';
+import { Turns } from '../../agent/turns.ts';
 import { Tokens } from '../../agent/http/tokens.ts';
 import { fileVersion, readRegularFile } from '../../agent/regular-file.ts';
 import { createLog } from '../../agent/telemetry/log.ts';
