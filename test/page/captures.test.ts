@@ -277,16 +277,10 @@ it('shows alerts with their evidence, deaths with their causes, and rules that e
 });
 
 it('shows what got worse beside the baseline and the version before, and takes a new baseline', async () => {
-  const over = {
-    state: 'ended',
-    causes: [],
-    correlated: [],
-    windows: [],
-    endedAt: ago(2_000_000),
-    endReason: 'it is as before',
-  } as const;
+  const over = sampleRegression({ id: 'r-0', title: 'RSS', since: ago(2_600_000), state: 'ended' });
+  const ended = { endedAt: ago(2_000_000), endReason: 'it is as before', causes: [], correlated: [], windows: [] };
   await using opened = await openAt('/regressions', {
-    regressions: [sampleRegression(), sampleRegression({ id: 'r-0', title: 'RSS', since: ago(2_600_000), ...over })],
+    regressions: [sampleRegression(), { ...over, ...ended }],
     profiles: [
       sampleProfile({ id: 'p-b', startedAt: ago(300_000), endedAt: ago(270_000) }),
       sampleProfile({ id: 'p-a', startedAt: ago(1_300_000), endedAt: ago(1_270_000) }),
