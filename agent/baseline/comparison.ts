@@ -1,6 +1,7 @@
 import type { Baseline, LoadSource, Spread } from '../../protocol/rest/baseline.ts';
 import { medianOf } from '../../protocol/trend/growth-trend.ts';
 import { limitOf, type Limit, type Thresholds } from './measures.ts';
+import { isLeftLying, starvationOf } from './starvation.ts';
 import type { Window } from './window.ts';
 
 /** One measure of the last windows beside a baseline. */
@@ -18,8 +19,12 @@ export interface Verdict {
   /** Not one of them is. */
   readonly isWell: boolean;
   readonly severity: 'warning' | 'critical';
-  /** Why the load makes it so; null where it does not, or where the load is not known. */
+  /** Why the load, or a machine without CPU for it, makes it so; null where neither does, or where that is not known. */
   readonly explanation: string | null;
+  /** It is the machine. */
+  readonly isStarved: boolean;
+  /** Of RSS: it grew without what collections leave. */
+  readonly isLeftLying: boolean;
 }
 
 export interface LoadChange {
@@ -54,7 +59,26 @@ export function compare(windows: readonly Window[], baseline: Baseline, threshol
   const isCpuWorse = verdicts.some(({ measure, isWorse }) => measure === 'cpu' && isWorse);
   return verdicts
     .filter((verdict) => verdict !== perRequest || !isCpuWorse)
-    .map((verdict) => ({ ...verdict, explanation: explanationOf(verdict, { load, perRequest, uncertainty }) }));
+    .map((verdict) => {
+      const byLoad = explanationOf(verdict, { load, perRequest, uncertainty });
+      const byMachine = verdict.isWorse ? starvationBehind(verdict, windows, baseline) : null;
+      return {
+        ...verdict,
+        explanation: byMachine ?? byLoad,
+        isStarved: byMachine !== null,
+        isLeftLying: verdict.measure === 'rss' && isLeftLying(windows, baseline),
+      };
+    });
+}
+
+/** CPU time is used or not, whoever waits for it, and the heap's floor is what collections leave: the rest waits with the program. */
+function starvationBehind({ measure }: Judged, windows: readonly Window[], baseline: Baseline): string | null {
+  const text = starvationOf(windows, baseline);
+  if (text === null) return null;
+  if (measure === 'delay-p99' || measure.startsWith('route-p95 ')) return text;
+  return measure === 'rss' && isLeftLying(windows, baseline)
+    ? `${text}, and what collections leave is as it was`
+    : null;
 }
 
 export function loadChange(windows: readonly Window[], { measures, loadSource }: Baseline): LoadChange {
@@ -74,7 +98,9 @@ interface Judging {
   readonly limit: Limit;
 }
 
-function judged({ windows, load, measure, spread, limit }: Judging): Omit<Verdict, 'explanation'> | undefined {
+type Judged = Omit<Verdict, 'explanation' | 'isStarved' | 'isLeftLying'>;
+
+function judged({ windows, load, measure, spread, limit }: Judging): Judged | undefined {
   const values = windows.map((window) => window.values[measure]).filter((value) => value !== undefined);
   if (values.length < windows.length || values.length === 0) return undefined;
   if (limit.requests !== undefined && !hasRequests(windows, limit.requests)) return undefined;
@@ -131,13 +157,13 @@ function hasRequests(windows: readonly Window[], { route, atLeast }: NonNullable
 
 interface Explaining {
   readonly load: LoadChange;
-  readonly perRequest: Omit<Verdict, 'explanation'> | undefined;
+  readonly perRequest: Judged | undefined;
   readonly uncertainty: number;
 }
 
 /** CPU beside what the requests of the baseline would take as many times as there are now: by the same rule as beside the baseline itself. */
 function explainedCpu(
-  { now, baseline, limit }: Omit<Verdict, 'explanation'>,
+  { now, baseline, limit }: Judged,
   { ratio, uncertainty, traffic }: { ratio: number; uncertainty: number; traffic: string },
 ): string | null {
   const expected = baseline.median * ratio;
@@ -152,10 +178,7 @@ function explainedCpu(
   return `${traffic}, each at ${Math.round(more * 100)} % more CPU, which is not beyond the threshold and the noise`;
 }
 
-function explanationOf(
-  verdict: Omit<Verdict, 'explanation'>,
-  { load, perRequest, uncertainty }: Explaining,
-): string | null {
+function explanationOf(verdict: Judged, { load, perRequest, uncertainty }: Explaining): string | null {
   const { measure, limit, change, isWorse } = verdict;
   if (!isWorse || load.ratio === null || measure === 'cpu-per-request' || measure.startsWith('series ')) return null;
   const traffic =

@@ -37,6 +37,8 @@ const candidatesMax = 20;
 /** What is worse at present, of one run of a program: one finding per measure, whatever it is compared with. */
 export class Findings {
   readonly #open = new Map<string, Regression>();
+  /** Metrics whose finding began for want of CPU: memory that was left lying is not given back with the CPU. */
+  readonly #starved = new Set<string>();
 
   get open(): readonly Regression[] {
     return [...this.#open.values()];
@@ -50,9 +52,11 @@ export class Findings {
       ...compared.flatMap(({ verdicts }) => verdicts.map(({ measure }) => measure)),
     ]);
     for (const metric of metrics) {
-      const worst = worstOf(metric, compared);
       const known = this.#open.get(metric);
-      if (worst !== undefined) changes.push(this.#tell({ known, worst, windows, facts }));
+      const lastsMs = known === undefined ? 0 : Date.parse(facts.at) - Date.parse(known.since);
+      const worst = worstOf(metric, { compared: compared.map((one) => this.#withBegin(one)), lastsMs });
+      if (worst?.verdict.isStarved === true) this.#starved.add(metric);
+      if (worst !== undefined) changes.push(this.#tell({ known, worst, windows, facts, lastsMs }));
       else if (known !== undefined && isOver(known, compared))
         changes.push(this.#end(known, 'it is as before', facts.at));
     }
@@ -72,13 +76,29 @@ export class Findings {
     return this.open.map((finding) => this.#end(finding, why, at));
   }
 
+  /** An open finding of RSS stays what it was taken for, as long as collections leave no more. */
+  #withBegin(compared: Compared): Compared {
+    const verdicts = compared.verdicts.map((verdict) =>
+      verdict.measure === 'rss' && verdict.isWorse && verdict.isLeftLying && this.#starved.has('rss')
+        ? {
+            ...verdict,
+            isStarved: true,
+            explanation:
+              verdict.explanation ?? 'it grew while it waited for a CPU, and what collections leave is as it was',
+          }
+        : verdict,
+    );
+    return { ...compared, verdicts };
+  }
+
   #tell(parts: {
     known: Regression | undefined;
     worst: Worst;
     windows: readonly Window[];
     facts: FindingFacts;
+    lastsMs: number;
   }): FindingChange {
-    const { known, worst, windows, facts } = parts;
+    const { known, worst, windows, facts, lastsMs } = parts;
     const { compared, verdict } = worst;
     const { targetId, instanceId, service, at, history } = facts;
     const { reference, load } = compared;
@@ -92,7 +112,7 @@ export class Findings {
       title: titleOf(verdict, { reference, load }),
       reference,
       state: 'open',
-      outcome: outcomeOf(worst),
+      outcome: outcomeOf(worst, lastsMs),
       since,
       foundAt: known?.foundAt ?? at,
       updatedAt: at,
@@ -112,6 +132,7 @@ export class Findings {
 
   #end(known: Regression, endReason: string, at: string): FindingChange {
     this.#open.delete(known.metric);
+    this.#starved.delete(known.metric);
     return { change: 'ended', regression: { ...known, state: 'ended', endedAt: at, updatedAt: at, endReason } };
   }
 }
@@ -144,20 +165,29 @@ interface Worst {
 }
 
 /** Of what it is compared with, the one that makes it an alert, if one does. */
-function worstOf(metric: string, compared: readonly Compared[]): Worst | undefined {
+function worstOf(
+  metric: string,
+  { compared, lastsMs }: { compared: readonly Compared[]; lastsMs: number },
+): Worst | undefined {
   const worse = compared.flatMap((one) =>
     one.verdicts
       .filter(({ measure, isWorse }) => measure === metric && isWorse)
       .map((verdict) => ({ compared: one, verdict })),
   );
-  return worse.toSorted((a, b) => outcomes.indexOf(outcomeOf(a)) - outcomes.indexOf(outcomeOf(b)))[0];
+  return worse.toSorted((a, b) => outcomes.indexOf(outcomeOf(a, lastsMs)) - outcomes.indexOf(outcomeOf(b, lastsMs)))[0];
 }
+
+const starvedForMs = 3_600_000;
 
 const outcomes: readonly Regression['outcome'][] = ['sent', 'explained', 'provisional'];
 
-/** Memory that grew by half is told whatever explains it: the limit does not care. */
-function outcomeOf({ compared, verdict }: Worst): Regression['outcome'] {
+/**
+ * Memory that grew by half is told whatever explains it: the limit does not care. But what a starved process leaves lying is no more than that for an hour: the limit itself
+ * is watched meanwhile.
+ */
+function outcomeOf({ compared, verdict }: Worst, lastsMs: number): Regression['outcome'] {
   if (compared.reference.isProvisional) return 'provisional';
+  if (verdict.isStarved && lastsMs < starvedForMs) return 'explained';
   return verdict.explanation !== null && verdict.severity !== 'critical' ? 'explained' : 'sent';
 }
 

@@ -5,8 +5,21 @@ import { functionsText, valueText } from './words.ts';
 
 /** A finding as an alert; everything that is known of it travels with it. */
 export function conditionOf(regression: Regression, functions: readonly FunctionChange[] | undefined): Condition {
-  const { targetId, metric, severity, title, unit, baseline, now, change, reference, service, load, causes } =
-    regression;
+  const {
+    targetId,
+    metric,
+    severity,
+    title,
+    unit,
+    baseline,
+    now,
+    change,
+    reference,
+    service,
+    load,
+    causes,
+    explanation,
+  } = regression;
   const [cause] = causes;
   return {
     problem: 'regression',
@@ -14,7 +27,7 @@ export function conditionOf(regression: Regression, functions: readonly Function
     key: metric,
     severity,
     title,
-    text: [causes.map(({ text }) => text).join('. '), correlatedText(regression)]
+    text: [explanation ?? '', causes.map(({ text }) => text).join('. '), correlatedText(regression)]
       .filter((part) => part !== '')
       .join('. '),
     facts: {

@@ -2,6 +2,7 @@ import type { Baseline } from '../../protocol/rest/baseline.ts';
 import type { Cause } from '../../protocol/rest/regressions.ts';
 import { medianOf } from '../../protocol/trend/growth-trend.ts';
 import type { LoadChange } from './comparison.ts';
+import { starvationOf } from './starvation.ts';
 import type { Window } from './window.ts';
 import { plainCause } from './words.ts';
 
@@ -20,6 +21,9 @@ export function surroundingCauses(
   // CPU time is used or not, whoever waits for it: only what is measured by the clock waits.
   if (measure === 'delay-p99' || measure.startsWith('route-p95 '))
     causes.push(...machineTexts(windows, baseline).map((text) => plainCause('machine', text)));
+  const starvation = starvationOf(windows, baseline);
+  // Of memory too: collections that come late leave garbage.
+  if (starvation !== null && !measure.startsWith('cpu')) causes.push(plainCause('machine', starvation));
   if (load.ratio !== null && load.ratio > 1.2 && load.ratio !== Infinity)
     causes.push(plainCause('load', `${load.ratio.toFixed(1)} times the requests of the baseline`));
   return causes;

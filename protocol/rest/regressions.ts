@@ -32,7 +32,7 @@ const comparedSchema = z.object({
   change: z.number().nullable().describe('Of the baseline: 1 is twice as much; null where the baseline is 0'),
   significance: z.number().describe("In standard deviations of the baseline's windows"),
   severity: z.enum(['warning', 'critical']),
-  explanation: z.string().nullable().describe('How the load makes it so'),
+  explanation: z.string().nullable().describe('How the load, or a machine without CPU for it, makes it so'),
 });
 
 const correlatedSchema = z.object({
@@ -73,7 +73,7 @@ export const regressionSchema = z.object({
   outcome: z
     .enum(['sent', 'explained', 'provisional'])
     .describe(
-      '`sent`: an alert was raised. `explained`: the load makes it so. `provisional`: there is no settled baseline yet',
+      '`sent`: an alert was raised. `explained`: the load makes it so, or a machine that has no CPU for it. `provisional`: there is no settled baseline yet',
     ),
   since: z.iso.datetime().describe('Start of the first window that was beyond'),
   foundAt: z.iso.datetime(),
