@@ -19,6 +19,11 @@ const suspectWindows = 8;
 const leakWindows = 12;
 /** The verdict may wait for a tenth of the time to the limit, so that what fills up slowly shows its end first; this is the least and the most. */
 const patience = { share: 0.1, unlimitedWindows: 120, maxWindows: 720 };
+/**
+ * Of growth in which most windows were starved: collections are late, requests pile up and are held longer, and what V8 has taken is only touched bit by bit. So it takes so many times
+ * the windows, and native memory, which no collection tells apart from that, more.
+ */
+const starvedPatience: Readonly<Record<LeakPool, number>> = { heap: 2, external: 2, native: 4 };
 const stillFor = 20;
 const inARow = 3;
 const calmFor = 10;
@@ -112,7 +117,8 @@ export class LeakJudge {
     for (const [pool, state] of this.#pools) {
       const value = sample.bytes[pool];
       if (value === null) continue;
-      const reading = { atMs: sample.atMs, value, load: sample.load, isFloor: isFloor || pool === 'native' };
+      const { atMs, load, isStarved } = sample;
+      const reading = { atMs, value, load, isFloor: isFloor || pool === 'native', isStarved };
       const isNews = pool !== 'native' && state.quick.add(reading) !== undefined && this.#lookQuickly(pool, state);
       const isDue = aged >= warmUpWindows && this.#lookSlowly(pool, { state, reading });
       if (!isNews && !isDue) continue;
@@ -236,13 +242,16 @@ export class LeakJudge {
     const isSlowing = trend.points >= 6 && steadiness < 0.9 && !this.#wouldReach(trend, { steadiness, limit: pace });
     if (steadiness < 0.5 || isSlowing) return suspect('it slows down, as a cache does that fills');
     const spanWindows = (trend.lastMs - trend.firstMs) / windowMs;
-    const needed = patienceWindows(pace, {
-      windowMs,
-      fineMs: this.#windowMs,
-      unlimitedWindows: this.#unlimitedWindows,
-    });
-    if (trend.p > 0.01 || trend.points < 5 || spanWindows < needed)
-      return suspect(`seen for ${Math.floor(spanWindows)} of the ${Math.ceil(needed)} windows that its pace asks for`);
+    const seen = windows.filter(({ atMs }) => atMs >= trend.firstMs);
+    const isStarved = seen.filter((window) => window.isStarved).length > seen.length / 2;
+    const factor = isStarved ? starvedPatience[pool] : 1;
+    const needed =
+      factor * patienceWindows(pace, { windowMs, fineMs: this.#windowMs, unlimitedWindows: this.#unlimitedWindows });
+    const why = isStarved ? ', as it waits for a CPU most of the time' : '';
+    if (trend.p > 0.01 || trend.points < 5 * factor || spanWindows < needed)
+      return suspect(
+        `seen for ${Math.floor(spanWindows)} of the ${Math.ceil(needed)} windows that its pace asks for${why}`,
+      );
     return { state: 'leak', reason: `${grew}, after collections, and goes on`, trend };
   }
 

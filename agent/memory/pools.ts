@@ -1,5 +1,6 @@
 import type { LeakPool } from '../../protocol/rest/leaks.ts';
 import type { Vitals, VitalsPoint } from '../../protocol/rest/vitals.ts';
+import { isStarved } from '../vitals/starved.ts';
 import type { LimitUses } from './nearer-limit.ts';
 
 /** What one reading says about the pools of memory; null what it does not say. */
@@ -10,6 +11,8 @@ export interface PoolSample {
   readonly load: number | null;
   /** V8 collected the whole heap since the reading before. Undefined: not observed. */
   readonly isCollected: boolean | undefined;
+  /** The program waited for a CPU for a third of the time that it wanted one, or more. */
+  readonly isStarved: boolean;
   readonly limits: PoolLimits;
 }
 
@@ -33,7 +36,7 @@ export function limitsOf({ uses }: LimitUses): PoolLimits {
 
 /** `elapsedMs`: since the reading before, null for the first one. */
 export function poolSample(vitals: Vitals, elapsedMs: number | null): Omit<PoolSample, 'limits'> {
-  const { memory, gc, loop, threads } = vitals;
+  const { memory, gc, loop, threads, cpu } = vitals;
   const { heapUsedBytes, heapTotalBytes, rssBytes } = memory;
   const external = highest(memory.externalBytes, memory.arrayBuffersBytes);
   const workersBytes = threads.reduce((sum, thread) => sum + (thread.heapTotalBytes ?? 0), 0);
@@ -48,6 +51,7 @@ export function poolSample(vitals: Vitals, elapsedMs: number | null): Omit<PoolS
     },
     load: loop.utilization === null ? null : Math.max(0, loop.utilization - gcShare),
     isCollected: gc === null ? undefined : gc.kinds.some(({ kind, count }) => kind === 'MarkSweepCompact' && count > 0),
+    isStarved: isStarved(cpu.starvedRatio),
   };
 }
 
@@ -65,6 +69,7 @@ export function sampleOfPoint(point: VitalsPoint): PoolSample {
     },
     load: utilization === null ? null : Math.max(0, utilization - (gcRatio ?? 0)),
     isCollected: undefined,
+    isStarved: false,
     limits: {
       heapLimitBytes: point.heapLimitBytes,
       containerLimitBytes: point.containerLimitBytes,

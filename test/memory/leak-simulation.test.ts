@@ -127,3 +127,23 @@ it('what an earlier agent saw counts: the suspicion is there at once', async () 
   expect(await minutesToSuspicion(true)).toBeLessThan(2);
   expect(await minutesToSuspicion(false)).toBeGreaterThan(3);
 });
+
+describe('a program that gets no CPU', () => {
+  const nativeBase = { ...base, pool: 'native' as const, containerLimitMb: 420 };
+  const starved = () => 0.8;
+  const firstLeak = async (shape: Omit<ProcessShape, 'seed'>, hours: number) =>
+    (await simulate({ ...shape, seed: 3 }, { hours })).changes.find(({ verdict }) => verdict.verdict === 'leak');
+
+  it('is called a leak later, and native memory later still, but is called one', async () => {
+    const heap = { ...base, leakMbPerHour: 3_000 };
+    const [usual, late] = [await firstLeak(heap, 1), await firstLeak({ ...heap, starved }, 1)];
+    expect(usual?.verdict.pool).toBe('heap');
+    expect(late?.verdict.pool).toBe('heap');
+    expect(late?.hour).toBeGreaterThan(usual?.hour ?? Infinity);
+    const native = { ...nativeBase, leakMbPerHour: 120 };
+    const [soon, later] = [await firstLeak(native, 2), await firstLeak({ ...native, starved }, 2)];
+    expect(soon?.verdict.pool).toBe('native');
+    expect(later?.verdict.pool).toBe('native');
+    expect((later?.hour ?? 0) - (soon?.hour ?? Infinity)).toBeGreaterThan(0.2);
+  });
+});
