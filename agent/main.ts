@@ -107,18 +107,26 @@ async function runCommand(name: keyof typeof commands, argv: readonly string[]):
   void stop.first.then((signal) => interrupted.abort(new Error(signal)));
   void stop.second.then(() => process.exit(1));
   const run = await commands[name].load();
+  let hasPrinted = false;
   try {
     return await run({
       argv,
       environment: process.env,
       platform: process.platform,
       signal: interrupted.signal,
-      print: (text) => void process.stdout.write(text),
+      print: (text) => {
+        hasPrinted = true;
+        process.stdout.write(text);
+      },
       say: (text) => void process.stderr.write(text),
     });
   } catch (error) {
     if (!isSidescopeError(error)) throw error;
-    process.stderr.write(`sidescope ${name}: ${error.message}\n`);
+    const { code, message } = error;
+    process.stderr.write(`sidescope ${name}: ${message}\n`);
+    // Who asked for a document reads one, and no empty text.
+    if (argv.includes('--json') && !hasPrinted)
+      process.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
     return isSidescopeError(error, 'invalid-option') ? usageExitCode : 1;
   }
 }

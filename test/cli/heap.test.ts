@@ -101,6 +101,14 @@ test('heap redact writes a whole file that only its owner may read, and leaves n
   expect(readdirSync(folder).filter((name) => name.startsWith('never'))).toEqual([]);
 });
 
+test('who asked for JSON gets a document when it fails, too', async () => {
+  const { code, stdout, stderr } = await run('heap', 'summary', 'nothing', '--json');
+  const message = 'nothing cannot be read: ENOENT';
+  expect(code).toBe(1);
+  expect(JSON.parse(stdout)).toEqual({ error: { code: 'unusable-file', message } });
+  expect(stderr).toBe(`sidescope heap: ${message}\n`);
+});
+
 describe('what cannot be done is said in one line', () => {
   writeFileSync(join(folder, 'cut.heapsnapshot.gz'), gzipSync(heap(200)).subarray(0, 300));
   writeFileSync(join(folder, 'empty'), '');
