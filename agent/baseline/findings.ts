@@ -56,9 +56,12 @@ export class Findings {
       const lastsMs = known === undefined ? 0 : Date.parse(facts.at) - Date.parse(known.since);
       const worst = worstOf(metric, { compared: compared.map((one) => this.#withBegin(one)), lastsMs });
       if (worst?.verdict.isStarved === true) this.#starved.add(metric);
-      if (worst !== undefined) changes.push(this.#tell({ known, worst, windows, facts, lastsMs }));
-      else if (known !== undefined && isOver(known, compared))
-        changes.push(this.#end(known, 'it is as before', facts.at));
+      if (worst !== undefined) {
+        changes.push(this.#tell({ known, worst, windows, facts, lastsMs }));
+        continue;
+      }
+      const over = known && whyOver(known, compared, facts.at);
+      if (known !== undefined && over !== undefined) changes.push(this.#end(known, over, facts.at));
     }
     return changes;
   }
@@ -191,8 +194,19 @@ function outcomeOf({ compared, verdict }: Worst, lastsMs: number): Regression['o
   return verdict.explanation !== null && verdict.severity !== 'critical' ? 'explained' : 'sent';
 }
 
-/** Not as soon as one window is better: when none of the last is beyond, or nothing is compared any more. */
-function isOver({ metric, reference }: Regression, compared: readonly Compared[]): boolean {
+/** A route that nobody asks for, a series that is gone: what cannot be compared is not well, but nobody waits for it for ever. */
+const unknownForMs = 30 * 60_000;
+
+/** Not as soon as one window is better: when none of the last is beyond. Undefined while it is not over. */
+function whyOver(
+  { metric, reference, updatedAt }: Regression,
+  compared: readonly Compared[],
+  at: string,
+): string | undefined {
   const same = compared.find((one) => one.reference.kind === reference.kind);
-  return same?.verdicts.find(({ measure }) => measure === metric)?.isWell ?? true;
+  if (same === undefined) return 'what it was compared with is no baseline any more';
+  const verdict = same.verdicts.find(({ measure }) => measure === metric);
+  if (verdict !== undefined) return verdict.isWell ? 'it is as before' : undefined;
+  const isForgotten = Date.parse(at) - Date.parse(updatedAt) >= unknownForMs;
+  return isForgotten ? 'there was too little to compare for half an hour' : undefined;
 }
