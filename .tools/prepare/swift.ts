@@ -1,6 +1,7 @@
-import { existsSync, globSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, globSync } from 'node:fs';
 import { join } from 'node:path';
-import { mustRun, say } from './run.ts';
+import { say } from './run.ts';
+import { unpackPackages } from './unpack-packages.ts';
 
 const directory = join(import.meta.dirname, '../../.cache/swift');
 
@@ -20,19 +21,15 @@ const packages = [
   ...['certifi', 'charset-normalizer', 'chardet', 'idna', 'importlib-metadata', 'zipp', 'more-itertools'],
 ].map((name) => (name.includes('swift') ? name : `python3-${name}`));
 
-/** Debian's, unpacked and not installed: 8 MB, without its four services. */
+/** 8 MB, without its four services. */
 export function prepareSwift(): void {
   const mark = join(directory, 'usr/lib/python3/dist-packages/swift/__init__.py');
   if (existsSync(mark)) return;
   say('fetching Swift from Debian');
-  mkdirSync(directory, { recursive: true });
-  // As the machine's own user: apt's sandbox user may not write here.
-  const names = [...packages, 'liberasurecode1'];
-  mustRun('apt-get', ['-o', 'APT::Sandbox::User=', '--quiet', 'download', ...names], { cwd: directory });
-  const archives = globSync('*.deb', { cwd: directory });
   // Its own files last: they are the mark.
-  for (const archive of archives.sort((a, b) => Number(a.includes('swift')) - Number(b.includes('swift'))))
-    mustRun('dpkg-deb', ['--extract', archive, '.'], { cwd: directory });
-  for (const name of archives) rmSync(join(directory, name));
-  rmSync(join(directory, 'usr/share'), { recursive: true, force: true });
+  const names = ['liberasurecode1', ...packages];
+  unpackPackages(
+    names.sort((a, b) => Number(a.includes('swift')) - Number(b.includes('swift'))),
+    directory,
+  );
 }
