@@ -20,10 +20,10 @@ const leakWindows = 12;
 /** The verdict may wait for a tenth of the time to the limit, so that what fills up slowly shows its end first; this is the least and the most. */
 const patience = { share: 0.1, unlimitedWindows: 120, maxWindows: 720 };
 /**
- * Of growth in which most windows were starved: collections are late, requests pile up and are held longer, and what V8 has taken is only touched bit by bit. So it takes so many times
- * the windows, and native memory, which no collection tells apart from that, more.
+ * Of native memory that grew while most windows were starved: what V8 has taken is only touched bit by bit, and no collection tells that apart. The floors of the other pools are what
+ * collections left, late or not.
  */
-const starvedPatience: Readonly<Record<LeakPool, number>> = { heap: 2, external: 2, native: 4 };
+const starvedPatience = 2;
 const stillFor = 20;
 const inARow = 3;
 const calmFor = 10;
@@ -243,8 +243,8 @@ export class LeakJudge {
     if (steadiness < 0.5 || isSlowing) return suspect('it slows down, as a cache does that fills');
     const spanWindows = (trend.lastMs - trend.firstMs) / windowMs;
     const seen = windows.filter(({ atMs }) => atMs >= trend.firstMs);
-    const isStarved = seen.filter((window) => window.isStarved).length > seen.length / 2;
-    const factor = isStarved ? starvedPatience[pool] : 1;
+    const isStarved = pool === 'native' && seen.filter((window) => window.isStarved).length > seen.length / 2;
+    const factor = isStarved ? starvedPatience : 1;
     const needed =
       factor * patienceWindows(pace, { windowMs, fineMs: this.#windowMs, unlimitedWindows: this.#unlimitedWindows });
     const why = isStarved ? ', as it waits for a CPU most of the time' : '';

@@ -134,16 +134,15 @@ describe('a program that gets no CPU', () => {
   const firstLeak = async (shape: Omit<ProcessShape, 'seed'>, hours: number) =>
     (await simulate({ ...shape, seed: 3 }, { hours })).changes.find(({ verdict }) => verdict.verdict === 'leak');
 
-  it('is called a leak later, and native memory later still, but is called one', async () => {
+  it('is called a leak as soon, and later for native memory, but is called one', async () => {
     const heap = { ...base, leakMbPerHour: 3_000 };
     const [usual, late] = [await firstLeak(heap, 1), await firstLeak({ ...heap, starved }, 1)];
     expect(usual?.verdict.pool).toBe('heap');
-    expect(late?.verdict.pool).toBe('heap');
-    expect(late?.hour).toBeGreaterThan(usual?.hour ?? Infinity);
+    expect(late).toMatchObject({ hour: usual?.hour, verdict: { pool: 'heap' } });
     const native = { ...nativeBase, leakMbPerHour: 120 };
     const [soon, later] = [await firstLeak(native, 2), await firstLeak({ ...native, starved }, 2)];
     expect(soon?.verdict.pool).toBe('native');
     expect(later?.verdict.pool).toBe('native');
-    expect((later?.hour ?? 0) - (soon?.hour ?? Infinity)).toBeGreaterThan(0.2);
+    expect(later?.hour).toBeGreaterThan(soon?.hour ?? Infinity);
   });
 });
