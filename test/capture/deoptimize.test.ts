@@ -33,13 +33,13 @@ describe.each(nodeVersions)('a CPU profile on Node $major', ({ major }) => {
   it('names a function that was optimised before it began, on the main thread and on workers', async () => {
     await using busy = await startTarget('busy', { node: major });
     await using workers = await startTarget('with-workers', { node: major });
-    await Promise.all([ranFor(busy.pid, 50), ranFor(workers.pid, 150)]);
+    await Promise.all([ranFor(busy.pid, 30), ranFor(workers.pid, 60)]);
     await using harness = await openHarness([busy.inspectorAddress, workers.inspectorAddress], { concurrency: 2 });
     const [main, threads] = harness.targets.list();
     await waitFor(() => harness.targets.list()[1]?.threads.length === 4, { message: 'four threads' });
     const operations = [
-      await harness.captures.startCpu({ ...me, targetId: main?.id, durationMs: 500 }),
-      await harness.captures.startCpu({ ...me, targetId: threads?.id, durationMs: 1_000, thread: 'all' }),
+      await harness.captures.startCpu({ ...me, targetId: main?.id, durationMs: 300 }),
+      await harness.captures.startCpu({ ...me, targetId: threads?.id, durationMs: 500, thread: 'all' }),
     ];
     const ended = await Promise.all(operations.map((operation) => harness.ended(operation)));
     const profiles = ended.flatMap(({ profileIds }) => profileIds.map((id) => harness.store.get(id)));
