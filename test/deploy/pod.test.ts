@@ -175,8 +175,8 @@ describe('the pod of examples/shop', () => {
   it('keeps the profile of an application that exits, lets it go, and attaches to the next one', async () => {
     const before = await pod.pid('shop');
     const started = await api.post('/cpu/start?duration=60000');
-    await waitFor(async () => (await operation(api, started.id)).state === 'running', {
-      message: 'the capture to run',
+    await waitFor(async () => (await operation(api, started.id)).progress.phase === 'sampling', {
+      message: 'the capture to sample',
     });
     await fetch(`${application.url}/exit`, { headers: { connection: 'close' } });
     await waitFor(async () => (await pod.pid('shop')) !== before, { message: 'the application to be started again' });
@@ -194,8 +194,8 @@ describe('the pod of examples/shop', () => {
     expect(known.length).toBeGreaterThan(0);
     await using watched = watchApplication(application.url);
     const started = await api.post('/cpu/start?duration=60000');
-    await waitFor(async () => (await operation(api, started.id)).state === 'running', {
-      message: 'the capture to run',
+    await waitFor(async () => (await operation(api, started.id)).progress.phase === 'sampling', {
+      message: 'the capture to sample',
     });
     const killed = await pod.pid('sidescope');
     process.kill(killed, 'SIGKILL');
@@ -214,8 +214,8 @@ describe('the pod of examples/shop', () => {
   it('at SIGTERM saves what runs, leaves the application clean and ends with 0', async () => {
     await using watched = watchApplication(application.url);
     const started = await api.post('/cpu/start?duration=60000');
-    await waitFor(async () => (await operation(api, started.id)).state === 'running', {
-      message: 'the capture to run',
+    await waitFor(async () => (await operation(api, started.id)).progress.phase === 'sampling', {
+      message: 'the capture to sample',
     });
     expect(await pod.stop('sidescope', 30)).toBe(0);
     await pod.start('sidescope');
