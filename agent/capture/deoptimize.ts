@@ -1,7 +1,7 @@
 import type { UsageReading } from '../../protocol/inspector/readings.ts';
 import type { Session } from '../attach/session.ts';
 
-/** 0.3 s of pause and less. */
+/** 0.2 s of pause more, and less. */
 const unaskedHeapBytes = 256 * 1024 * 1024;
 /** Three walks over the heap, 18 to 26: 410-555 ms at 820 MB, 1.2-1.6 s at 2.4 GB, 13-34 ms at 24-50 MB. `Profiler.start` has as much again. */
 const msPerHeapByte = 0.65 / 1e6;
