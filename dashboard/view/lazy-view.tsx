@@ -19,7 +19,8 @@ export function LazyView({ entry, view }: { entry: ViewEntry; view: ViewProps })
   const [attempt, setAttempt] = useState(0);
   const [outcome, setOutcome] = useState<Outcome | null>(null);
   useEffect(() => {
-    if (loaded.has(entry.path)) return;
+    // It may have come between the drawing and now, by `preloadView`, which draws nothing.
+    if (loaded.has(entry.path)) return setOutcome({ path: entry.path, failure: null });
     let gone = false;
     setOutcome(null);
     entry.load().then(

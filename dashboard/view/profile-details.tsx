@@ -6,6 +6,7 @@ import { downloadProfile, downloadRedacted } from '../open-profile.ts';
 import { useAction, usePage } from './page-context.ts';
 import { ProfileDeliveries } from './profile-deliveries.tsx';
 import { ProfileRequests } from './profile-requests.tsx';
+import { ProfileShortcomings } from './profile-shortcomings.tsx';
 import { Dialog, Facts, ProblemNote, Time } from './parts.tsx';
 
 const formatWords: Readonly<Record<ProfileFormat, string>> = {
@@ -29,16 +30,7 @@ export function ProfileDetails({ profile, nowMs }: { profile: Profile; nowMs: nu
     action.run(async () => store.apply({ type: 'profile', profile: await api.patchProfile(profile.id, patch) }));
   return (
     <div class="details">
-      {profile.incompleteReason !== null && (
-        <p class="note warn">
-          <strong>Partial</strong> {profile.incompleteReason}
-        </p>
-      )}
-      {profile.warnings.map((warning) => (
-        <p key={warning} class="note warn">
-          <strong>Warning</strong> {warning}
-        </p>
-      ))}
+      <ProfileShortcomings profile={profile} />
       <ProfileFacts profile={profile} nowMs={nowMs} />
       <ProfileDeliveries profileId={profile.id} nowMs={nowMs} />
       {profile.kind === 'cpu' && <ProfileRequests profileId={profile.id} />}

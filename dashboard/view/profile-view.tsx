@@ -11,6 +11,7 @@ import { ProblemNote, Time } from './parts.tsx';
 import { ProfileChooser } from './profile-chooser.tsx';
 import { ProfileDrop } from './profile-drop.tsx';
 import { ProfileOpened } from './profile-opened.tsx';
+import { ProfileShortcomings } from './profile-shortcomings.tsx';
 import { useProfile, type OpenProfile } from './use-profile.ts';
 import type { ViewProps } from './view-props.ts';
 
@@ -130,6 +131,7 @@ function ProfileTitle({ read, nowMs }: { read: OpenProfile; nowMs: number }) {
         </p>
       )}
       {opened !== null && <p class="dim">{factsText(opened)}</p>}
+      {profile !== null && <ProfileShortcomings profile={profile} />}
     </>
   );
 }

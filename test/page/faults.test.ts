@@ -190,12 +190,17 @@ it('asks for a new token over an open flame graph, and compares when it has one'
   expect(page.url()).toContain('#/profile/p-1');
 });
 
-it('says that a profile was cut on its way, and reads it again', async () => {
-  await using opened = await openAt('/profile/p-1', { ...worldOf('work'), cutDownloads: 1 }, /ERR_|Failed to load/);
+it('says that a profile was cut on its way, and reads it again, and what it lacks', async () => {
+  const world = worldOf('work');
+  const lacking = { incompleteReason: 'cancelled after 2.0 s of 30.0 s', warnings: ['functions may be missing'] };
+  const profiles = world.profiles!.map((profile) => ({ ...profile, ...lacking, complete: false }));
+  await using opened = await openAt('/profile/p-1', { ...world, profiles, cutDownloads: 1 }, /ERR_|Failed to load/);
   const { page } = opened;
   await page.getByRole('alert').first().waitFor();
   await page.getByRole('button', { name: 'Read it again' }).click();
   await drawn(page);
+  await page.getByText('Partial cancelled after 2.0 s of 30.0 s').waitFor();
+  await page.getByText('Warning functions may be missing').waitFor();
   expect(await axeFindings(page)).toEqual([]);
 });
 
