@@ -154,7 +154,7 @@ test(
         argv: [
           ...['--target', target.inspectorAddress, '--data-dir', dataDirectory, '--webhook-url', receiver.url],
           ...['--admin-address', '127.0.0.1:0', '--ops-address', 'off', '--otlp-address', 'off'],
-          ...['--stall-threshold', '1s', '--stall-interval', '100ms'],
+          ...['--stall-threshold', '500ms', '--stall-interval', '100ms'],
         ],
         environment: {},
         readFile: () => Promise.reject(new Error('there is none')),
@@ -171,7 +171,8 @@ test(
     {
       await using first = await start();
       await waitFor(() => first.logged.some((line) => line.includes('attached to')), { message: 'the target' });
-      await target.send({ ms: 1_500 });
+      // Its own also where others have the processors for most of it.
+      await target.send({ ms: 2_500 });
       await waitFor(async () => (await first.alerts())[0], { message: 'the alert' });
       await waitFor(() => receiver.received.length > 0, { message: 'the first attempt' });
       // The one, and what a busy machine added to it.
