@@ -1,43 +1,16 @@
 import { expect, test } from 'vitest';
-import { baselineOf } from '../../agent/baseline/baseline.ts';
-import { BoundTally } from '../../agent/baseline/bound-tally.ts';
-import { Findings } from '../../agent/baseline/findings.ts';
-import { compareAll } from '../../agent/baseline/references.ts';
-import type { Window } from '../../agent/baseline/window.ts';
-import { thresholds } from './simulation.ts';
+import { watchedFindings } from './watched-findings.ts';
 
-const minuteMs = 60_000;
 const mb = 1e6;
 const rested = { rss: 100 * mb, 'heap-floor': 30 * mb, 'external-floor': 5 * mb, 'delay-p99': 12, starved: 0.04 };
 const swollen = { ...rested, rss: 175 * mb, starved: 0.7 };
 
-function windowAt(minute: number, values: Record<string, number>): Window {
-  return { fromMs: minute * minuteMs, toMs: (minute + 1) * minuteMs, values, loadSource: 'unknown', routeRequests: {} };
-}
-
-/** What is found of a run with this baseline, by the minute. */
-function watched(usual: Record<string, number>) {
-  const findings = new Findings();
-  const baseline = baselineOf(
-    Array.from({ length: 30 }, (_, minute) => windowAt(minute - 30, usual)),
-    { kind: 'settled', isLate: false, takenAt: '2026-01-31T00:00:00.000Z', series: [] },
-    new BoundTally(),
-  );
-  const known = { version: '1', own: baseline, provisional: undefined, previous: undefined };
-  return (minute: number, values: Record<string, number>): string[] => {
-    const windows = [0, 1, 2].map((later) => windowAt(minute + later, values));
-    const facts = {
-      targetId: 't',
-      instanceId: '1-1',
-      service: { name: 'shop', version: '1' },
-      at: new Date((minute + 3) * minuteMs).toISOString(),
-      history: windows,
-      series: { moved: () => [], valueIn: () => undefined },
-    };
-    return findings
-      .update(compareAll(windows, known, thresholds), windows, facts)
-      .map(({ change, regression: { metric, outcome, severity } }) => `${change} ${metric} ${outcome} ${severity}`);
-  };
+function watched(baseline: Record<string, number>) {
+  const at = watchedFindings(baseline, 'unknown');
+  return (...asked: Parameters<typeof at>): string[] =>
+    at(...asked).map(
+      ({ change, regression: { metric, outcome, severity } }) => `${change} ${metric} ${outcome} ${severity}`,
+    );
 }
 
 test('RSS that grew while the process got no CPU, and collections leave what they left, is explained for an hour', () => {
