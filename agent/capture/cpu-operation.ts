@@ -90,7 +90,7 @@ async function recordThread(
   const isMain = thread.thread.id === 'main';
   const feed = isMain ? options.recorder?.recording(job.watcher.id) : undefined;
   if (feed?.intervalUs === intervalUs) {
-    const warnings = options.deoptimize === true ? await deoptimizeNow(thread.session) : [];
+    const warnings = options.deoptimize === true ? await deoptimizeNow(thread.session) : undefined;
     return await recordWindows(job, { ...options, feed, warnings });
   }
   using _suspended = isMain ? await options.recorder?.suspend(job.watcher.id) : undefined;

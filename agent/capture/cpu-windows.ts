@@ -5,11 +5,9 @@ import type { PathMapping } from '../source-maps/target-files.ts';
 import type { ArtifactWriter } from '../store/artifact.ts';
 import { CaptureEnding, earlyReason, hasLeftAtExit, type CaptureEnd } from './capture-end.ts';
 import { draftOf, type CaptureJob } from './capture-job.ts';
-import { decideDeoptimizing } from './deoptimize.ts';
 import { keepJoined } from './keep-joined.ts';
 import type { ProfileWorker } from './profile-worker.ts';
 import { TargetRecorder } from './recorder-target.ts';
-import { readUsage } from './read-usage.ts';
 import type { WindowDraft } from './recorder-windows.ts';
 import { SpanCapture, type SpanReadingOptions } from './span-reading.ts';
 import { WindowSpill } from './window-spill.ts';
@@ -41,7 +39,7 @@ interface ThreadResult {
 }
 
 /** What hands out windows from now on: the flight recorder, or a recorder of the capture's own. */
-export type WindowFeed = Pick<TargetRecorder, 'take'>;
+export type WindowFeed = Pick<TargetRecorder, 'take' | 'warnings'>;
 
 export function isLong({ durationMs, intervalUs }: Pick<ThreadParameters, 'durationMs' | 'intervalUs'>): boolean {
   return durationMs > oneMessageMs || (durationMs * 1000) / intervalUs > oneMessageSamples;
@@ -50,25 +48,24 @@ export function isLong({ durationMs, intervalUs }: Pick<ThreadParameters, 'durat
 /** A profile too long for one message: in windows of its own, so that neither side holds more than one of them. */
 export async function recordLong(job: CaptureJob, parameters: ThreadParameters): Promise<ThreadResult> {
   const { intervalUs, attachment, thread } = parameters;
-  const deoptimizing = decideDeoptimizing(parameters.deoptimize, await readUsage(thread.session));
   await using own = new TargetRecorder({
     target: job.watcher.view,
     attachment,
     thread,
-    deoptimize: deoptimizing.deoptimize,
+    deoptimize: parameters.deoptimize,
     tempo: { intervalUs, windowMs: Math.min(windowMaxMs, Math.floor((windowSamples * intervalUs) / 1000)) },
     log: job.log,
     onWindow: () => undefined,
     onPausing: () => undefined,
     onState: () => undefined,
   });
-  return await recordWindows(job, { ...parameters, feed: own, warnings: deoptimizing.warnings });
+  return await recordWindows(job, { ...parameters, feed: own });
 }
 
 /** A profile made of windows, from the next one on. They go to disk as they end; the process that reads profiles joins them. */
 export async function recordWindows(
   job: CaptureJob,
-  parameters: ThreadParameters & { feed: WindowFeed; warnings?: readonly string[] },
+  parameters: ThreadParameters & { feed: WindowFeed; warnings?: readonly string[] | undefined },
 ): Promise<ThreadResult> {
   const { durationMs, intervalUs, attachment, thread, spanReading = { rateHz: 0 } } = parameters;
   const samples = Math.ceil((durationMs * 1000) / intervalUs);
@@ -143,14 +140,15 @@ async function keep(
     spill: WindowSpill;
     spans: SpanCapture;
     taken: Taken;
-    warnings?: readonly string[];
+    feed: WindowFeed;
+    warnings?: readonly string[] | undefined;
   },
 ): Promise<ThreadResult> {
   const { worker, sourceMapPaths, durationMs, writer, spill, spans } = parts;
   const { end, first, last, pauseMs } = parts.taken;
   const tookMs = Math.round((last.endUs - first.startUs) / 1000);
   const early = earlyReason(end, { tookMs, durationMs });
-  const warnings = [...(parts.warnings ?? [])];
+  const warnings = [...(parts.warnings ?? parts.feed.warnings)];
   await spans.finish(warnings);
   const profile = await keepJoined({
     store: job.store,

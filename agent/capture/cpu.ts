@@ -6,11 +6,9 @@ import type { CaptureCost } from '../../protocol/rest/profile.ts';
 import type { AttachedThread, Attachment } from '../attach/attachment.ts';
 import type { Session } from '../attach/session.ts';
 import { ExitRescue, hasLeftAtExit, type CaptureEnd } from './capture-end.ts';
-import { decideDeoptimizing, deoptimize } from './deoptimize.ts';
 import { readUsage } from './read-usage.ts';
+import { startProfiler } from './start-profiler.ts';
 
-/** Creating V8's profiler stalls 37-265 ms; Node 22 can deadlock in it for good (nodejs/node#65140), so no retry either. */
-const startTimeoutMs = 20_000;
 /** The target may be inside a native call; then the answer comes at that call's end. */
 const stopTimeoutMs = 60_000;
 const commandTimeoutMs = 10_000;
@@ -50,16 +48,12 @@ export async function captureCpu(options: CpuCaptureOptions): Promise<CpuRecordi
   const before = await readUsage(session);
   await using _profiler = await enableProfiler(options.attachment, session);
   await session.send('Profiler.setSamplingInterval', { interval: options.intervalUs }, { timeoutMs: commandTimeoutMs });
-  const deoptimizing = decideDeoptimizing(options.deoptimize, before);
   const startMs = performance.now();
-  await Promise.all([
-    deoptimizing.deoptimize && deoptimize(session, startTimeoutMs),
-    session.send('Profiler.start', {}, { timeoutMs: startTimeoutMs }),
-  ]);
+  const lacks = await startProfiler(session, { asked: options.deoptimize, usage: before });
   const startedAtMs = Date.now();
   const startPauseMs = performance.now() - startMs;
   options.onSampling();
-  const warnings = [...deoptimizing.warnings];
+  const warnings = [...lacks];
   const clock = await readClock(session, warnings);
   const ended = await rescue.end.wait(options.durationMs - (Date.now() - startedAtMs), session.ended);
   options.onEnding?.();

@@ -52,6 +52,7 @@ export class TargetRecorder implements AsyncDisposable {
   #recording: WindowRecording | undefined;
   #state: RecorderState = 'starting';
   #reason: string | null = null;
+  #warnings: readonly string[] = [];
   #sinceMs = Date.now();
   #timer: NodeJS.Timeout | undefined;
   /** Starts, stops and rotations, one after the other. */
@@ -69,6 +70,11 @@ export class TargetRecorder implements AsyncDisposable {
 
   get state(): RecorderState {
     return this.#state === 'recording' && this.#recording?.isOver !== false ? 'stopped' : this.#state;
+  }
+
+  /** What the windows of its last start lack. */
+  get warnings(): readonly string[] {
+    return this.#warnings;
   }
 
   get reason(): string | null {
@@ -165,8 +171,8 @@ export class TargetRecorder implements AsyncDisposable {
         deoptimize: this.#options.deoptimize,
         onWindow: (window) => this.#onWindow(window),
       });
-      for (const warning of this.#recording.warnings)
-        log.info({ target: target.id }, `the flight recorder: ${warning}`);
+      this.#warnings = this.#recording.warnings;
+      for (const warning of this.#warnings) log.info({ target: target.id }, `the flight recorder: ${warning}`);
       this.#closeGap();
       this.#change('recording', null);
       this.#timer = setInterval(() => void this.#inTurn(() => this.#rotate()), tempo.windowMs).unref();

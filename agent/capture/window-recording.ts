@@ -4,13 +4,11 @@ import { sliceResultValue } from '../../protocol/inspector/message-bytes.ts';
 import type { ClockReading } from '../../protocol/inspector/readings.ts';
 import type { Attachment } from '../attach/attachment.ts';
 import type { Session } from '../attach/session.ts';
-import { decideDeoptimizing, deoptimize } from './deoptimize.ts';
 import { readClock } from './heap-sampler.ts';
 import { readUsage } from './read-usage.ts';
+import { startProfiler } from './start-profiler.ts';
 
 const commandTimeoutMs = 10_000;
-/** Creating V8's profiler: 37-1,048 ms, by the amount of compiled code. */
-const startTimeoutMs = 20_000;
 /** The target may be inside a native call; then the answer comes at that call's end. */
 const stopTimeoutMs = 60_000;
 
@@ -57,16 +55,13 @@ export class WindowRecording implements AsyncDisposable {
   /** Costs the target a cold start. Rejects with `inspector-refused`, `inspector-bad-answer` (globals in the way), `inspector-timeout`, `target-gone`. */
   static async start(options: WindowRecordingOptions): Promise<WindowRecording> {
     const { session, intervalUs } = options;
-    const deoptimizing = decideDeoptimizing(options.deoptimize, await readUsage(session));
+    const usage = await readUsage(session);
     await session.send('Profiler.enable', {}, { timeoutMs: commandTimeoutMs });
     try {
       await session.send('Profiler.setSamplingInterval', { interval: intervalUs }, { timeoutMs: commandTimeoutMs });
       const warmId = await session.evaluateToObject(warmProfilerExpression, { timeoutMs: commandTimeoutMs });
-      await Promise.all([
-        deoptimizing.deoptimize && deoptimize(session, startTimeoutMs),
-        session.send('Profiler.start', {}, { timeoutMs: startTimeoutMs }),
-      ]);
-      const recording = new WindowRecording(options, { warmId, warnings: deoptimizing.warnings });
+      const warnings = await startProfiler(session, { asked: options.deoptimize, usage });
+      const recording = new WindowRecording(options, { warmId, warnings });
       recording.#clock = await readClock(session, commandTimeoutMs);
       return recording;
     } catch (error) {
