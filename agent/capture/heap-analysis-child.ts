@@ -2,13 +2,14 @@ import { createReadStream, writeFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { createGunzip } from 'node:zlib';
 import { pipeline } from 'node:stream/promises';
-import { isSidescopeError, SidescopeError } from '../../protocol/error.ts';
+import { SidescopeError } from '../../protocol/error.ts';
 import { analysisOf } from '../../protocol/heap-snapshot/analyse.ts';
 import type { HeapAnalysis } from '../../protocol/heap-snapshot/analyse.ts';
 import { asDiffBase, diffSnapshots } from '../../protocol/heap-snapshot/diff.ts';
 import type { DiffBase } from '../../protocol/heap-snapshot/diff.ts';
 import { SnapshotReader } from '../../protocol/heap-snapshot/read.ts';
 import { summarizeHeap } from '../../protocol/heap-snapshot/summary.ts';
+import { childFailureOf } from './child-failure.ts';
 import type { AnalysisLine, AnalysisRequest, AnalysisResult } from './heap-analysis-process.ts';
 
 const chunkBytes = 512 * 1024;
@@ -22,9 +23,7 @@ const request = JSON.parse(await text(process.stdin)) as AnalysisRequest;
 try {
   say({ result: await analyseAll(request) });
 } catch (error) {
-  const isMemory = error instanceof RangeError;
-  const code = isSidescopeError(error) ? error.code : isMemory ? 'analysis-limit' : 'damaged-profile';
-  say({ failure: { code, message: error instanceof Error ? error.message : String(error) } });
+  say({ failure: childFailureOf(error) });
 }
 
 async function analyseAll({ snapshot, against = [], memoryLimitBytes }: AnalysisRequest): Promise<AnalysisResult> {

@@ -7,7 +7,8 @@ import type { HeapClass } from '../../protocol/heap-snapshot/classes.ts';
 import type { HeapDiff } from '../../protocol/heap-snapshot/diff.ts';
 import type { HeapSummary } from '../../protocol/heap-snapshot/summary.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
-import type { ProblemCode } from '../../protocol/rest/problem.ts';
+import type { ChildFailure } from './child-failure.ts';
+import { childSilenceMs, SilenceWatch } from './silence-watch.ts';
 
 export interface AnalysisFile {
   readonly path: string;
@@ -30,19 +31,19 @@ export interface AnalysisResult {
 
 export interface AnalysisLine {
   readonly progress?: Operation['progress'];
-  readonly failure?: { readonly code: ProblemCode; readonly message: string };
+  readonly failure?: ChildFailure;
   readonly result?: AnalysisResult;
 }
 
 /**
  * One analysis in a process of its own, which ends with it. Rejects with `unreadable-profile`, `damaged-profile`, `analysis-limit` (memory, also when
- * V8 or the kernel ends the process), or `signal.reason`; then the process is gone.
+ * V8 or the kernel ends the process, or it says nothing for `silenceMs`, by default ten minutes), or `signal.reason`; then the process is gone.
  */
 export async function analyseInProcess(
   request: AnalysisRequest,
-  options: { onProgress: (progress: Operation['progress']) => void; signal: AbortSignal },
+  options: { onProgress: (progress: Operation['progress']) => void; signal: AbortSignal; silenceMs?: number },
 ): Promise<AnalysisResult> {
-  const { onProgress, signal } = options;
+  const { onProgress, signal, silenceMs = childSilenceMs } = options;
   signal.throwIfAborted();
   // The columns lie outside of V8's heap; what is in it are names, paths and the answer.
   const heapMb = Math.max(96, Math.floor(request.memoryLimitBytes / 2 / 2 ** 20));
@@ -54,12 +55,14 @@ export async function analyseInProcess(
   const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
   const kill = (): void => void child.kill('SIGKILL');
   signal.addEventListener('abort', kill, { once: true });
+  using silence = new SilenceWatch(silenceMs, kill);
   try {
     // It may have ended already: how is told below.
     child.stdin.on('error', () => undefined);
     child.stdin.end(JSON.stringify(request));
     let last: AnalysisLine = {};
     for await (const line of createInterface({ input: child.stdout })) {
+      silence.wait();
       last = parseLine(line);
       if (last.progress !== undefined) onProgress(last.progress);
     }
@@ -67,7 +70,7 @@ export async function analyseInProcess(
     signal.throwIfAborted();
     if (last.failure !== undefined) throw new SidescopeError(last.failure.code, last.failure.message);
     if (last.result !== undefined) return last.result;
-    const how = killedBy ?? `exit code ${code}`;
+    const how = silence.isOver ? `it said nothing for ${silenceMs} ms` : (killedBy ?? `exit code ${code}`);
     throw new SidescopeError(
       'analysis-limit',
       `the process that analysed it ended (${how}), most often for its memory: it had ${request.memoryLimitBytes} bytes`,

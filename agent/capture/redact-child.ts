@@ -2,9 +2,9 @@ import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { text } from 'node:stream/consumers';
 import { createGunzip, createGzip } from 'node:zlib';
-import { isSidescopeError } from '../../protocol/error.ts';
 import { SnapshotRedactor } from '../../protocol/heap-snapshot/redact.ts';
-import type { RedactionFailure, RedactionRequest } from './redactions.ts';
+import { childFailureOf } from './child-failure.ts';
+import type { RedactionRequest } from './redactions.ts';
 
 /** Half a MiB of plain bytes at a time: larger ones are no quicker. */
 const chunkBytes = 512 * 1024;
@@ -17,10 +17,7 @@ try {
   if (request.gzip) await pipeline(source, gunzip, redact, createGzip({ level: 1 }), process.stdout);
   else await pipeline(source, gunzip, redact, process.stdout);
 } catch (error) {
-  const failure: RedactionFailure = isSidescopeError(error)
-    ? { code: error.code, message: error.message }
-    : { code: 'damaged-profile', message: error instanceof Error ? error.message : String(error) };
-  process.stderr.write(JSON.stringify(failure));
+  process.stderr.write(JSON.stringify(childFailureOf(error)));
   process.exitCode = 1;
 }
 

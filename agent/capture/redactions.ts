@@ -5,9 +5,10 @@ import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { SidescopeError } from '../../protocol/error.ts';
-import type { ProblemCode } from '../../protocol/rest/problem.ts';
 import type { Profile } from '../../protocol/rest/profile.ts';
+import type { ChildFailure } from './child-failure.ts';
 import { containerMemoryBytes } from './container-memory.ts';
+import { childSilenceMs, SilenceWatch } from './silence-watch.ts';
 import { WorkTally } from './work-tally.ts';
 
 export interface RedactionRequest {
@@ -15,11 +16,6 @@ export interface RedactionRequest {
   /** Hexadecimal. */
   readonly salt: string;
   readonly gzip: boolean;
-}
-
-export interface RedactionFailure {
-  readonly code: ProblemCode;
-  readonly message: string;
 }
 
 export interface StoredSnapshot {
@@ -32,6 +28,8 @@ export interface RedactionsOptions {
   readonly concurrency?: number | undefined;
   /** Of the container. Default: as the kernel says. */
   readonly containerBytes?: number | undefined;
+  /** A process that is read from and writes nothing for so long is ended. Default: ten minutes. */
+  readonly silenceMs?: number | undefined;
 }
 
 /** Node itself, its zlib, and the strings of the moment. */
@@ -49,6 +47,7 @@ export class Redactions implements AsyncDisposable {
   readonly #salt = randomBytes(16);
   readonly #concurrency: number;
   readonly #containerBytes: number;
+  readonly #silenceMs: number;
   readonly #children = new Set<ChildProcess>();
   readonly tally = new WorkTally();
   #isDisposed = false;
@@ -56,6 +55,7 @@ export class Redactions implements AsyncDisposable {
   constructor(options: RedactionsOptions = {}) {
     this.#concurrency = options.concurrency ?? 1;
     this.#containerBytes = options.containerBytes ?? containerMemoryBytes();
+    this.#silenceMs = options.silenceMs ?? childSilenceMs;
   }
 
   /** What tells the redacted forms of one snapshot by different agents apart; says nothing about the salt. */
@@ -107,7 +107,8 @@ export class Redactions implements AsyncDisposable {
     });
     this.#children.add(child);
     let isLeft = false;
-    const ended = endOf(child).finally(() => this.#children.delete(child));
+    const silence = new SilenceWatch(this.#silenceMs, () => child.kill('SIGKILL'));
+    const ended = endOf(child, silence).finally(() => this.#children.delete(child));
     // Its failure is the stream's; one that nobody reads any more is nobody's, but counted.
     ended.then(
       () => this.tally.count('ok', startMs),
@@ -116,7 +117,7 @@ export class Redactions implements AsyncDisposable {
     child.stdin.on('error', () => undefined);
     const request: RedactionRequest = { path, salt: this.#salt.toString('hex'), gzip };
     child.stdin.end(JSON.stringify(request));
-    const stream = Readable.from(bytesOf(child, ended), { objectMode: false, highWaterMark: 256 * 1024 });
+    const stream = Readable.from(bytesOf(child, { ended, silence }), { objectMode: false, highWaterMark: 256 * 1024 });
     stream.once('close', () => {
       isLeft = this.#children.has(child);
       child.kill('SIGKILL');
@@ -137,25 +138,33 @@ export class Redactions implements AsyncDisposable {
   }
 }
 
-async function* bytesOf(child: ChildProcess & { stdout: Readable }, ended: Promise<void>): AsyncGenerator<Uint8Array> {
-  yield* child.stdout as AsyncIterable<Uint8Array>;
+async function* bytesOf(
+  child: ChildProcess & { stdout: Readable },
+  { ended, silence }: { ended: Promise<void>; silence: SilenceWatch },
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of child.stdout as AsyncIterable<Uint8Array>) {
+    // A slow reader is not its silence.
+    silence.pause();
+    yield chunk;
+    silence.wait();
+  }
   // Only what ended well is whole.
   await ended;
 }
 
-async function endOf(child: ChildProcess & { stderr: Readable }): Promise<void> {
+async function endOf(child: ChildProcess & { stderr: Readable }, silence: SilenceWatch): Promise<void> {
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (part: string) => (said = (said + part).slice(0, 8_000)));
   const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+  silence.pause();
   if (code === 0) return;
-  throw (
-    failureOf(said) ?? new SidescopeError('analysis-limit', `redacting ended with ${signal ?? `exit code ${code}`}`)
-  );
+  const how = silence.isOver ? 'silence, and was killed' : (signal ?? `exit code ${code}`);
+  throw failureOf(said) ?? new SidescopeError('analysis-limit', `redacting ended with ${how}`);
 }
 
 function failureOf(said: string): SidescopeError | undefined {
   try {
-    const { code, message } = JSON.parse(said) as RedactionFailure;
+    const { code, message } = JSON.parse(said) as ChildFailure;
     return new SidescopeError(code, message);
   } catch {
     // V8's own last words, when it is out of memory.
