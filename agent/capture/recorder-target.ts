@@ -223,6 +223,7 @@ export class TargetRecorder implements AsyncDisposable {
     const { identity } = target;
     if (identity === null) return;
     const collectors = [...this.#collectors];
+    const warnings = this.#warnings;
     this.#writing = this.#writing.then(async () => {
       try {
         const { startUs, endUs } = readWindowTimes(profile);
@@ -241,6 +242,7 @@ export class TargetRecorder implements AsyncDisposable {
             identity,
             targetName: target.name,
             thread: this.#thread.thread,
+            warnings,
           },
           // Level 1 takes 4 ms for 300 kB, in a thread of its own.
           gzip: await gzipped(profile, { level: constants.Z_BEST_SPEED }),

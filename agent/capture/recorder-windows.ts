@@ -24,6 +24,8 @@ export interface WindowFacts {
   readonly identity: TargetIdentity;
   readonly targetName: string;
   readonly thread: Thread;
+  /** What its profile lacks. Undefined in windows of an earlier version of the agent. */
+  readonly warnings?: readonly string[] | undefined;
 }
 
 export type WindowDraft = Omit<StoredWindow, 'id' | 'storedBytes'> & { readonly gzip: Uint8Array };

@@ -193,7 +193,10 @@ export class FlightRecorder
       endedAtMs: last.endedAtMs,
       clock: last.facts.clock,
       pauseMs: Math.max(...chosen.map(({ facts }) => facts.pauseMs ?? 0)),
-      warnings: ['of the flight recorder: sampled every 10 ms, made of windows'],
+      warnings: [
+        'of the flight recorder: sampled every 10 ms, made of windows',
+        ...new Set(chosen.flatMap(({ facts }) => facts.warnings ?? [])),
+      ],
       incompleteReason: () => null,
     });
     const changed = labels === undefined && isPinned !== true ? profile : this.#mark(profile, { labels, isPinned });

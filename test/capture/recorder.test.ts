@@ -6,6 +6,7 @@ import { parseCpuProfile } from '../../protocol/cpu-profile/parse.ts';
 import { expressions, warmProfilerFunctions } from '../../protocol/inspector/expressions.ts';
 import { inspectorMethods } from '../../protocol/inspector/methods.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
+import { scratchDirectory } from '../store/sample.ts';
 import { startRecordingProxy } from '../support/recording-proxy.ts';
 import { startTarget } from '../support/target.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -175,6 +176,20 @@ it('joins windows in their order, also where the clock was set back by a year be
   }
 });
 
+it('says of a joined profile what its windows lack', async () => {
+  await using scratch = scratchDirectory();
+  await using target = await startTarget('busy', { env: { NODE_V8_COVERAGE: scratch.path } });
+  await using opened = await openRecorder(target.inspectorAddress, { tempo: { windowMs: 250 } });
+  await opened.recording();
+  await waitFor(() => opened.view().windows.length >= 2, { message: 'two windows' });
+  const kept = await opened.recorder.keep({ targetId: opened.targetId, ...keep });
+  expect(kept?.warnings).toEqual([
+    expect.stringMatching(/^of the flight recorder: /),
+    expect.stringMatching(/may be counted for their callers: the target collects coverage$/),
+    expect.stringMatching(/^the target collects coverage: V8 ends the counting/),
+  ]);
+});
+
 it('has the windows of the agent before', async () => {
   await using target = await startTarget('busy');
   await using kept = await openRecorder(target.inspectorAddress);
@@ -219,6 +234,20 @@ it('records a profile too long for one message in windows, and stops it early', 
   expect(operation).toMatchObject({ state: 'succeeded' });
   expect(harness.store.get(operation.profileIds[0] ?? '')).toMatchObject({ complete: true, warnings: [] });
   await waitFor(() => !isSampled(target.pid), { message: 'no sampler' });
+});
+
+it('says of a profile taken in windows what it lacks, where nothing was to be deoptimised', async () => {
+  await using target = await startTarget('busy');
+  await using opened = await openRecorder(target.inspectorAddress, { isOn: false });
+  const { captures, harness } = opened;
+  const long = { startedBy: 'tester', durationMs: 1_200_000, intervalUs: 1_000, deoptimize: false };
+  const { id } = await captures.startCpu(long);
+  await waitFor(() => captures.get(id).progress.phase === 'sampling', { message: 'sampling' });
+  await captures.stopCpu({});
+  const operation = await captures.waitFor(id, { timeoutMs: 20_000 });
+  expect(harness.store.get(operation.profileIds[0] ?? '').warnings).toEqual([
+    expect.stringMatching(/may be counted for their callers: that was not to be deoptimised$/),
+  ]);
 });
 
 it('does not call functions of the application that have the names it needs, and says so', async () => {
