@@ -19,7 +19,7 @@ export interface Known {
   readonly previous: VersionRecord | undefined;
 }
 
-/** The windows beside everything that there is to compare with: the version before, then this one. */
+/** The windows beside everything that there is to compare with: the version before, then this one; the one alone where somebody said that it is normal. */
 export function compareAll(windows: readonly Window[], known: Known, thresholds: Thresholds): Compared[] {
   return referencesOf(known).map(({ reference, baseline }) => ({
     reference,
@@ -30,7 +30,7 @@ export function compareAll(windows: readonly Window[], known: Known, thresholds:
 }
 
 function referencesOf({ version, own, provisional, previous }: Known): Pick<Compared, 'reference' | 'baseline'>[] {
-  const before = previous?.baseline ?? undefined;
+  const before = own?.kind === 'manual' ? undefined : (previous?.baseline ?? undefined);
   const list: Pick<Compared, 'reference' | 'baseline'>[] = [];
   if (before !== undefined)
     list.push({ baseline: before, reference: referenceTo(before, 'previous-version', previous?.version ?? null) });

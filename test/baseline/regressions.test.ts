@@ -262,6 +262,30 @@ test('a baseline that is asked for holds from then on, also for the next run of 
   expect(next.findings).toEqual([]);
 });
 
+test('what is worse than the version before is over when a baseline is asked for, and comes no more', async () => {
+  await using state = await stateDirectory();
+  {
+    await using old = new Bench({ directory: state.path });
+    await old.run(10);
+  }
+  await using bench = new Bench({ directory: state.path });
+  bench.version = '2.0.0';
+  bench.nowMs = bench.bornMs = startMs + 3_600_000;
+  bench.cores = 0.6;
+  await bench.run(6);
+  expect(bench.raised).toHaveLength(1);
+  await bench.regressions.takeBaseline(undefined);
+  await bench.run(1);
+  expect(bench.settled).toEqual(['cpu: what it was compared with is no baseline any more']);
+  await bench.run(10);
+  expect(bench.raised).toHaveLength(1);
+  const check = await bench.regressions.check(undefined, new AbortController().signal);
+  expect(check.comparisons.map(({ reference }) => reference.kind)).toEqual(['settled']);
+  bench.cores = 1.2;
+  await bench.run(4);
+  expect(bench.raised.at(-1)?.title).toMatch(/^CPU is 1\.20 cores, 100 % more than the 0\.60 cores of the baseline/);
+});
+
 test('twice the CPU at twice the requests is explained, and at the same requests it is not', async () => {
   await using state = await stateDirectory();
   await using bench = new Bench({ directory: state.path });
