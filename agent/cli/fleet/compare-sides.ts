@@ -1,4 +1,6 @@
+import { functionNameOf } from '../../../protocol/cpu-profile/frame-text.ts';
 import { mergeSampleTrees } from '../../../protocol/cpu-profile/merge.ts';
+import type { Frame } from '../../../protocol/cpu-profile/model.ts';
 import { isIdle } from '../../../protocol/cpu-profile/sample-tree.ts';
 import type { SampleTree } from '../../../protocol/cpu-profile/sample-tree.ts';
 import { diffSampleTrees } from '../../../protocol/cpu-profile/tree-diff.ts';
@@ -61,7 +63,7 @@ export function compareSides(before: readonly PodSample[], after: readonly PodSa
 
 type Shares = ReadonlyMap<string, number>;
 
-/** By name alone: files may have moved between the versions. */
+/** By `nameIn`. */
 function sharesOf({ frames, nodeFrames, self }: SampleTree): Shares {
   const idle = frames.map(isIdle);
   const sums = new Map<string, number>();
@@ -70,10 +72,16 @@ function sharesOf({ frames, nodeFrames, self }: SampleTree): Shares {
     const value = self[node]!;
     if (value === 0 || idle[index]!) return;
     active += value;
-    const name = frames[index]!.functionName;
+    const name = nameIn(frames[index]!);
     sums.set(name, (sums.get(name) ?? 0) + value);
   });
   return new Map([...sums].map(([name, value]) => [name, value / active]));
+}
+
+/** By name alone, as files may have moved between the versions; those without one by their file. */
+function nameIn(frame: Pick<Frame, 'functionName' | 'url'>): string {
+  const name = functionNameOf(frame);
+  return name === '(anonymous)' ? `${name} ${frame.url}` : name;
 }
 
 function podwise(
@@ -81,7 +89,7 @@ function podwise(
   [before, after]: readonly [readonly Shares[], readonly Shares[]],
 ): PodwiseChange {
   const range = (side: readonly Shares[]): [number, number] => {
-    const values = side.map((shares) => shares.get(change.functionName) ?? 0);
+    const values = side.map((shares) => shares.get(nameIn(change)) ?? 0);
     return [Math.min(...values), Math.max(...values)];
   };
   const [rangeBefore, rangeAfter] = [range(before), range(after)];

@@ -1,6 +1,11 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { compareVersions } from '../../../agent/cli/compare.ts';
+import { compareSides } from '../../../agent/cli/fleet/compare-sides.ts';
 import type { CompareReport } from '../../../agent/cli/fleet/comparison-text.ts';
+import type { PodSample } from '../../../agent/cli/fleet/sample-pod.ts';
+import { parseCpuProfile } from '../../../protocol/cpu-profile/parse.ts';
+import { cpuSampleTree } from '../../../protocol/cpu-profile/sample-tree.ts';
+import { fileOf } from '../../cpu-profile/profiles.ts';
 import { deploymentObjects, startFleet } from './fleet.ts';
 import type { Fleet, PodFacts } from './fleet.ts';
 
@@ -96,6 +101,25 @@ test('a change within the differences of pods of one version has no mark', async
   const { cpu } = await compared(fleet);
   const parse = cpu.functions.find(({ functionName }) => functionName === 'parse');
   expect(parse).toMatchObject({ isSignificant: true, isSure: false });
+});
+
+test('a function without a name is told from others by its file, and can have a mark', () => {
+  const sample = (checkout: number, other: number): PodSample => ({
+    pod: { name: 'shop-a' } as PodSample['pod'],
+    tree: cpuSampleTree(
+      parseCpuProfile(
+        fileOf(`@file:///app/checkout.js:4 ${checkout}`, `@file:///app/other.js:9 ${other}`, 'render@file:///a.js 100'),
+      ),
+    ),
+    routes: null,
+    memory: null,
+    problems: [],
+    uptimeMs: null,
+  });
+  const { cpu } = compareSides([sample(100, 800), sample(110, 790)], [sample(800, 100), sample(790, 110)], 20);
+  const [first] = cpu.functions.filter(({ url }) => url.endsWith('checkout.js'));
+  expect(first).toMatchObject({ functionName: '(anonymous)', kind: 'changed', isSure: true });
+  expect([...first!.rangeBefore, ...first!.rangeAfter]).toEqual([0.1, 0.11, 0.79, 0.8]);
 });
 
 test('versions without a common function, of another traffic and of few samples, are said to be so', async () => {
