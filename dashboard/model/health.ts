@@ -5,7 +5,7 @@ import type { Target } from '../../protocol/rest/target.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
 import { formatAgo, formatBytes, formatDuration, formatElapsed, formatShare } from '../format.ts';
 import type { PageState } from './page-state.ts';
-import { stallPlace, stallVerdict } from './vitals-words.ts';
+import { stallLength, stallPlace, stallVerdict } from './vitals-words.ts';
 import type { Tone } from './words.ts';
 import { sentence } from './words.ts';
 
@@ -64,18 +64,23 @@ function lastReading({ vitals }: PageState, { id }: Target, nowMs: number): stri
 function blocked(stalls: readonly Stall[], target: Target): Health | null {
   const stall = stalls.find(({ state, targetId }) => state === 'ongoing' && targetId === target.id);
   if (stall === undefined) return null;
-  return { tone: 'bad', text: stallWords(stall, 'is'), path: '/stacks', query: { stall: stall.id } };
+  return { tone: 'bad', text: stallNow(stall), path: '/stacks', query: { stall: stall.id } };
 }
 
 /** `The event loop is blocked for 3.2 s by renderReport (report.ts:88), GET /report, trace 0a24…`. */
-function stallWords(stall: Stall, verb: 'is' | 'was'): string {
-  const place = stallPlace(stall);
-  const who = stall.thread === 'main' ? 'The event loop' : `The event loop of ${stall.thread}`;
-  const verdict = stallVerdict(stall);
-  const by = place === null ? '' : ` by ${verdict === null ? '' : `${verdict} `}${place}`;
-  const request =
-    stall.span === null ? '' : `, ${stall.span.route ?? stall.span.name}, trace ${stall.span.traceId.slice(0, 8)}…`;
-  return sentence(`${who} ${verb} ${stall.kind} for ${formatDuration(stall.durationMs)}${by}${request}`);
+function stallNow(stall: Stall): string {
+  const { thread, durationMs, verdict } = stall;
+  if (verdict === 'stopped') return `The process is stopped by a signal, for ${formatDuration(durationMs)} so far.`;
+  const who = thread === 'main' ? 'The event loop' : `The event loop of ${thread}`;
+  const length = stallLength({ ...stall, thread: 'main', state: 'ended' });
+  if (verdict === 'starved') return `${who} is ${length}, waiting for a CPU.`;
+  const words = verdict === 'unknown' ? [] : [stallVerdict(stall), stallPlace(stall)].filter((word) => word !== null);
+  const by = words.length === 0 ? '' : ` by ${words.join(' ')}`;
+  return sentence(`${who} is ${length}${by}${stall.span === null ? '' : `, ${requestOf(stall.span)}`}`);
+}
+
+function requestOf({ route, name, traceId }: NonNullable<Stall['span']>): string {
+  return `${route ?? name}, trace ${traceId.slice(0, 8)}…`;
 }
 
 function died({ deaths }: PageState, target: Target, nowMs: number): Health | null {
@@ -166,7 +171,10 @@ function strained(vitals: Vitals | undefined, readingMs: number | null): Health 
   const say = (text: string, path: string): Health => ({ tone: 'warn', text, path, query: {} });
   const throttled = cgroup?.throttledRatio ?? 0;
   if (throttled >= throttledAt) {
-    const limit = (cgroup?.cpuLimitCores ?? null) === null ? '' : ` of ${String(cgroup?.cpuLimitCores)} cores`;
+    const limit =
+      (cgroup?.cpuLimitCores ?? null) === null
+        ? ''
+        : ` of ${cgroup?.cpuLimitCores === 1 ? '1 core' : `${String(cgroup?.cpuLimitCores)} cores`}`;
     return say(`The CPU limit${limit} keeps it waiting ${formatShare(throttled)} of the time.`, '/captures');
   }
   const full = fullest(memory);
@@ -199,7 +207,8 @@ function stalledLately(stalls: readonly Stall[], at: { target: Target; nowMs: nu
   if (stall === undefined) return null;
   const agoMs = at.nowMs - Date.parse(stall.endedAt ?? stall.noticedAt);
   if (agoMs > recentMs) return null;
-  const text = `${stallWords(stall, 'was')} That was ${formatAgo(agoMs)}.`;
+  const request = stall.span === null || stall.verdict === 'starved' ? '' : ` In ${requestOf(stall.span)}`;
+  const text = `${sentence(stall.summary)}${request} That was ${formatAgo(agoMs)}.`;
   return { tone: 'warn', text, path: '/stacks', query: { stall: stall.id } };
 }
 

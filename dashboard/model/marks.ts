@@ -72,13 +72,14 @@ function markOfProfile(profile: Profile): Mark {
 
 function markOfStall(stall: Stall): Mark {
   const place = stallPlace(stall);
+  const where = stall.verdict === 'starved' ? ', waiting for a CPU' : place === null ? '' : ` in ${place}`;
   const atMs = Date.parse(stall.startedAt);
   return {
     id: `stall-${stall.id}`,
     kind: 'stall',
     atMs,
     toMs: atMs + stall.durationMs,
-    text: `${stallLength(stall)}${place === null ? '' : ` in ${place}`}`,
+    text: `${stallLength(stall)}${where}`,
     path: '/stacks',
     query: { stall: stall.id },
   };

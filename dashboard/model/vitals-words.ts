@@ -28,11 +28,12 @@ export function stallPlace({ dominant }: Stall): string | null {
   return `${functionName || '(anonymous)'} (${url.split('/').at(-1) ?? ''}:${lineNumber})`;
 }
 
-/** `blocked for 3.1 s`, `worker-2 blocked for 3.1 s so far`. */
-export function stallLength({ kind, thread, state, durationMs }: Stall): string {
+/** `blocked for 3.1 s`, `worker-2 blocked for 3.1 s so far`; `late by 3.1 s` where the machine had no CPU for it. */
+export function stallLength({ kind, thread, state, durationMs, verdict }: Stall): string {
   const length = formatDuration(durationMs);
   const who = thread === 'main' ? '' : `${thread} `;
-  return `${who}${kind} for ${length}${state === 'ongoing' ? ' so far' : state === 'cut' ? ', then cut off' : ''}`;
+  const what = verdict === 'starved' && kind === 'blocked' ? 'late by' : `${kind} for`;
+  return `${who}${what} ${length}${state === 'ongoing' ? ' so far' : state === 'cut' ? ', then cut off' : ''}`;
 }
 
 const certainty = {
@@ -45,7 +46,9 @@ const certainty = {
 
 /** What has to be said before the place; null when the place itself is certain. */
 export function stallVerdict({ verdict, dominant }: Stall): string | null {
+  if (verdict === 'native' && dominant === null) return 'native work';
   if (verdict === 'native' && dominant?.from === 'cpu-profile') return 'native work in';
+  if (verdict === 'starved' && dominant !== null) return 'waiting for a CPU; what it ran was mostly';
   return certainty[verdict];
 }
 

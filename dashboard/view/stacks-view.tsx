@@ -2,7 +2,7 @@ import '../style/memory.css';
 import { useEffect, useState } from 'preact/hooks';
 import type { Stacks, ThreadStack } from '../../protocol/rest/stacks.ts';
 import type { Target } from '../../protocol/rest/target.ts';
-import { formatDuration, plural } from '../format.ts';
+import { plural } from '../format.ts';
 import type { PageState } from '../model/page-state.ts';
 import { readStacks } from '../memory-api.ts';
 import { stacksText, threadStates } from '../model/stack-words.ts';
@@ -111,7 +111,6 @@ function Thread({ thread }: { thread: ThreadStack }) {
       </header>
       <p class="state told">
         <bdi>{thread.summary}</bdi>
-        {thread.turnMs !== null && thread.turnMs > 0 && `, in this turn for ${formatDuration(thread.turnMs)}`}
       </p>
       {thread.span && (
         <p>

@@ -9,7 +9,7 @@ export function StartSection({ state, target }: { state: PageState; target: Targ
   return (
     <section id="start" aria-labelledby="start-title">
       <h3 id="start-title">Start one</h3>
-      <div class="capture">
+      <div class="start-forms">
         <CpuForm state={state} target={target} />
         <SnapshotForm state={state} target={target} />
         <SamplingForm state={state} target={target} />

@@ -55,6 +55,21 @@ describe('the health of a target', () => {
       'bad /stacks: The event loop is blocked for 3.1 s by renderInvoice (invoices.js:41), /invoices/:id, trace 0af76519…',
     ],
     [
+      'late now for want of a CPU, which no function is to blame for',
+      { stalls: [sampleStall({ state: 'ongoing', endedAt: null, verdict: 'starved' })] },
+      'bad /stacks: The event loop is late by 3.1 s, waiting for a CPU.',
+    ],
+    [
+      'stopped now',
+      { stalls: [sampleStall({ state: 'ongoing', endedAt: null, verdict: 'stopped', dominant: null })] },
+      'bad /stacks: The process is stopped by a signal, for 3.1 s so far.',
+    ],
+    [
+      'in native work now, and nothing tells where',
+      { stalls: [sampleStall({ state: 'ongoing', endedAt: null, verdict: 'native', dominant: null, span: null })] },
+      'bad /stacks: The event loop is blocked for 3.1 s by native work.',
+    ],
+    [
       'dead a minute ago, and back',
       { deaths: [sampleDeath({ at: ago(60_000) })] },
       'bad /alerts: It died 1 min ago: The kernel killed it at the memory limit of its container (1 GiB). It is back.',
@@ -75,7 +90,7 @@ describe('the health of a target', () => {
     [
       'throttled',
       { vitals: { t1: { ...vitals, cgroup: { ...vitals.cgroup!, throttledRatio: 0.4 } } } },
-      'warn /captures: The CPU limit of 1 cores keeps it waiting 40 % of the time.',
+      'warn /captures: The CPU limit of 1 core keeps it waiting 40 % of the time.',
     ],
     [
       'near its heap limit',
@@ -132,7 +147,7 @@ describe('the health of a target', () => {
     [
       'worse than its first minutes, and stalled a minute ago',
       { regressions: [sampleRegression({ outcome: 'provisional', causes: [] })], stalls: [sampleStall()] },
-      'warn /stacks: The event loop was blocked for 3.1 s by renderInvoice (invoices.js:41), /invoices/:id, trace 0af76519… That was 56 s ago.',
+      'warn /stacks: The event loop was blocked for 3.1 s, most of it in renderInvoice (invoices.js:41). In /invoices/:id, trace 0af76519… That was 56 s ago.',
     ],
     [
       'worse than its first minutes',
@@ -142,7 +157,14 @@ describe('the health of a target', () => {
     [
       'stalled lately',
       { stalls: [sampleStall()] },
-      'warn /stacks: The event loop was blocked for 3.1 s by renderInvoice (invoices.js:41), /invoices/:id, trace 0af76519… That was 56 s ago.',
+      'warn /stacks: The event loop was blocked for 3.1 s, most of it in renderInvoice (invoices.js:41). In /invoices/:id, trace 0af76519… That was 56 s ago.',
+    ],
+    [
+      'late lately for want of a CPU',
+      {
+        stalls: [sampleStall({ verdict: 'starved', summary: 'the event loop was late by 3.1 s, 2.9 s of it waiting' })],
+      },
+      'warn /stacks: The event loop was late by 3.1 s, 2.9 s of it waiting. That was 56 s ago.',
     ],
   ])('is told when it is %s', (_, over, sentence) => {
     expect(read(over)).toBe(sentence);
@@ -260,7 +282,13 @@ describe('the range of the charts', () => {
 
 it('marks what happened to one target, and groups signs that would touch', () => {
   const target = sampleTarget();
-  const stalls = [1, 2, 300].map((seconds) => sampleStall({ id: `s-${seconds}`, startedAt: ago(seconds * 1000) }));
+  const stalls = [1, 2, 300].map((seconds) =>
+    sampleStall({
+      id: `s-${seconds}`,
+      startedAt: ago(seconds * 1000),
+      verdict: seconds === 300 ? 'starved' : 'javascript',
+    }),
+  );
   const marks = marksOf({
     profiles: [sampleProfile({ startedAt: ago(100_000) }), sampleProfile({ id: 'p-x', targetId: 'other' })],
     stalls,
@@ -279,6 +307,8 @@ it('marks what happened to one target, and groups signs that would touch', () =>
     'alert-a-1',
     'death-d-1',
   ]);
+  expect(marks[4]?.text).toBe('late by 3.1 s, waiting for a CPU');
+  expect(marks[0]?.text).toBe('blocked for 3.1 s in renderInvoice (invoices.js:41)');
   const groups = layoutMarks(marks, { fromMs: nowMs - 600_000, toMs: nowMs, leastGap: 0.02 });
   expect(groups.filter(({ kind }) => kind === 'stall').map((group) => group.marks.length)).toEqual([2, 1]);
   expect(groups.some(({ kind }) => kind === 'death')).toBe(false);

@@ -107,9 +107,13 @@ it('asks for another token when this one may not even look', async () => {
 });
 
 it('shows how a target is, and what blocks it while it does', async () => {
-  await using opened = await openPage({ stalls: [sampleStall()] });
+  const profiles = ['p-1', 'p-2'].map((id) => sampleProfile({ id, startedAt: ago(30_000), endedAt: ago(20_000) }));
+  await using opened = await openPage({ stalls: [sampleStall()], profiles });
   const { page, standIn } = opened;
   await live(page);
+  const captures = page.getByRole('link', { name: /^Capture: .* and 1 more$/ });
+  const [sign, count] = [await captures.boundingBox(), await captures.locator('sub').boundingBox()];
+  expect(count!.x - sign!.x, 'a sign, and its number behind it').toBeGreaterThan(8);
   const target = page.getByRole('article', { name: 'Target shop' });
   await target.getByText('1 stall lately').click();
   await target.getByText('renderInvoice (invoices.js:41)').waitFor();

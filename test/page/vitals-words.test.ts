@@ -52,6 +52,10 @@ it('says how long a stall was, where, and how certain that is', () => {
   expect(stallVerdict(sampleStall())).toBeNull();
   expect(stallVerdict(sampleStall({ verdict: 'native' }))).toBe('native work, in or just before');
   expect(stallLength(sampleStall({ thread: 'worker-2' }))).toBe('worker-2 blocked for 3.1 s');
+  const starved = sampleStall({ verdict: 'starved' });
+  expect(stallLength(starved)).toBe('late by 3.1 s');
+  expect(stallVerdict(starved)).toBe('waiting for a CPU; what it ran was mostly');
+  expect(stallVerdict({ ...starved, dominant: null })).toBe('waiting for a CPU');
 });
 
 it('has the place of the source where it is known, and is certain of what a CPU profile saw', () => {
