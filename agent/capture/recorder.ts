@@ -14,7 +14,7 @@ import type { CaptureLog } from './capture-job.ts';
 import { keepJoined } from './keep-joined.ts';
 import { Overload, type OverloadLimits } from './overload.ts';
 import type { ProfileWorker } from './profile-worker.ts';
-import { TargetRecorder, type RecorderTempo } from './recorder-target.ts';
+import { TargetRecorder, type RecorderState, type RecorderTempo } from './recorder-target.ts';
 import { RecorderWindows, type StoredWindow, type WindowDraft } from './recorder-windows.ts';
 import type { WindowSource } from './write-joined.ts';
 
@@ -24,6 +24,8 @@ export const defaultTempo: RecorderTempo & { readonly keptMs: number } = {
   windowMs: 30_000,
   keptMs: 600_000,
 };
+/** The last window ends when it is asked for, or with its target: one that ended longer ago than what is asked for, and some, tells nothing of it. */
+const staleMs = 60_000;
 /** Of all windows, compressed: one has 10-150 kB. */
 const maxBytesOnDisk = 64 * 2 ** 20;
 const maxBytesInMemory = 4 * 2 ** 20;
@@ -48,6 +50,8 @@ export interface KeepRequest {
   readonly targetId: string;
   /** How much before now. */
   readonly beforeMs: number;
+  /** The run of the target that is meant, of `run`: another one may have begun since. Default: the newest. */
+  readonly instanceId?: string | undefined;
   readonly trigger: Profile['trigger'];
   readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly isPinned?: boolean | undefined;
@@ -74,6 +78,8 @@ export class FlightRecorder
   readonly #overloads = new Map<string, Overload>();
   /** Who has switched it on, per target. */
   readonly #leases = new Map<string, number>();
+  /** Instances of the targets that were recorded last. */
+  readonly #runs = new Map<string, string>();
   /** Being left: waited for at the end. */
   readonly #leaving = new Set<Promise<void>>();
   readonly #resources = new DisposableStack();
@@ -94,10 +100,13 @@ export class FlightRecorder
     const onDetached = ({ id }: Target): void => void this.#leave(id);
     targets.on('attached', onAttached);
     targets.on('detached', onDetached);
+    const onForgotten = (id: string): void => void this.#runs.delete(id);
+    targets.on('forgotten', onForgotten);
     for (const target of targets.list()) if (target.state.state === 'attached') this.#onAttached(target);
     this.#resources.defer(() => {
       targets.off('attached', onAttached);
       targets.off('detached', onDetached);
+      targets.off('forgotten', onForgotten);
     });
   }
 
@@ -105,6 +114,11 @@ export class FlightRecorder
   recording(targetId: string): TargetRecorder | undefined {
     const recorder = this.#recorders.get(targetId);
     return recorder?.state === 'recording' ? recorder : undefined;
+  }
+
+  /** The run of a target that is recorded, or was last: what happens now happens to it, or ended it. */
+  run(targetId: string): string | undefined {
+    return this.#runs.get(targetId);
   }
 
   /** For a profile with an interval of its own. Disposing lets the recorder go on. */
@@ -152,22 +166,26 @@ export class FlightRecorder
   }
 
   /**
-   * The windows of the last `beforeMs`, and what is recorded since, as one stored profile. Undefined when there is none. Rejects as the store and the
-   * worker do.
+   * The windows of the last `beforeMs`, and what is recorded since, as one stored profile. Undefined when there is none, or none of that time. Rejects as the
+   * store and the worker do.
    */
-  async keep({ targetId, beforeMs, trigger, labels, isPinned }: KeepRequest): Promise<Profile | undefined> {
+  async keep(request: KeepRequest): Promise<Profile | undefined> {
+    const { targetId, beforeMs, instanceId, trigger, labels, isPinned } = request;
     const { store, worker, targets, environment } = this.#options;
     if (store === undefined) throw new SidescopeError('data-directory-unusable', 'there is no storage to keep it in');
     await this.#recorders.get(targetId)?.flush();
     // Of a target that has just ended the last window may be on its way.
     await Promise.all(this.#leaving);
-    const chosen = lastOf(this.#windows.list(targetId), beforeMs);
+    const windows = this.#windows.list(targetId).filter((one) => one.instanceId === (instanceId ?? one.instanceId));
+    const chosen = lastOf(windows, beforeMs);
     const [first, last] = [chosen[0], chosen.at(-1)];
     const sources = chosen.flatMap(({ id }): WindowSource[] => {
       const gzip = this.#windows.read(id);
       return gzip === undefined ? [] : [{ gzip }];
     });
     if (first === undefined || last === undefined || sources.length === 0) return undefined;
+    const isStale = Date.now() - last.endedAtMs > beforeMs + staleMs;
+    if (isStale) return undefined;
     const startedAtMs = last.endedAtMs - Math.round((last.endUs - first.startUs) / 1000);
     const writer = await store.create(
       {
@@ -256,6 +274,7 @@ export class FlightRecorder
     if (target.identity === null || !(isOn || this.#leases.has(target.id)) || this.#recorders.has(target.id)) return;
     // Attached for single captures only: between them nothing may be open.
     if (targets.watcher(target.id).isOnDemand) return;
+    const { instanceId } = target.identity;
     this.#recorders.set(
       target.id,
       new TargetRecorder({
@@ -265,9 +284,14 @@ export class FlightRecorder
         log,
         onWindow: (window) => this.#store(window),
         onPausing: (isPausing) => void this.emit('pausing', { targetId: target.id, isPausing }),
-        onState: (state) => void this.emit('sampling', { targetId: target.id, isSampling: state === 'recording' }),
+        onState: (state) => this.#onState(target.id, { state, instanceId }),
       }),
     );
+  }
+
+  #onState(targetId: string, { state, instanceId }: { state: RecorderState; instanceId: string }): void {
+    if (state === 'recording') this.#runs.set(targetId, instanceId);
+    this.emit('sampling', { targetId, isSampling: state === 'recording' });
   }
 
   #leave(targetId: string): Promise<void> {

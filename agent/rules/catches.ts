@@ -25,7 +25,7 @@ export interface CatchesOptions {
   readonly targets: Pick<Targets, 'watcher' | 'on' | 'off'>;
   readonly monitor: Pick<Monitor, 'on' | 'off'>;
   readonly alerts: Pick<Alerts, 'raise' | 'settle'>;
-  readonly recorder: Pick<FlightRecorder, 'keep' | 'lease'>;
+  readonly recorder: Pick<FlightRecorder, 'keep' | 'lease' | 'run'>;
   readonly timelines: Pick<Timelines, 'sink'>;
   readonly store: ProfileStore | undefined;
   readonly index: RecordIndex;
@@ -185,9 +185,11 @@ export class Catches implements AsyncDisposable {
         return;
       }
       this.#change(waiting, { state: 'keeping', why: end.why });
+      // What it came in may end before it is kept, and another run begin.
+      const instanceId = this.#options.recorder.run(targetId);
       // The only rejection is our own stop.
       await delay(end.afterMs, undefined, { signal: this.#stopped.signal, ref: false }).catch(() => undefined);
-      await this.#keep(waiting, end.why);
+      await this.#keep(waiting, { why: end.why, instanceId });
     } catch (error) {
       if (!isSidescopeError(error)) throw error;
       log.warn({ target: targetId, event, code: error.code }, `caught, but not kept: ${error.message}`);
@@ -200,12 +202,13 @@ export class Catches implements AsyncDisposable {
     }
   }
 
-  async #keep(waiting: Waiting, why: string): Promise<void> {
+  async #keep(waiting: Waiting, { why, instanceId }: { why: string; instanceId: string | undefined }): Promise<void> {
     const { recorder, alerts, log } = this.#options;
     const { event, targetId } = waiting.view;
     const profile = await recorder.keep({
       targetId,
       beforeMs: beforeMs + longestEventMs,
+      instanceId,
       trigger: { kind: 'rule', by: `catch ${event}` },
       labels: { caught: event },
     });

@@ -27,7 +27,7 @@ export interface RulesOptions {
   readonly alerts: Pick<Alerts, 'on' | 'off' | 'raise' | 'settle' | 'list' | 'openAlerts' | 'attachProfile'>;
   readonly deaths: Pick<DeathRecords, 'on' | 'off' | 'list'>;
   readonly captures: Pick<Captures, 'startCpu' | 'startHeapSampling' | 'startHeapSnapshot' | 'readStacks' | 'waitFor'>;
-  readonly recorder: Pick<FlightRecorder, 'keep' | 'lease' | 'recording'>;
+  readonly recorder: Pick<FlightRecorder, 'keep' | 'lease' | 'recording' | 'run'>;
   readonly timelines: Pick<Timelines, 'routes' | 'sink'>;
   readonly series: Pick<Series, 'value' | 'rate' | 'quantile' | 'latest' | 'past'> | undefined;
   readonly store: ProfileStore | undefined;

@@ -8,7 +8,7 @@ import type { Rule, RuleCapture } from './rule.ts';
 
 export interface RuleCaptureOptions {
   readonly captures: Pick<Captures, 'startCpu' | 'startHeapSampling' | 'startHeapSnapshot' | 'readStacks' | 'waitFor'>;
-  readonly recorder: Pick<FlightRecorder, 'keep' | 'recording'>;
+  readonly recorder: Pick<FlightRecorder, 'keep' | 'recording' | 'run'>;
   readonly store: Pick<ProfileStore, 'patch' | 'get'> | undefined;
   readonly signal: AbortSignal;
 }
@@ -42,12 +42,17 @@ export async function takeCapture(
       return { operationId: null, profileIds: [], stacks: JSON.stringify(stacks, null, 1).slice(0, 50_000) };
     }
     case 'recorder': {
-      // What is over is kept at once. The only rejection is our own stop.
+      // What is over is kept at once, and another run that begins meanwhile is not meant. The only rejection is our own stop.
       const afterMs = recorder.recording(targetId) === undefined ? 0 : capture.afterMs;
+      const instanceId = recorder.run(targetId);
       await delay(afterMs, undefined, { signal, ref: false }).catch(() => undefined);
-      const profile = await recorder.keep({ targetId, beforeMs: capture.beforeMs + afterMs, trigger });
+      const beforeMs = capture.beforeMs + afterMs;
+      const profile = await recorder.keep({ targetId, beforeMs, instanceId, trigger });
       if (profile === undefined)
-        throw new SidescopeError('capture-interrupted', 'the flight recorder has no windows: set --flight-recorder');
+        throw new SidescopeError(
+          'capture-interrupted',
+          `the flight recorder has no window of the last ${beforeMs / 1000} s: is --flight-recorder set? GET /recorder says why`,
+        );
       return { operationId: null, profileIds: [profile.id], stacks: null };
     }
     case 'cpu': {

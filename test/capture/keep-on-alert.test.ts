@@ -63,13 +63,14 @@ describe('when an alert opens', () => {
   function open(isRecording = true) {
     const listeners: ((notice: AlertNotice) => void)[] = [];
     const attachProfile = vi.fn<(alertId: string, profileId: string) => void>();
-    const kept = vi.fn(async () => ({ id: 'p1' }) as Profile);
+    const kept = vi.fn(async (_request: unknown) => ({ id: 'p1' }) as Profile);
     const alerts = {
       on: (_event: string, listener: (notice: AlertNotice) => void) => listeners.push(listener),
       off: () => undefined,
       attachProfile,
     };
-    const recorder = { recording: () => (isRecording ? {} : undefined), keep: kept };
+    const runs = { now: 'r1' };
+    const recorder = { recording: () => (isRecording ? {} : undefined), run: () => runs.now, keep: kept };
     const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
     const options = { alerts, recorder, log, times: { beforeMs: 60_000, afterMs: 50, restMs: 60_000 } };
     const keeper = new KeepOnAlert(options as unknown as ConstructorParameters<typeof KeepOnAlert>[0]);
@@ -77,6 +78,7 @@ describe('when an alert opens', () => {
       keeper,
       attachProfile,
       kept,
+      runs,
       tell: (each: AlertNotice) => listeners.forEach((listener) => listener(each)),
     };
   }
@@ -99,8 +101,36 @@ describe('when an alert opens', () => {
     expect(opened.kept).toHaveBeenCalledWith({
       targetId: 't1',
       beforeMs: 60_050,
+      instanceId: 'r1',
       trigger: { kind: 'alert', by: 'stall' },
     });
+  });
+
+  it('does not rest for what is worse, or for the end of the target', async () => {
+    const opened = open();
+    await using _keeper = opened.keeper;
+    const tell = async (id: string, changes: Partial<AlertNotice['alert']>): Promise<void> => {
+      opened.tell(notice(id, changes));
+      await waitFor(() => opened.attachProfile.mock.calls.at(-1)?.[0] === id, { message: `a profile of ${id}` });
+    };
+    await tell('a1', { problem: 'rule', severity: 'info' });
+    opened.tell(notice('a2', { severity: 'info' }));
+    await tell('a3', { severity: 'warning' });
+    opened.tell(notice('a4', { severity: 'info' }));
+    opened.tell(notice('a5', { severity: 'warning' }));
+    await tell('a6', { problem: 'target-death', severity: 'info' });
+    expect(opened.kept).toHaveBeenCalledTimes(3);
+  });
+
+  it('means the run that it is about, though another one begins meanwhile', async () => {
+    const opened = open();
+    await using _keeper = opened.keeper;
+    opened.tell(notice('a1', { severity: 'warning' }));
+    opened.tell(notice('a2', { problem: 'target-death', severity: 'warning' }));
+    opened.runs.now = 'r2';
+    opened.tell(notice('a3', { severity: 'warning' }));
+    await waitFor(() => opened.attachProfile.mock.calls.length === 3, { message: 'all alerts to have one' });
+    expect(opened.kept.mock.calls).toMatchObject([[{ instanceId: 'r1' }], [{ instanceId: 'r2' }]]);
   });
 
   it('keeps the windows of a target that died, though nothing records any more', async () => {

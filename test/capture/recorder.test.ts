@@ -205,9 +205,16 @@ it('has the windows of the agent before', async () => {
     store: kept.harness.store,
   });
   expect(later.view()).toMatchObject({ state: 'off', reason: '--flight-recorder is not set', windows: [{}] });
-  expect(await later.recorder.keep({ targetId: later.targetId, ...keep })).toMatchObject({
-    target: { pid: target.pid },
-  });
+  const asked = { targetId: later.targetId, ...keep };
+  expect(await later.recorder.keep(asked)).toMatchObject({ target: { pid: target.pid } });
+  // Nothing is made of the windows of another run, or of another time.
+  expect(await later.recorder.keep({ ...asked, instanceId: 'another' })).toBeUndefined();
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + keep.beforeMs + 61_000 });
+  try {
+    expect(await later.recorder.keep(asked)).toBeUndefined();
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 it('keeps what was recorded of a target that is killed in the middle of a profile', async () => {

@@ -27,19 +27,20 @@ function open(options: { index?: CatchesOptions['index']; known?: string[] } = {
     return { [Symbol.dispose]: () => void leased.splice(leased.indexOf(id), 1) };
   };
   const raised: string[] = [];
+  const runs = { now: 'r1' };
   const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
   const catches = new Catches({
     targets: Object.assign(targets, { watcher }),
     monitor,
     timelines: { sink },
-    recorder: { keep, lease },
+    recorder: { keep, lease, run: () => runs.now },
     alerts: { raise: ({ title }: { title: string }) => void raised.push(title), settle: () => undefined },
     store: {},
     index: options.index ?? indexInMemory(),
     log,
   } as unknown as CatchesOptions);
   const find = (id: string): Catch | undefined => catches.list().find((each) => each.id === id);
-  return { catches, targets, monitor, sink, known, leased, keep, raised, find };
+  return { catches, targets, monitor, sink, known, leased, keep, raised, runs, find };
 }
 
 const request = { targetId: 't1', forMs: 60_000, startedBy: 'tester' };
@@ -112,7 +113,10 @@ it('waits on in the next agent for the rest of its time, and keeps at once what 
   expect(second.find(waiting.id)?.state).toBe('waiting');
   second.monitor.emit('stall', { ...stall, state: 'ended', endedAt: new Date(Date.now() + 1).toISOString() });
   await waitFor(() => second.find(waiting.id)?.state === 'keeping', { message: 'the stall' });
+  // The program ended of it, and another run is recorded by now.
+  second.runs.now = 'r2';
   await second.catches[Symbol.asyncDispose]();
+  expect(second.keep).toHaveBeenCalledWith(expect.objectContaining({ instanceId: 'r1' }));
   expect(second.find(waiting.id)).toMatchObject({ state: 'caught', why: 'blocked' });
 });
 
