@@ -1,7 +1,6 @@
 import { useMemo, useState } from 'preact/hooks';
 import { isEndedState } from '../../protocol/rest/operation.ts';
 import type { Profile, ProfileKind } from '../../protocol/rest/profile.ts';
-import { readProfiles } from '../live.ts';
 import { formatCount, plural } from '../format.ts';
 import type { PageState } from '../model/page-state.ts';
 import { maxProfileRows } from '../model/page-state.ts';
@@ -13,6 +12,7 @@ import { hrefTo, setQuery } from './navigation.ts';
 import { useAction, useNow, usePage } from './page-context.ts';
 import { ProblemNote } from './parts.tsx';
 import { ProfileRow } from './profile-row.tsx';
+import { useKindFilter } from './use-kind-filter.ts';
 
 const kinds = Object.keys(kindWords) as ProfileKind[];
 /** One answer of the agent: a few hundred kB. */
@@ -29,7 +29,12 @@ export function ProfilesSection({ state, query }: { state: PageState; query: Rea
   const text = query['find'] ?? '';
   const pinnedOnly = query['pinned'] === 'yes';
   const fitting = useMemo(() => arrange(items, { text, order, pinnedOnly }), [items, text, order, pinnedOnly]);
-  const { page, pages, rows } = pageOf(fitting, Number(query['page'] ?? '1') - 1 || 0);
+  const wanted = kinds.find((one) => one === query['kind']) ?? null;
+  const filter = useKindFilter(state, wanted);
+  const named = query['profile'];
+  const namedAt = query['page'] === undefined ? fitting.findIndex(({ id }) => id === named) : -1;
+  const asked = namedAt < 0 ? Number(query['page'] ?? '1') - 1 || 0 : Math.floor(namedAt / rowsPerPage);
+  const { page, pages, rows } = pageOf(fitting, asked);
   const chosen = useMemo(() => items.filter(({ id }) => chosenIds.includes(id)), [items, chosenIds]);
   // A progress event changes the page four times a second, the rows seldom.
   const drawn = useMemo(
@@ -39,17 +44,19 @@ export function ProfilesSection({ state, query }: { state: PageState; query: Rea
           key={profile.id}
           profile={profile}
           nowMs={nowMs}
-          isNamed={profile.id === query['profile']}
+          isNamed={profile.id === named}
           isChosen={chosenIds.includes(profile.id)}
           onChoose={(isChosen) =>
             setChosenIds((before) => [...before.filter((id) => id !== profile.id), ...(isChosen ? [profile.id] : [])])
           }
         />
       )),
-    [rows, nowMs, query['profile'], chosenIds],
+    [rows, nowMs, named, chosenIds],
   );
-  const choose = (wanted: ProfileKind | null): void =>
-    action.run(async () => store.apply({ type: 'profiles-first', list: await readProfiles(api, wanted) }));
+  const choose = (chosenKind: string): void => {
+    filter.clear();
+    setQuery({ kind: chosenKind, page: null, profile: null });
+  };
   const more = (): void =>
     action.run(async () => {
       const next = await api.profiles({ kind: kind ?? undefined, cursor: nextCursor ?? undefined, limit: moreAtOnce });
@@ -63,10 +70,7 @@ export function ProfilesSection({ state, query }: { state: PageState; query: Rea
         <span class="dim">{formatCount(total)}</span>
         <label>
           <span class="sr">Kind</span>
-          <select
-            value={kind ?? ''}
-            onChange={(event) => choose((event.currentTarget.value || null) as ProfileKind | null)}
-          >
+          <select value={wanted ?? ''} onChange={(event) => choose(event.currentTarget.value)}>
             <option value="">All kinds</option>
             {kinds.map((other) => (
               <option key={other} value={other}>
@@ -110,6 +114,13 @@ export function ProfilesSection({ state, query }: { state: PageState; query: Rea
         </button>
       </div>
       <ProblemNote problem={action.problem} onClose={action.clear} />
+      <ProblemNote problem={filter.problem} onClose={filter.clear} />
+      {named !== undefined && state.loaded && kind === wanted && !items.some(({ id }) => id === named) && (
+        <p class="note warn">
+          The profile of the link is not in this list: it is older than those read so far, or was deleted.{' '}
+          <a href={hrefTo(`/profile/${encodeURIComponent(named)}`)}>Open it</a>
+        </p>
+      )}
       {chosen.length > 0 && <CompareBar chosen={chosen} onClear={() => setChosenIds([])} />}
       {items.length === 0 ? (
         <Empty state={state} />
@@ -159,13 +170,13 @@ export function ProfilesSection({ state, query }: { state: PageState; query: Rea
             )}
           </p>
         ))}
-      {cleaning && <CleanUpDialog kind={kind} onClose={() => setCleaning(false)} />}
+      {cleaning && <CleanUpDialog kind={wanted} onClose={() => setCleaning(false)} />}
     </section>
   );
 }
 
 function Pager({ page, pages, count }: { page: number; pages: number; count: number }) {
-  const go = (to: number): void => setQuery({ page: to === 0 ? null : String(to + 1) });
+  const go = (to: number): void => setQuery({ page: to === 0 ? null : String(to + 1), profile: null });
   const first = page * rowsPerPage + 1;
   return (
     <nav class="act pager" aria-label="Pages">

@@ -62,6 +62,11 @@ it('shows ten thousand profiles fifty at a time, and stays quick', async () => {
   await page.getByLabel('Find').fill('');
   await page.getByRole('button', { name: 'Older' }).click();
   await page.getByText('51 to 100 of 10,000').waitFor();
+  // As a mark's link does; one that was not read, or is gone, is told.
+  await page.evaluate(() => (location.hash = '#/captures?profile=p-130'));
+  await page.getByText('101 to 150 of 10,000').waitFor();
+  await page.evaluate(() => (location.hash = '#/captures?profile=p-none'));
+  await page.getByText('The profile of the link is not in this list').waitFor();
   expect(await page.evaluate(() => document.querySelectorAll('*').length)).toBeLessThan(5_000);
 });
 

@@ -353,6 +353,11 @@ it('filters by kind and reads further pages on demand', async () => {
   await waitFor(async () => (await rows.count()) === 1, { message: 'the one snapshot' });
   expect(await rows.first().innerText()).toContain('2,104,233 objects');
   expect(await page.getByRole('button', { name: 'Open in speedscope' }).count()).toBe(0);
+  await page.reload();
+  await waitFor(async () => (await rows.count()) === 1, { message: 'the one snapshot after a reload' });
+  // The filter is of this list alone.
+  await page.getByRole('link', { name: 'Overview' }).click();
+  await page.getByRole('link', { name: /^Capture: CPU profile/ }).waitFor();
 });
 
 it('shows what an allocation profile sampled', async () => {
