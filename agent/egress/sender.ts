@@ -15,6 +15,9 @@ const destinationPauses = { firstMs: 1_000, longestMs: 5 * 60_000 };
 /** What could not be read or redacted may be, when there is more memory. */
 const itemPauses = { firstMs: 5_000, longestMs: 10 * 60_000 };
 const itemAttemptsMax = 10;
+/** Failures of one item from which on they may be its own fault: a proxy cuts what is too large for it, a bug answers 500 to this one. Others go first then. */
+const doubtfulFailures = 3;
+const isBeyondDoubt: ReadonlySet<FailureReason> = new Set(['unreachable', 'throttled']);
 /** The table itself could not be read or written. */
 const faultPauseMs = 30_000;
 
@@ -59,12 +62,17 @@ export interface SenderOptions {
   readonly pauses?: typeof destinationPauses | undefined;
 }
 
-/** One destination: the oldest first, one at a time. What fails for the destination's sake makes all of them wait, what fails for its own steps back alone. */
+/**
+ * One destination: the oldest first, one at a time. What fails for the destination's sake makes all of them wait, what fails for its own steps back alone; so does what
+ * failed three times, as nobody can know whose fault that is.
+ */
 export class Sender {
   readonly #options: SenderOptions;
   readonly #stop = new AbortController();
   /** By row, on the monotonic clock: when it is first or next to be tried. */
   readonly #due = new Map<number, number>();
+  /** By row: how often it failed in a way that may be its own fault. */
+  readonly #doubts = new Map<number, number>();
   /** Sent or dropped, and the table did not take it: they are not sent twice by this agent. */
   readonly #done = new Set<number>();
   readonly #failed: Partial<Record<FailureReason, number>> = {};
@@ -111,7 +119,7 @@ export class Sender {
 
   /** It was removed while it waited. */
   noteGone(row: OutboxRow): void {
-    this.#due.delete(row.id);
+    this.#forget(row.id);
     this.#countDrop('gone');
   }
 
@@ -171,15 +179,22 @@ export class Sender {
   #next(): OutboxRow | undefined {
     const nowMs = performance.now();
     if (this.#stop.signal.aborted || this.#resumeAtMs > nowMs) return undefined;
-    const rows = this.#options.outbox.queued(this.#options.name, lookAhead + this.#done.size);
-    return rows.find(({ id }) => !this.#done.has(id) && (this.#isClosing || (this.#due.get(id) ?? 0) <= nowMs));
+    const rows = this.#options.outbox
+      .queued(this.#options.name, lookAhead + this.#done.size)
+      .filter(({ id }) => !this.#done.has(id) && (this.#isClosing || (this.#due.get(id) ?? 0) <= nowMs));
+    return rows.find(({ id }) => !this.#isDoubtful(id)) ?? rows[0];
+  }
+
+  #isDoubtful(id: number): boolean {
+    return (this.#doubts.get(id) ?? 0) >= doubtfulFailures;
   }
 
   /** Until something may be due; at most a minute, so that a clock or a table that lies is found out. */
   #nextInMs(): number {
     const nowMs = performance.now();
+    if (this.#resumeAtMs > nowMs) return Math.max(this.#resumeAtMs - nowMs, leastPauseMs);
     const dueMs = Math.min(...this.#due.values(), nowMs + 60_000);
-    return Math.max(dueMs, this.#resumeAtMs, nowMs + leastPauseMs) - nowMs;
+    return Math.max(dueMs - nowMs, leastPauseMs);
   }
 
   async #sendRow(row: OutboxRow): Promise<void> {
@@ -233,6 +248,11 @@ export class Sender {
     // A little later than asked for: others were told the same.
     const askedMs = retryAfterMs * (1 + 0.1 * random());
     this.#resumeAtMs = performance.now() + Math.max(pauseAfter(this.#failures, pauses, random), askedMs);
+    if (isBeyondDoubt.has(reason)) return;
+    this.#doubts.set(row.id, (this.#doubts.get(row.id) ?? 0) + 1);
+    // Behind the pause, so that what else waits is tried before it.
+    if (this.#isDoubtful(row.id) && outbox.sums(name).items > 1)
+      this.#due.set(row.id, this.#resumeAtMs + pauseAfter(row.attempts + 1, pauses, random));
   }
 
   #dropOldest(): void {
@@ -261,9 +281,14 @@ export class Sender {
 
   #end(row: OutboxRow, state: 'sent' | 'dropped', reason: string | null): void {
     const { id } = row;
-    this.#due.delete(id);
+    this.#forget(id);
     this.#done.add(id);
     this.#options.outbox.end(row, { state, reason, atMs: Date.now() });
     this.#done.delete(id);
+  }
+
+  #forget(id: number): void {
+    this.#due.delete(id);
+    this.#doubts.delete(id);
   }
 }

@@ -44,7 +44,9 @@ test('403 makes the destination wait and loses nothing; captures go on meanwhile
   expect(harness.view().queue.items).toBe(2);
   s3.fault = () => undefined;
   await harness.until('both to be sent', ({ sent }) => sent === 2);
-  expect([...s3.objects.keys()].map((path) => path.split('-').at(-1)?.split('.')[0])).toEqual([first.id, second.id]);
+  expect([...s3.objects.keys()].map((path) => path.split('-').at(-1)?.split('.')[0]).sort()).toEqual(
+    [first.id, second.id].sort(),
+  );
 });
 
 test('what the receiver refuses for good is dropped, told, and holds nobody up', async () => {
@@ -62,6 +64,21 @@ test('what the receiver refuses for good is dropped, told, and holds nobody up',
   expect(harness.view().dropped).toEqual({ refused: 1 });
   const delivery = harness.egress.view().deliveries.find(({ profileId }) => profileId === refused.id);
   expect(delivery).toMatchObject({ state: 'dropped', attempts: 1 });
+});
+
+test('a profile that is answered 500 each time steps back after the third, and holds nobody up', async () => {
+  await using s3 = await openS3Double();
+  let refused = 'not yet known';
+  s3.fault = ({ path }) => (path.includes(refused) ? { status: 500 } : undefined);
+  await using harness = await openEgress(urlOf(s3), { settleMs: 200 });
+  const poison = await harness.capture();
+  refused = poison.id;
+  await harness.capture();
+  await harness.until('the other one to be sent', ({ sent }) => sent === 1);
+  expect(harness.view()).toMatchObject({ dropped: {}, queue: { items: 1 } });
+  expect(harness.view().failed['server-error']).toBeGreaterThanOrEqual(3);
+  refused = 'no longer';
+  await harness.until('it to be sent', ({ sent }) => sent === 2);
 });
 
 test('a receiver that falls silent, or cuts the connection in the middle, gets the profile again', async () => {
