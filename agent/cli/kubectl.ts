@@ -12,6 +12,10 @@ export interface KubectlOptions {
 /** A login that opens a browser takes its time. */
 const deadlineMs = 60_000;
 const usualOutputBytes = 1024 * 1024;
+/** From asking it to end to ending it. */
+const stopGraceMs = 2_000;
+/** Behind its end: a login that it has started, and that is still there, holds its outputs. */
+const outputGraceMs = 200;
 
 interface Run {
   /** What a message says was tried. */
@@ -45,7 +49,7 @@ export class Kubectl {
   async run(args: readonly string[], { doing, signal, maxOutputBytes = usualOutputBytes }: Run): Promise<string> {
     const deadline = AbortSignal.timeout(deadlineMs);
     const running = this.start(args, { maxOutputBytes });
-    const stop = (): void => void running.child.kill();
+    const stop = (): void => void running.stop();
     const either = AbortSignal.any([signal, deadline]);
     either.addEventListener('abort', stop, { once: true });
     try {
@@ -88,7 +92,8 @@ export class Kubectl {
     });
     // Whoever only watches its output learns from the end of that.
     ended.catch(() => undefined);
-    return { child, ended, stdout: () => output.stdout, stderr: () => output.stderr };
+    const stop = (): Promise<void> => endChild(child, ended);
+    return { child, ended, stop, stdout: () => output.stdout, stderr: () => output.stderr };
   }
 
   failure(doing: string, stderr: string): SidescopeError {
@@ -105,6 +110,21 @@ export class Kubectl {
       cause: error,
     });
   }
+}
+
+async function endChild(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
+  const leave = (): void => {
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  };
+  const timers = [setTimeout(() => child.kill('SIGKILL'), stopGraceMs)];
+  const onExit = (): void => void timers.push(setTimeout(leave, outputGraceMs));
+  if (child.exitCode === null && child.signalCode === null) child.once('exit', onExit);
+  else onExit();
+  child.kill();
+  // That it could not be started has been told to who asked for it.
+  await ended.catch(() => undefined);
+  for (const timer of timers) clearTimeout(timer);
 }
 
 const ownGroups = new Set<ChildProcess>();
@@ -126,6 +146,8 @@ function killOwnGroups(): void {
 export interface RunningKubectl {
   readonly child: ChildProcess;
   readonly ended: Promise<number>;
+  /** Ends it, and resolves when it has ended; not what it has started. */
+  stop(): Promise<void>;
   stdout(): string;
   stderr(): string;
 }

@@ -40,7 +40,7 @@ export class PortForward implements AsyncDisposable {
     try {
       return new PortForward(running, await listening(running, { doing, kubectl, signal }));
     } catch (error) {
-      await end(running);
+      await running.stop();
       throw error;
     }
   }
@@ -51,7 +51,7 @@ export class PortForward implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await end(this.#running);
+    await this.#running.stop();
   }
 }
 
@@ -81,12 +81,4 @@ async function listening(running: RunningKubectl, { doing, kubectl, signal }: Wa
     signal.removeEventListener('abort', onAbort);
     running.child.stdout?.off('data', look);
   }
-}
-
-async function end(running: RunningKubectl): Promise<void> {
-  running.child.kill();
-  const timer = setTimeout(() => running.child.kill('SIGKILL'), 2_000);
-  // That it could not be started has been told to who asked for it.
-  await running.ended.catch(() => undefined);
-  clearTimeout(timer);
 }

@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { Kubectl } from '../../agent/cli/kubectl.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 const signal = new AbortController().signal;
 const echo = new Kubectl({ path: 'printf' });
@@ -19,4 +20,15 @@ test('a program of its own group ends with this process', async () => {
   running.child.kill();
   expect(await running.ended).toBe(-1);
   expect(process.listenerCount('exit')).toBe(before);
+});
+
+test('what it has started and left behind, such as a login, holds nobody up when it is stopped', async () => {
+  const shell = new Kubectl({ path: 'sh' });
+  const running = shell.start(['-c', 'sleep 60 & echo $!; wait']);
+  const pid = await waitFor(() => Number(running.stdout()) || undefined, { message: 'its child' });
+  onTestFinished(() => void process.kill(pid));
+  await running.stop();
+  expect(await running.ended).toBe(-1);
+  // It is still there, with the outputs in its hands.
+  expect(process.kill(pid, 0)).toBe(true);
 });
