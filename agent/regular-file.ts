@@ -44,9 +44,10 @@ export async function fileVersion(path: string): Promise<string | undefined> {
   }
 }
 
-function kindOf(stats: Stats): string {
+export function kindOf(stats: Stats): string {
   if (stats.isDirectory()) return 'a directory';
   if (stats.isFIFO()) return 'a pipe';
+  if (stats.isSymbolicLink()) return 'a symbolic link';
   return stats.isSocket() ? 'a socket' : 'a device';
 }
 

@@ -18,7 +18,7 @@ export interface CommandOption {
 export interface CommandShape<Options extends Readonly<Record<string, CommandOption>>> {
   /** `sidescope open pod/NAME`. */
   readonly usage: string;
-  /** What it does. A line that ends without a full stop goes on in the next. */
+  /** What it does. A line that ends without a full stop goes on in the next; one that is indented, a row of a table, stands alone. */
   readonly lines: readonly string[];
   readonly options: Options;
 }
@@ -72,7 +72,7 @@ export function commandHelp(shape: CommandShape<Readonly<Record<string, CommandO
   return [
     `Usage: ${shape.usage}`,
     '',
-    ...paragraphs(shape.lines).flatMap((line) => wrap(line, 0)),
+    ...paragraphs(shape.lines).flatMap((line) => (isRow(line) ? line : wrap(line, 0))),
     '',
     ...Object.entries({ ...shape.options, help }).flatMap(([name, { short, syntax, default: text, meaning }]) => [
       `  ${short === undefined ? '' : `-${short}, `}--${name}${syntax === undefined ? '' : ` ${syntax}`}`,
@@ -86,8 +86,12 @@ function paragraphs(lines: readonly string[]): string[] {
   const whole: string[] = [];
   for (const line of lines) {
     const last = whole.at(-1);
-    if (last === undefined || last.endsWith('.')) whole.push(line);
+    if (last === undefined || last.endsWith('.') || isRow(last) || isRow(line)) whole.push(line);
     else whole[whole.length - 1] = `${last} ${line}`;
   }
   return whole;
+}
+
+function isRow(line: string): boolean {
+  return line.startsWith(' ');
 }

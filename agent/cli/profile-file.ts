@@ -1,7 +1,9 @@
+import type { Stats } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import type { FileHandle } from 'node:fs/promises';
 import { SidescopeError } from '../../protocol/error.ts';
+import { kindOf } from '../regular-file.ts';
 
 export interface ProfileFile extends AsyncDisposable {
   readonly path: string;
@@ -101,11 +103,17 @@ function isZlibError(error: unknown): error is { code: string } {
 
 async function openOrExplain(path: string): Promise<FileHandle> {
   try {
-    if ((await stat(path)).isDirectory()) throw new SidescopeError('unusable-file', `${path} is a directory`);
+    // Before it is opened: opening a pipe waits for whoever writes to it, and not even Ctrl-C ends that.
+    const stats = await stat(path);
+    if (!stats.isFile()) throw noRegularFile(path, stats);
     return await open(path);
   } catch (error) {
     throw unusableFile(path, error, 'read');
   }
+}
+
+export function noRegularFile(path: string, stats: Stats): SidescopeError {
+  return new SidescopeError('unusable-file', `${path} is ${kindOf(stats)}; it must be a file`);
 }
 
 export function unusableFile(path: string, error: unknown, what: 'read' | 'written'): unknown {

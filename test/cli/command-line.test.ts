@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { commandHelp } from '../../agent/cli/command-line.ts';
 import { commands } from '../../agent/cli/commands.ts';
+import { cpuShape } from '../../agent/cli/cpu.ts';
 import { helpText } from '../../agent/cli/help.ts';
 import { version } from '../../agent/version.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -33,6 +35,13 @@ test('the help of a command has no broken lines', async () => {
   const { stdout } = await run(['why', '--help']);
   const [, text = ''] = stdout.split('\n\n');
   expect(text).toContain('attaches,\nopening the inspector by SIGUSR1 where it is not open, looks for 3 s,');
+});
+
+test('a table in the help of a command keeps its rows', () => {
+  const text = commandHelp(cpuShape);
+  expect(text).toContain('no agent.\n  cpu summary FILE   whose');
+  expect(text).toContain('stacks\n  cpu diff A B       functions');
+  expect(text).toContain('busy time\nExit codes: 0 done');
 });
 
 test('--version prints the version of package.json', async () => {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -112,6 +112,7 @@ test('who asked for JSON gets a document when it fails, too', async () => {
 describe('what cannot be done is said in one line', () => {
   writeFileSync(join(folder, 'cut.heapsnapshot.gz'), gzipSync(heap(200)).subarray(0, 300));
   writeFileSync(join(folder, 'empty'), '');
+  execFileSync('mkfifo', [join(folder, 'pipe')]);
   test.for<[readonly string[], number, RegExp]>([
     [['heap'], 2, /^sidescope heap: what to do is missing\nUsage: /],
     [['heap', 'sumary', 'x'], 2, /there is no heap "sumary"/],
@@ -120,7 +121,9 @@ describe('what cannot be done is said in one line', () => {
     [['heap', 'retainers', 'a.heapsnapshot'], 2, /retainers needs --class NAME/],
     [['heap', 'summary', 'a.heapsnapshot', '--limit', '0'], 2, /--limit "0" is no count/],
     [['heap', 'summary', 'nothing'], 1, /nothing cannot be read: ENOENT/],
-    [['heap', 'summary', '.'], 1, /\. is a directory/],
+    [['heap', 'summary', '.'], 1, /\. is a directory; it must be a file/],
+    [['heap', 'summary', 'pipe'], 1, /pipe is a pipe; it must be a file/],
+    [['heap', 'redact', 'a.heapsnapshot', 'pipe', '--force'], 1, /pipe is a pipe; it must be a file/],
     [['heap', 'summary', 'empty'], 1, /empty: not a heap snapshot: it is empty/],
     [['heap', 'summary', 'cut.heapsnapshot.gz'], 1, /its gzip data is cut short or damaged/],
     [['heap', 'redact', 'a.heapsnapshot', './a.heapsnapshot'], 2, /is the file to read itself/],

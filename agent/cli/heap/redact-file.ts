@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { lstat, rename, rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -7,7 +8,7 @@ import { createGzip } from 'node:zlib';
 import { SidescopeError } from '../../../protocol/error.ts';
 import { SnapshotRedactor } from '../../../protocol/heap-snapshot/redact.ts';
 import type { RedactionCounts } from '../../../protocol/heap-snapshot/redact.ts';
-import { openProfileFile, unusableFile } from '../profile-file.ts';
+import { noRegularFile, openProfileFile, unusableFile } from '../profile-file.ts';
 import type { ProgressLine } from '../progress.ts';
 
 /** Writes beside `output` and renames at the end: half a file never has its name. Compressed when the name ends in `.gz`. */
@@ -25,7 +26,10 @@ export async function redactFile(options: {
   if (await isSameFile(input, output)) {
     throw new SidescopeError('invalid-option', `${output} is the file to read itself`);
   }
-  if (!isForced && (await isThere(output)))
+  const there = await atPlaceOf(output);
+  // A file takes its name: renamed onto /dev/null, there is no /dev/null any more.
+  if (there?.isFile() === false) throw noRegularFile(output, there);
+  if (!isForced && there !== undefined)
     throw new SidescopeError('unusable-file', `${output} is there already; --force writes over it`);
   const temporary = `${output}.${randomBytes(4).toString('hex')}.tmp`;
   let counts: RedactionCounts | undefined;
@@ -60,13 +64,12 @@ export async function redactFile(options: {
   return counts!;
 }
 
-async function isThere(path: string): Promise<boolean> {
+async function atPlaceOf(path: string): Promise<Stats | undefined> {
   try {
-    await lstat(path);
-    return true;
+    return await lstat(path);
   } catch {
     // Nothing there, or a folder that is missing: writing says which.
-    return false;
+    return undefined;
   }
 }
 
