@@ -50,7 +50,7 @@ export class Episode {
         closeReason: null,
         reports: 1,
         reopened: 0,
-        ...contentOf(condition, []),
+        ...contentOf(condition, { evidence: [], profileIds: [] }),
       },
       clock,
     );
@@ -77,7 +77,7 @@ export class Episode {
     return quietForMs >= neededMs ? this.#settling.why : undefined;
   }
 
-  /** Reported again, or, when it was closed, back. A piece of evidence stays until one of its name comes. */
+  /** Reported again, or, when it was closed, back. A piece of evidence stays until one of its name comes, a profile until there are too many. */
   report(condition: Condition): AlertChange {
     const { state, severity, evidence, reports, reopened } = this.#alert;
     const isWorse = alertSeverities.indexOf(condition.severity) > alertSeverities.indexOf(severity);
@@ -85,7 +85,7 @@ export class Episode {
     this.#reportedMs = this.#clock.elapsedMs();
     this.#alert = {
       ...this.#alert,
-      ...contentOf(condition, evidence),
+      ...contentOf(condition, this.#alert),
       state: 'open',
       severity: isWorse ? condition.severity : severity,
       updatedAt: isoNow(this.#clock),
@@ -101,8 +101,7 @@ export class Episode {
 
   /** A profile that came later; no report, so that it neither keeps the episode open nor ends it. */
   attach(profileId: string): void {
-    const profileIds = [...new Set([profileId, ...this.#alert.profileIds])].slice(0, maxProfiles);
-    this.#alert = { ...this.#alert, profileIds };
+    this.#alert = { ...this.#alert, profileIds: withEarlier([profileId], this.#alert) };
   }
 
   settle(why: string): void {
@@ -128,10 +127,10 @@ function bringsNew({ evidence = [] }: Condition, earlier: Alert['evidence']): bo
 
 type Content = Pick<Alert, 'title' | 'text' | 'facts' | 'evidence' | 'profileIds' | 'traceId'>;
 
-function contentOf(condition: Condition, earlier: Alert['evidence']): Content {
+function contentOf(condition: Condition, earlier: Pick<Alert, 'evidence' | 'profileIds'>): Content {
   const { title, text = null, facts = {}, evidence = [], profileIds = [], traceId = null } = condition;
   const replaced = new Set(evidence.flatMap(({ name }) => [name, `${name}.cut.txt`]));
-  const kept = earlier.filter(({ name }) => !replaced.has(name));
+  const kept = earlier.evidence.filter(({ name }) => !replaced.has(name));
   return {
     title: shorten(title, maxTitle),
     text: text === null ? null : shorten(text, maxText),
@@ -141,9 +140,14 @@ function contentOf(condition: Condition, earlier: Alert['evidence']): Content {
         .map(([name, value]) => [name, typeof value === 'string' ? shorten(value, maxFact) : value]),
     ),
     evidence: boundEvidence([...evidence, ...kept]),
-    profileIds: profileIds.slice(0, maxProfiles),
+    profileIds: withEarlier(profileIds, earlier),
     traceId,
   };
+}
+
+/** The newest first. */
+function withEarlier(profileIds: readonly string[], earlier: Pick<Alert, 'profileIds'>): string[] {
+  return [...new Set([...profileIds, ...earlier.profileIds])].slice(0, maxProfiles);
 }
 
 function shorten(text: string, maxLength: number): string {

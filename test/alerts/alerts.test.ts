@@ -62,6 +62,21 @@ describe('an episode', () => {
     expect(notices.length).toBeLessThan(8);
   });
 
+  test('keeps the profiles that came after its reports, the newest first, also when it is reported again', async () => {
+    await using harness = openAlerts();
+    const { alerts } = harness;
+    alerts.raise(condition());
+    const { id } = alerts.openAlerts()[0] ?? { id: '' };
+    alerts.attachProfile(id, 'p1');
+    alerts.raise(condition());
+    expect(alerts.openAlerts()[0]?.profileIds).toEqual(['p1']);
+    alerts.raise(condition({ profileIds: ['p2'] }));
+    alerts.settle(condition(), 'better');
+    harness.pass(minute);
+    alerts.raise(condition());
+    expect(alerts.openAlerts()[0]).toMatchObject({ reopened: 1, profileIds: ['p2', 'p1'] });
+  });
+
   test('is a new one when the problem is back after more than ten minutes', async () => {
     await using harness = openAlerts();
     harness.alerts.raise(condition());
