@@ -4,8 +4,14 @@ import type { FunctionSums } from './functions.ts';
 import type { Matches } from './search.ts';
 
 /** Where a profile comes from: the agent's store, by a link that needs no header, or a file of this machine. */
-export type ProfileSource =
-  { readonly kind: 'stored'; readonly url: string } | { readonly kind: 'file'; readonly file: File };
+export type ProfileSource = StoredProfile | { readonly kind: 'file'; readonly file: File };
+
+export interface StoredProfile {
+  readonly kind: 'stored';
+  readonly url: string;
+  /** How many V8 took, where that is known: a pprof of allocations has only their sums. */
+  readonly samples?: number;
+}
 
 /** One trace, or all requests of one route. */
 export interface RequestFilter {

@@ -21,9 +21,9 @@ export interface ReadProfile {
   readonly cpu: CpuProfile | null;
 }
 
-/** By the bytes, not by a name. Throws `unreadable-profile` and `analysis-limit` as the parsers do. */
-export function readProfile(bytes: Uint8Array): ReadProfile {
-  if (firstByte(bytes) !== openingBrace) return fromPprof(bytes);
+/** By the bytes, not by a name. `samples` is for formats that do not hold it. Throws `unreadable-profile` and `analysis-limit` as the parsers do. */
+export function readProfile(bytes: Uint8Array, samples?: number): ReadProfile {
+  if (firstByte(bytes) !== openingBrace) return fromPprof(bytes, samples);
   const first = firstKey(bytes);
   if (first === 'snapshot') {
     throw new SidescopeError('unreadable-profile', 'this is a heap snapshot: open it in the heap explorer');
@@ -84,10 +84,10 @@ function fromHeapProfile(bytes: Uint8Array): ReadProfile {
   };
 }
 
-function fromPprof(bytes: Uint8Array): ReadProfile {
+function fromPprof(bytes: Uint8Array, taken: number | undefined): ReadProfile {
   const { tree, unit, counts, requests } = readPprof(bytes);
-  const samples = counts.reduce((sum, count) => sum + count, 0);
   const kind = unit === 'bytes' ? 'heap-sampling' : 'cpu';
+  const samples = (kind === 'cpu' ? undefined : taken) ?? counts.reduce((sum, count) => sum + count, 0);
   return {
     kind,
     unit,

@@ -103,5 +103,6 @@ export async function sourceOf(
   const own = profile.kind === 'cpu' ? 'cpuprofile' : 'heapprofile';
   const { url } = await api.ticket(id, isMapped && profile.kind === 'heap-sampling' ? 'pprof' : own);
   const source = isMapped && profile.kind === 'cpu' ? '&source=original' : '';
-  return { source: { kind: 'stored', url: `${url}${source}` }, name: profile.fileName, profile };
+  const samples = profile.sampling === null ? {} : { samples: profile.sampling.samples };
+  return { source: { kind: 'stored', url: `${url}${source}`, ...samples }, name: profile.fileName, profile };
 }
