@@ -203,7 +203,8 @@ export class DeathRecords extends EventEmitter<{ death: [Death] }> implements As
 
   async #conclude(run: Run, endedAtMs: number): Promise<void> {
     const { targetId } = run;
-    const exit = await run.watch.evidence({ oomKills: run.last?.cgroup?.oomKills ?? null });
+    // The last reading may have the kill in it: its cgroup is read a moment after the answer that was the target's last.
+    const exit = await run.watch.evidence({ oomKills: run.before?.cgroup?.oomKills ?? null });
     const isGone = exit.sign.kind !== 'cut' || exit.end.state === 'gone';
     const sampling = await this.#options.sources.sampling(targetId);
     const record = (): void => this.#record(run, { exit, endedAtMs, sampling });

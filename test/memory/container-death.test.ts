@@ -20,7 +20,7 @@ it.runIf(canLimitMemory())(
       message: () => `the death; ${watched.complaints.join('; ')}`,
     });
     expect(await target.exited).toMatchObject({ signal: 'SIGKILL' });
-    expect(death).toMatchObject({
+    expect(death, `${death.evidence.join('; ')}; not known: ${death.unknown.join('; ')}`).toMatchObject({
       cause: 'container-memory-limit',
       confidence: expect.stringMatching(/^(certain|likely)$/) as string,
     });
