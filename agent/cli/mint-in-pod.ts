@@ -15,7 +15,9 @@ export async function mintInPod(
 ): Promise<MintedToken> {
   const args = ['exec', pod, `--container=${container}`, '--', ...exec, 'token', '--json'];
   const doing = `kubectl exec ${pod} -c ${container} -- ${exec.join(' ')} token`;
-  const printed = await kubectl.run(args, { doing, signal });
+  const ask = (): Promise<string> => kubectl.run(args, { doing, signal });
+  // kubectl 1.32 loses what comes before it listens for it, and ends with 0 all the same.
+  const printed = (await ask()) || (await ask());
   const parsed = mintedTokenSchema.safeParse(jsonOf(printed));
   if (parsed.success) return parsed.data;
   throw new SidescopeError(
