@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ProfileJoins } from '../../agent/requests/join.ts';
 import { TraceStore } from '../../agent/requests/trace-store.ts';
 import { createLog } from '../../agent/telemetry/log.ts';
+import { sampleDurationUs, type CpuProfile } from '../../protocol/cpu-profile/model.ts';
 import { sureFrom } from '../../protocol/cpu-profile/request-cpu.ts';
 import { decodeTraceRequest } from '../../protocol/otlp/decode.ts';
 import type { Operation } from '../../protocol/rest/operation.ts';
@@ -16,7 +17,7 @@ import { profileWork, scoreOf } from './join-harness.ts';
 import { openUpstream } from './otlp-harness.ts';
 
 describe.each([18, 24])('a CPU profile of concurrent requests on Node %i', (node) => {
-  it('is right about at least 95 % of the samples that it is sure of', async () => {
+  it('is right about at least 95 % of the samples that it is sure of', { timeout: 60_000 }, async () => {
     await using long = await profileWork(
       { requests: 16, concurrency: 4, burstMs: 60, bursts: 2, waitMs: 20 },
       { node, rateHz: 20 },
@@ -54,7 +55,7 @@ describe.each([18, 24])('a CPU profile of concurrent requests on Node %i', (node
       expect(confidence).toBeGreaterThan(0.5);
       // A sample on either side of a burst may count for its neighbour; of all of them together, below, most may not.
       expect(cpuMs / 60).toBeGreaterThan(0.6);
-      expect(cpuMs).toBeLessThan((durationMs ?? 0) * 1.05);
+      expect(cpuMs).toBeLessThan((durationMs ?? 0) * 1.05 + 2 * longestSampleMs(work.samples));
     }
     expect(answer.requests.reduce((sum, { cpuMs }) => sum + cpuMs, 0) / (12 * 60)).toBeGreaterThan(0.85);
     const trace = answer.requests[0];
@@ -66,7 +67,8 @@ describe.each([18, 24])('a CPU profile of concurrent requests on Node %i', (node
       signal,
     );
     expect(cpuReason).toBeNull();
-    expect(cpu?.functions[0]?.name).toBe(trace?.topFunction?.name);
+    // A request's top function is the application's; what that calls may take longer on a busy machine.
+    expect(cpu?.functions.find(({ category }) => category === 'app')?.name).toBe(trace?.topFunction?.name);
     expect(cpu?.cpuMs).toBeCloseTo(trace?.cpuMs ?? 0, 3);
     expect(cpu?.functions[0]?.selfErrorMs).toBeGreaterThan(0);
     await using reader = await work.harness.store.open(work.profile.id);
@@ -79,6 +81,11 @@ describe.each([18, 24])('a CPU profile of concurrent requests on Node %i', (node
     }
   });
 });
+
+/** A sample that began before a request, or ends behind it, counts as a whole: on a busy machine one is as long as the thread had no CPU. */
+function longestSampleMs(samples: CpuProfile): number {
+  return samples.samples.reduce((most, _, sample) => Math.max(most, sampleDurationUs(samples, sample) / 1_000), 0);
+}
 
 /** Of all samples that have any. */
 function labelsOf(pprof: Uint8Array): Record<string, string>[] {
