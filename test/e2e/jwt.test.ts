@@ -81,7 +81,7 @@ test('an event stream ends with the JWT that it was opened with', async () => {
     args: ['--jwks', provider.url.href, '--jwt-issuer', issuer, '--jwt-audience', audience],
   });
   // A minute of tolerance is added.
-  const exp = Math.floor(Date.now() / 1000) - 58;
+  const exp = Math.floor(Date.now() / 1000) - 57;
   const headers = { authorization: `Bearer ${await sign(key, { claims: { exp } })}` };
   const response = await fetch(`${agent.url}${apiPath}/events`, { headers, signal: AbortSignal.timeout(20_000) });
   expect(response.status).toBe(200);
