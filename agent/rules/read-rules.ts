@@ -20,6 +20,7 @@ export async function readRules(text: string): Promise<RulesReading> {
   if (!('items' in list)) return { rules: [], problems: [list] };
   const { items, lineOf } = list;
   const problems: RuleProblem[] = [];
+  const names = new Set<string>();
   const read = items.flatMap((item, index): Rule[] => {
     const parsed = ruleShape.safeParse(item);
     if (!parsed.success) {
@@ -30,11 +31,10 @@ export async function readRules(text: string): Promise<RulesReading> {
     const rule = toRule(parsed.data);
     for (const message of contradictionsOf(rule))
       problems.push({ line: lineOf(['rules', index]), message: `rule ${rule.name}: ${message}` });
+    if (names.has(rule.name))
+      problems.push({ line: lineOf(['rules', index, 'name']), message: `there are two rules named ${rule.name}` });
+    names.add(rule.name);
     return [rule];
-  });
-  read.forEach(({ name }, index) => {
-    if (read.findIndex((other) => other.name === name) < index)
-      problems.push({ line: lineOf(['rules', index, 'name']), message: `there are two rules named ${name}` });
   });
   return { rules: problems.length > 0 ? [] : read, problems: problems.slice(0, 20) };
 }

@@ -123,6 +123,11 @@ describe('says what is wrong, and in which line', () => {
       ['6: there are two rules named x'],
     ],
     [
+      'two of one name behind one that is wrong',
+      '  - name: w\n  - name: x\n    when: { event: stall }\n  - name: x\n    when: { event: leak }',
+      ['4: when: must have one of metric, series, route, event, all, any', '7: there are two rules named x'],
+    ],
+    [
       'a name that is none',
       '  - name: No Good\n    when: { event: stall }',
       ['4: name: must be lower-case letters, digits and dashes'],
