@@ -73,6 +73,8 @@ function stateOf(parts: Parameters<typeof baselineView>[0]): Pick<BaselineView, 
 
 function previousMessage(watched: WatchedRun | undefined, { problem, location }: BaselineState): string {
   const previous = watched?.previous;
+  if (previous !== undefined && watched?.known.own?.kind === 'manual')
+    return `compared with version ${previous.version ?? '(unknown)'} no more: a baseline of this one was asked for`;
   if (previous !== undefined && previous.baseline !== null)
     return `compared with version ${previous.version ?? '(unknown)'}, first seen ${previous.firstSeenAt}`;
   if (previous !== undefined)

@@ -274,7 +274,8 @@ test('what is worse than the version before is over when a baseline is asked for
   bench.cores = 0.6;
   await bench.run(6);
   expect(bench.raised).toHaveLength(1);
-  await bench.regressions.takeBaseline(undefined);
+  const { previousMessage } = await bench.regressions.takeBaseline(undefined);
+  expect(previousMessage).toBe('compared with version 1.0.0 no more: a baseline of this one was asked for');
   await bench.run(1);
   expect(bench.settled).toEqual(['cpu: what it was compared with is no baseline any more']);
   await bench.run(10);
