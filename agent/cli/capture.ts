@@ -1,7 +1,4 @@
-import { rename, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
 import { SidescopeError } from '../../protocol/error.ts';
 import { PprofMerger } from '../../protocol/cpu-profile/merge-pprof.ts';
 import type { PprofLabels } from '../../protocol/cpu-profile/merge-pprof.ts';
@@ -14,15 +11,15 @@ import type { CaptureRequest } from './fleet/capture-target.ts';
 import { chooseShare, parseShare, placeOf } from './fleet/choose.ts';
 import { each } from './fleet/each.ts';
 import type { FleetPod } from './fleet/kubernetes-objects.ts';
+import { checkOutput, usualOutput, writeOutput } from './fleet/output-file.ts';
 import { PodAgent } from './fleet/pod-agent.ts';
 import { reasonOf } from './fleet/read-state.ts';
 import { atOnce, findPods, fleetAccess, fleetOptions, parseSelection } from './fleet/selection.ts';
 import type { FleetAccess } from './fleet/selection.ts';
 import { interruptible } from './interruptible.ts';
-import { unusableFile } from './profile-file.ts';
 
 export const captureShape = {
-  usage: 'sidescope capture -l LABELS | KIND/NAME --output FILE [options]',
+  usage: 'sidescope capture -l LABELS | KIND/NAME [options]',
   lines: [
     'Profiles many pods and writes one pprof file, in which every sample has its pod, namespace, node and version as labels',
     '(`go tool pprof -tagfocus pod=NAME FILE`), and prints one row per pod. Ctrl-C stops what runs and writes what there is.',
@@ -31,7 +28,12 @@ export const captureShape = {
   ],
   options: {
     ...fleetOptions,
-    output: { type: 'string', short: 'o', syntax: 'FILE', meaning: 'The file to write, gzipped pprof: fleet.pb.gz.' },
+    output: {
+      type: 'string',
+      short: 'o',
+      syntax: 'FILE',
+      meaning: 'The file to write, gzipped pprof; else sidescope-TIME.pb.gz in the working directory.',
+    },
     kind: {
       type: 'string',
       syntax: 'KIND',
@@ -87,9 +89,7 @@ export async function captureFleet(context: CommandContext): Promise<number> {
     return 0;
   }
   const selection = parseSelection(words, { selector: values.selector, usage: captureShape.usage });
-  const { output, kind } = values;
-  if (output === undefined)
-    throw new SidescopeError('invalid-option', `--output is missing\nUsage: ${captureShape.usage}`);
+  const { output = usualOutput(new Date()), kind } = values;
   if (kind !== 'cpu' && kind !== 'heap-sampling')
     throw new SidescopeError('invalid-option', `--kind ${JSON.stringify(kind)} is neither cpu nor heap-sampling`);
   const durationMs = parseDuration(values.duration, { flag: '--duration', min: '1s', max: '15m' });
@@ -103,6 +103,7 @@ export async function captureFleet(context: CommandContext): Promise<number> {
   const [share, count] = [parseShare(values.share), atOnce(values)];
 
   return interruptible(context.signal, async () => {
+    await checkOutput(output);
     const pods = await findPods(selection, { ...plan.access, signal: plan.signal });
     const able = pods.filter(({ sidecar, phase }) => sidecar.state === 'running' && phase !== 'Terminating');
     if (able.length === 0) {
@@ -120,7 +121,7 @@ export async function captureFleet(context: CommandContext): Promise<number> {
     const rows = [...asked.flat(), ...pods.filter((pod) => !chosen.has(pod)).map(notAsked)].toSorted((a, b) =>
       a.pod < b.pod ? -1 : 1,
     );
-    const sizeBytes = plan.merger.files === 0 ? null : await write(output, plan.merger.finish());
+    const sizeBytes = plan.merger.files === 0 ? null : await writeOutput(output, plan.merger.finish());
     const file = sizeBytes === null ? null : { path: output, sizeBytes, profiles: plan.merger.files };
     context.print(values.json ? `${JSON.stringify({ file, pods: rows })}\n` : rowsText(rows, file));
     return asked.flat().every(({ result }) => result === 'captured') ? 0 : 1;
@@ -170,20 +171,6 @@ function notAsked({ name, version, node, sidecar, phase }: FleetPod): Row {
   const able = sidecar.state === 'running' && phase !== 'Terminating';
   const reason = able ? '' : sidecar.state === 'running' ? phase : sidecar.reason;
   return { pod: name, version, node, result: able ? 'not chosen' : 'skipped', samples: null, sizeBytes: null, reason };
-}
-
-/** Under another name first, so that what is there is whole. Readable by its owner only: functions and paths are nobody else's. */
-async function write(path: string, bytes: Uint8Array): Promise<number> {
-  const packed = await promisify(gzip)(bytes);
-  const temporary = `${path}.${process.pid}.part`;
-  try {
-    await writeFile(temporary, packed, { mode: 0o600 });
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw unusableFile(path, error, 'written');
-  }
-  return packed.length;
 }
 
 function rowsText(rows: readonly Row[], file: { path: string; sizeBytes: number; profiles: number } | null): string {

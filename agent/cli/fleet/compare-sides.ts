@@ -1,4 +1,3 @@
-import { functionNameOf } from '../../../protocol/cpu-profile/frame-text.ts';
 import { mergeSampleTrees } from '../../../protocol/cpu-profile/merge.ts';
 import type { Frame } from '../../../protocol/cpu-profile/model.ts';
 import { isIdle } from '../../../protocol/cpu-profile/sample-tree.ts';
@@ -79,9 +78,8 @@ function sharesOf({ frames, nodeFrames, self }: SampleTree): Shares {
 }
 
 /** By name alone, as files may have moved between the versions; those without one by their file. */
-function nameIn(frame: Pick<Frame, 'functionName' | 'url'>): string {
-  const name = functionNameOf(frame);
-  return name === '(anonymous)' ? `${name} ${frame.url}` : name;
+function nameIn({ functionName, url }: Pick<Frame, 'functionName' | 'url'>): string {
+  return functionName === '' || functionName === '(anonymous)' ? `(anonymous) ${url}` : functionName;
 }
 
 function podwise(

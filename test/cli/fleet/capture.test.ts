@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { captureFleet } from '../../../agent/cli/capture.ts';
 import { chooseShare, parseShare, placeOf } from '../../../agent/cli/fleet/choose.ts';
 import { each } from '../../../agent/cli/fleet/each.ts';
+import { usualOutput } from '../../../agent/cli/fleet/output-file.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { startFleet } from './fleet.ts';
 import type { Fleet } from './fleet.ts';
@@ -217,7 +218,6 @@ test('no pod with the agent is an error with the reasons', async () => {
 });
 
 test.each([
-  [['-l', 'a=b'], '--output is missing'],
   [['-l', 'a=b', '-o', 'x', '--share', '0'], '--share "0" is no share such as 10% or 0.1'],
   [['-l', 'a=b', '-o', 'x', '--share', '101%'], '--share "101%"'],
   [['-l', 'a=b', '-o', 'x', '--kind', 'heap'], '--kind "heap" is neither cpu nor heap-sampling'],
@@ -230,6 +230,23 @@ test.each([
     message: expect.stringContaining(sentence) as string,
   });
   expect(fleet.cluster.requests.length).toBe(before);
+});
+
+test.each([
+  ['/dev/null', 'is a device; it must be a file'],
+  [folder, 'is a directory; it must be a file'],
+  [join(folder, 'nowhere', 'fleet.pb.gz'), 'cannot be written: ENOENT'],
+])('a file that could not be written, %s, is told before anybody is asked', async (path, sentence) => {
+  const before = fleet.cluster.requests.length;
+  await expect(fleet.run(captureFleet, ['-l', 'app=shop', '-o', path])).rejects.toMatchObject({
+    code: 'unusable-file',
+    message: `${path} ${sentence}`,
+  });
+  expect(fleet.cluster.requests.length).toBe(before);
+});
+
+test('without --output the file is named by the time', () => {
+  expect(usualOutput(new Date('2026-01-31T12:05:00.123Z'))).toBe('sidescope-20260131T120500Z.pb.gz');
 });
 
 test('a thousand pods: a share takes its part, and begins are spread evenly over the time', () => {
