@@ -42,7 +42,7 @@ export async function analyseCpuFiles(context: CommandContext): Promise<number> 
     case 'summary': {
       const [file = ''] = named(files, { verb, least: 1, most: 1 });
       const found = summarizeCpu(await read(file, context.signal), limit);
-      return answer(found, () => cpuSummaryText(found));
+      return answer(found, () => cpuSummaryText(found, { rows: limit }));
     }
     case 'diff': {
       const [before = '', after = ''] = named(files, { verb, least: 2, most: 2 });

@@ -80,7 +80,7 @@ export async function analyseHeapFiles(context: CommandContext): Promise<number>
 
 async function summary(run: Run, [file = '']: readonly string[]): Promise<number> {
   const found = summarizeHeap(await analyse(file, run), run.limit);
-  return answer(run, found, () => heapSummaryText(found));
+  return answer(run, found, () => heapSummaryText(found, { rows: run.limit }));
 }
 
 async function diff(run: Run, files: readonly string[]): Promise<number> {
@@ -95,7 +95,7 @@ async function diff(run: Run, files: readonly string[]): Promise<number> {
     classes: found.classes.slice(0, run.limit),
     grown: found.grown.slice(0, run.limit),
   };
-  return answer(run, cut, () => heapDiffText(cut));
+  return answer(run, cut, () => heapDiffText(cut, { rows: run.limit }));
 }
 
 async function retainers(run: Run, [file = '']: readonly string[]): Promise<number> {

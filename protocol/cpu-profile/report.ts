@@ -40,16 +40,11 @@ export function summarizeCpu(profile: CpuProfile, limit = 20): CpuSummary {
   };
 }
 
-/** Fewer than 200 lines of at most 160 characters, the same for the same profile. */
-export function cpuSummaryText({
-  durationMs,
-  samples,
-  intervalUs,
-  busyShare,
-  shares,
-  functions,
-  stacks,
-}: CpuSummary): string {
+/** Fewer than 200 lines of at most 160 characters, the same for the same profile; more only where `rows` asks for more functions. */
+export function cpuSummaryText(
+  { durationMs, samples, intervalUs, busyShare, shares, functions, stacks }: CpuSummary,
+  { rows = 0 }: { rows?: number } = {},
+): string {
   return joinLines([
     `CPU profile: ${(durationMs / 1_000).toFixed(1)} s, ${samples} samples, one per ${(intervalUs / 1_000).toFixed(1)} ms, busy ${shareText(busyShare)}`,
     '',
@@ -60,7 +55,7 @@ export function cpuSummaryText({
     ),
     '',
     'Functions by self time, of the busy time',
-    ...textTable(functions.slice(0, 50), {
+    ...textTable(functions.slice(0, Math.max(50, rows)), {
       self: ({ selfShare }) => shareText(selfShare),
       'self ms': ({ selfUs }) => (selfUs / 1_000).toFixed(1),
       'total ms': ({ totalUs }) => (totalUs / 1_000).toFixed(1),

@@ -4,14 +4,15 @@ import { growth, SUSPECT_COUNT } from './diff.ts';
 import type { GrownPath, HeapDiff } from './diff.ts';
 import type { ClassRetainers } from './retainer-groups.ts';
 
-/** Fewer than 200 lines of at most 160 characters, the same for the same snapshot. */
-export function heapSummaryText(summary: HeapSummary): string {
-  const { classes, biggest, duplicates, hints } = summary;
+/** Fewer than 200 lines of at most 160 characters, the same for the same snapshot; more only where `rows` asks for more of each list. */
+export function heapSummaryText(summary: HeapSummary, { rows = 0 }: { rows?: number } = {}): string {
+  const { biggest, duplicates, hints } = summary;
+  const classes = summary.classes.slice(0, Math.max(30, rows));
   return lines(
     `Heap snapshot: ${sizeText(summary.selfBytes)} in ${summary.nodes} objects, ${summary.edges} references`,
     ...section(
       'Worth a look: what often leaks, and as often does not',
-      textTable(hints.slice(0, 30), {
+      textTable(hints.slice(0, Math.max(30, rows)), {
         retained: ({ retainedBytes }) => sizeText(retainedBytes),
         what: ({ text }) => text,
         path: ({ path }) => path,
@@ -19,7 +20,7 @@ export function heapSummaryText(summary: HeapSummary): string {
     ),
     '',
     `Classes by retained size (${classes.length} of ${summary.classCount})`,
-    ...textTable(classes.slice(0, 30), {
+    ...textTable(classes, {
       retained: ({ retainedBytes }) => sizeText(retainedBytes),
       self: ({ selfBytes }) => sizeText(selfBytes),
       count: ({ count }) => String(count),
@@ -27,7 +28,7 @@ export function heapSummaryText(summary: HeapSummary): string {
     }),
     '',
     'Biggest objects',
-    ...textTable(biggest.slice(0, 30), {
+    ...textTable(biggest.slice(0, Math.max(30, rows)), {
       retained: ({ retainedBytes }) => sizeText(retainedBytes),
       object: ({ className, id }) => `${className} @${id}`,
       path: ({ path }) => path,
@@ -41,7 +42,7 @@ export function heapSummaryText(summary: HeapSummary): string {
     }),
     ...section(
       'Duplicate strings',
-      textTable(duplicates.slice(0, 20), {
+      textTable(duplicates.slice(0, Math.max(20, rows)), {
         wasted: ({ wastedBytes }) => sizeText(wastedBytes),
         count: ({ count }) => String(count),
         text: ({ text, isPrefix }) => `${JSON.stringify(text.slice(0, 60))}${isPrefix ? ' (begin alike)' : ''}`,
@@ -51,7 +52,10 @@ export function heapSummaryText(summary: HeapSummary): string {
 }
 
 /** The same bounds. */
-export function heapDiffText({ snapshots, totals, classes, grown }: HeapDiff): string {
+export function heapDiffText(
+  { snapshots, totals, classes, grown }: HeapDiff,
+  { rows = 0 }: { rows?: number } = {},
+): string {
   const suspects = grown.filter(({ isSuspect }) => isSuspect);
   const isOneProcess = totals.survivedCount >= totals.freedCount / 10;
   return lines(
@@ -60,7 +64,7 @@ export function heapDiffText({ snapshots, totals, classes, grown }: HeapDiff): s
     ...suspectLines(suspects, snapshots),
     '',
     'Classes that changed, by growth of their retained size',
-    ...textTable(classes.slice(0, 30), {
+    ...textTable(classes.slice(0, Math.max(30, rows)), {
       retained: ({ retainedBytes }) => signed(growth(retainedBytes)),
       count: ({ counts }) => counts.join(' > '),
       new: ({ newCount }) => `+${newCount}`,
@@ -69,7 +73,7 @@ export function heapDiffText({ snapshots, totals, classes, grown }: HeapDiff): s
     }),
     '',
     `New objects ${snapshots > 2 ? 'that stayed to the last, ' : ''}by what holds them`,
-    ...textTable(grown.slice(0, 40), {
+    ...textTable(grown.slice(0, Math.max(40, rows)), {
       retained: ({ retainedBytes }) => sizeText(retainedBytes),
       count: ({ count }) => String(count),
       class: ({ className }) => className,

@@ -152,7 +152,7 @@ export class SnapshotScanner {
   }
 
   #expect(isRight: boolean, next: State, at: number): void {
-    if (!isRight) throw this.#malformed(`"${next}"`, at);
+    if (!isRight) throw this.#malformed(beginnings[next] ?? next, at);
     this.#state = next;
   }
 
@@ -331,6 +331,18 @@ export class SnapshotScanner {
     return notSnapshot(`expected ${wanted} at byte ${this.#baseOffset + at}, ${this.#place()}`);
   }
 }
+
+/** What the states that `#expect` leads to begin with. */
+const beginnings: { readonly [Next in State]?: string } = {
+  'first-key': '"{"',
+  'in-key': 'a key',
+  value: 'a colon',
+  numbers: 'a list of numbers',
+  'strings-first': 'a list of strings',
+  'in-string': 'a string',
+  'strings-next': 'a comma',
+  key: 'a comma',
+};
 
 const escapable: ReadonlySet<number> = new Set([...'"\\/bfnrt'].map((letter) => letter.charCodeAt(0)));
 

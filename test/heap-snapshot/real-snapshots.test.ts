@@ -74,8 +74,15 @@ describe.each(nodeVersions.map(({ major }) => major))('a snapshot of Node %i', (
     expect(text.split('\n').filter((line) => line.length > 160)).toEqual([]);
     expect(text).toMatch(/\n +\d.* +2030 +Session\n/);
     expect(heapSummaryText(summarizeHeap(analysis, 200))).toBe(text);
+    expect(classRowsOf(text)).toEqual({ said: 30, shown: 30 });
+    expect(classRowsOf(heapSummaryText(summarizeHeap(analysis, 60), { rows: 60 }))).toEqual({ said: 60, shown: 60 });
   });
 });
+
+function classRowsOf(text: string): { said: number; shown: number } {
+  const [, said = '', rows = ''] = /\nClasses by retained size \((\d+) of \d+\)\n.*\n((?:.+\n)+)\n/.exec(text) ?? [];
+  return { said: Number(said), shown: rows.split('\n').length - 1 };
+}
 
 const unknown = -1;
 
