@@ -30,6 +30,8 @@ export function connectParts(
   targets.on('forgotten', (id) => {
     parts.timelines.history.forget(id);
     parts.regressions.forget(id);
+    parts.targetMetrics.series.forget(id);
+    parts.rules.forget(id);
   });
   opening.use(observe(metrics, { ...parts, store: parts.storage.store, features }));
   observeInspectors(metrics, targets);

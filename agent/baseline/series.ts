@@ -168,6 +168,11 @@ export class Series extends EventEmitter<SeriesEvents> {
     this.emit('scrape', outcome);
   }
 
+  /** Of a target that has ended a while ago and has no id any more: what is in memory. */
+  forget(targetId: string): void {
+    this.#targets.delete(targetId);
+  }
+
   /** A reading that failed: nothing of it is kept. */
   addFailure(scrape: Scrape): void {
     this.#target(scrape.targetId).last = scrape;

@@ -90,6 +90,8 @@ export class KeepOnAlert implements AsyncDisposable {
       const trigger = { kind: 'alert', by: problem } as const;
       const profile = await recorder.keep({ targetId, beforeMs, instanceId, trigger });
       if (profile === undefined) return;
+      for (const [id, { atMs }] of this.#last)
+        if (performance.now() - atMs >= this.#times.restMs) this.#last.delete(id);
       this.#last.set(targetId, { atMs: performance.now(), level: waiting.level });
       for (const id of waiting.ids) alerts.attachProfile(id, profile.id);
     } catch (error) {

@@ -48,6 +48,10 @@ export class RecentEvents {
     return last === undefined ? undefined : { agoMs: nowMs - last.atMs, title: last.title };
   }
 
+  forget(targetId: string): void {
+    for (const key of this.#last.keys()) if (key.endsWith(` ${targetId}`)) this.#last.delete(key);
+  }
+
   #isNew(id: string): boolean {
     if (this.#ids.has(id)) return false;
     this.#ids.add(id);

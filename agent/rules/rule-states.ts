@@ -49,6 +49,11 @@ export class RuleStates {
     }
   }
 
+  /** What is in memory. */
+  forget(targetId: string): void {
+    for (const [key, { record }] of this.#states) if (record.targetId === targetId) this.#states.delete(key);
+  }
+
   /** For metrics. */
   totals(): { rule: string; target: string; fired: number; cooldown: number; limit: number }[] {
     return [...this.#states.values()].map(({ record }) => ({

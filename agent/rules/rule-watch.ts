@@ -100,6 +100,12 @@ export class RuleWatch implements Disposable {
     return this.#watched.get(keyOf(rule, targetId))?.last;
   }
 
+  forget(targetId: string): void {
+    this.#values.delete(targetId);
+    this.#events.forget(targetId);
+    for (const [key, watched] of this.#watched) if (watched.targetId === targetId) this.#watched.delete(key);
+  }
+
   [Symbol.dispose](): void {
     this.#resources.dispose();
   }

@@ -137,6 +137,12 @@ export class Rules implements AsyncDisposable {
     return { name, state: 'on', reason: null, remedy: null };
   }
 
+  /** Of a target that has ended a while ago and has no id any more. */
+  forget(targetId: string): void {
+    this.#watch.forget(targetId);
+    this.#states.forget(targetId);
+  }
+
   /** How often rules fired, for metrics. */
   totals(): ReturnType<RuleStates['totals']> {
     return this.#states.totals();

@@ -56,6 +56,20 @@ test('a counter has a rate over a window: restarts and resets taken out, several
   expect(series.value({ targetId, name })).toBe(120);
 });
 
+test('of a target that is forgotten nothing is in memory; what was written is kept', () => {
+  const { series, read, list } = simulated();
+  read(jobs(100));
+  series.forget('t2');
+  expect(series.latest(targetId)).toBeDefined();
+  series.forget(targetId);
+  expect([series.latest(targetId), series.lastScrape(targetId), series.recent(targetId)]).toEqual([
+    undefined,
+    undefined,
+    [],
+  ]);
+  expect(list().series).toMatchObject([{ name, values: [100] }]);
+});
+
 test('a new process is one even where its counter has overtaken the old one', () => {
   const { series, read } = simulated();
   read(`process_start_time_seconds 1000\n${jobs(50)}`);
