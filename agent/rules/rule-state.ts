@@ -6,12 +6,17 @@ export interface RuleRecord {
   readonly id: string;
   readonly targetId: string;
   readonly rule: string;
+  /** The last ones, the newest first. */
   readonly firings: readonly RuleFiring[];
+  /** When it fired, by the wall clock, the oldest first: as many as a limit may count. Undefined in records of an earlier version of the agent. */
+  readonly firedAtMs?: readonly number[] | undefined;
   readonly total: number;
   readonly suppressed: { readonly cooldown: number; readonly limit: number };
 }
 
 const maxFirings = 50;
+/** The highest `max`. */
+const maxTimes = 1_000;
 
 /**
  * How often a rule has fired for one target. Its times are of a clock that only grows: what an earlier agent wrote is dated back by the wall clock, and is never in the
@@ -32,7 +37,7 @@ export class RuleState {
       suppressed: { cooldown: 0, limit: 0 },
     };
     const [nowMs, wallMs] = [clock.elapsedMs(), clock.wallMs()];
-    this.#firedMs = this.#record.firings.map(({ at }) => nowMs - Math.max(0, wallMs - Date.parse(at))).toReversed();
+    this.#firedMs = firedAtMs(this.#record).map((atMs) => nowMs - Math.max(0, wallMs - atMs));
   }
 
   get record(): RuleRecord {
@@ -63,11 +68,12 @@ export class RuleState {
   }
 
   fire(firing: RuleFiring): void {
-    this.#firedMs = [...this.#firedMs, this.#clock.elapsedMs()].slice(-1_000);
+    this.#firedMs = [...this.#firedMs, this.#clock.elapsedMs()].slice(-maxTimes);
     this.#record = {
       ...this.#record,
       total: this.#record.total + 1,
       firings: [firing, ...this.#record.firings].slice(0, maxFirings),
+      firedAtMs: [...firedAtMs(this.#record), Date.parse(firing.at)].slice(-maxTimes),
     };
   }
 
@@ -76,4 +82,8 @@ export class RuleState {
     const firings = this.#record.firings.map((firing) => (firing.id === id ? { ...firing, ...change } : firing));
     this.#record = { ...this.#record, firings };
   }
+}
+
+function firedAtMs({ firedAtMs: known, firings }: RuleRecord): readonly number[] {
+  return known ?? firings.map(({ at }) => Date.parse(at)).toReversed();
 }

@@ -102,9 +102,26 @@ describe('limits', () => {
     const { record } = before.state;
     const soon = open(record);
     expect([soon.state.obstacle(limits), soon.state.record.total]).toEqual(['cooldown', 1]);
-    const ahead = open({ ...record, firings: [{ ...record.firings[0]!, at: '2031-01-01T00:00:00.000Z' }] });
+    const ahead = open({ ...record, firedAtMs: [Date.parse('2031-01-01T00:00:00Z')] });
     expect(ahead.state.waitMs(limits)).toBe(60_000);
     ahead.pass(60_000);
     expect(ahead.state.obstacle(limits)).toBe(undefined);
+  });
+
+  it('count every firing in the next agent too, not only those that are listed', () => {
+    const often = { limits: { cooldownMs: 10_000, max: 60, windowMs: 3_600_000 } };
+    const before = open();
+    for (let count = 0; count < 60; count++, before.pass(10_000)) before.fire();
+    const { record } = before.state;
+    expect([record.firings.length, before.state.obstacle(often)]).toEqual([50, 'limit']);
+    const next = new RuleState(
+      { rule: 'x', targetId: 't' },
+      { wallMs: () => before.clock.wall, elapsedMs: () => 5_000 },
+      record,
+    );
+    expect(next.obstacle(often)).toBe('limit');
+    // As an agent of an earlier version wrote it.
+    const { firedAtMs: _, ...older } = record;
+    expect(open(older).state.record.total).toBe(60);
   });
 });
