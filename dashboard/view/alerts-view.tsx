@@ -5,6 +5,7 @@ import { CatchForm } from './catch-form.tsx';
 import { CopyText } from './copy-text.tsx';
 import { DeathsSection } from './deaths-section.tsx';
 import { hrefTo } from './navigation.ts';
+import { NotListed } from './not-listed.tsx';
 import { useNow, usePage } from './page-context.ts';
 import { Badge, Facts, ProblemNote, Time } from './parts.tsx';
 import { RulesSection } from './rules-section.tsx';
@@ -28,6 +29,7 @@ export function View({ state, target, address }: ViewProps) {
         <h3 id="alerts-title">Alerts</h3>
         <ProblemNote problem={problem} />
         {value === null && problem === null && <p class="hint">Reading…</p>}
+        <NotListed what="alert" id={address.query['alert']} among={value?.alerts} />
         {value?.alerts.length === 0 && <p class="empty">No alert: nothing was reported as a problem.</p>}
         <ul class="incidents">
           {value?.alerts.toSorted(openFirst).map((alert) => (

@@ -1,16 +1,18 @@
 import type { FunctionChange, ProfileDiff } from '../../protocol/rest/diff.ts';
+import type { Profile } from '../../protocol/rest/profile.ts';
 import { formatBytes, formatCount, formatShare } from '../format.ts';
 import { changeWords, diffSentence } from '../model/diff-words.ts';
+import type { PageState } from '../model/page-state.ts';
 import { hrefTo } from './navigation.ts';
-import { usePage } from './page-context.ts';
+import { useNow, usePage } from './page-context.ts';
 import { CopyText } from './copy-text.tsx';
 import { FunctionCell } from './function-cell.tsx';
-import { Badge, ProblemNote } from './parts.tsx';
+import { Badge, ProblemNote, Time } from './parts.tsx';
 import { useFresh } from './use-fresh.ts';
 import type { ViewProps } from './view-props.ts';
 
 /** What the later of two profiles has more of, and what it has less of: by share, so that their lengths do not matter. */
-export function View({ params }: ViewProps) {
+export function View({ params, state }: ViewProps) {
   const { api } = usePage();
   const ids = { before: params['id'] ?? '', after: params['other'] ?? '' };
   const { value, problem } = useFresh({
@@ -24,20 +26,25 @@ export function View({ params }: ViewProps) {
       Comparing…
     </p>
   ) : (
-    <Differences diff={value} />
+    <Differences diff={value} state={state} />
   );
 }
 
-function Differences({ diff }: { diff: ProfileDiff }) {
+function Differences({ diff, state }: { diff: ProfileDiff; state: PageState }) {
+  const nowMs = useNow(state.clockOffsetMs, 30_000);
+  const link = (id: string) => (
+    <a href={hrefTo(`/profile/${encodeURIComponent(id)}`)}>
+      <Name id={id} profile={state.profiles.items.find((one) => one.id === id)} nowMs={nowMs} />
+    </a>
+  );
   const amount = diff.kind === 'cpu' ? (value: number) => `${formatCount(value)} samples` : formatBytes;
   return (
     <section id="compare" aria-label="Differences">
       <p class="headline busy">{diffSentence(diff)}</p>
       <p class="act">
         <span class="dim">
-          Before: <a href={hrefTo(`/profile/${encodeURIComponent(diff.before)}`)}>{diff.before}</a>,{' '}
-          {amount(diff.activeBefore)}. After:{' '}
-          <a href={hrefTo(`/profile/${encodeURIComponent(diff.after)}`)}>{diff.after}</a>, {amount(diff.activeAfter)}.
+          Before: {link(diff.before)}, {amount(diff.activeBefore)}. After: {link(diff.after)},{' '}
+          {amount(diff.activeAfter)}.
         </span>
         <a href={hrefTo(`/profile/${encodeURIComponent(diff.after)}`, { against: diff.before })}>As a flame graph</a>
         <CopyText label="Copy as text" text={() => asText(diff)} />
@@ -69,6 +76,16 @@ function Differences({ diff }: { diff: ProfileDiff }) {
         </table>
       )}
     </section>
+  );
+}
+
+/** For people, where the list has it: an id says nothing of which one was before. */
+function Name({ id, profile, nowMs }: { id: string; profile: Profile | undefined; nowMs: number }) {
+  if (profile === undefined) return <>{id}</>;
+  return (
+    <>
+      <bdi>{profile.targetName}</bdi> {profile.thread.id}, <Time iso={profile.startedAt} nowMs={nowMs} />
+    </>
   );
 }
 

@@ -19,6 +19,9 @@ export function CpuForm({ state, target }: { state: PageState; target: Target | 
   const [intervalUs, setIntervalUs] = useState('');
   const [thread, setThread] = useState('main');
   const choice = readCpuChoice({ durationSeconds, intervalUs });
+  const isRecorded =
+    (thread === 'main' || thread === 'all') &&
+    state.info?.features.some(({ name, state: is }) => name === 'flight-recorder' && is === 'on') === true;
   const obstacle = startObstacle(state, target, 'capture') ?? choice.error;
   const start = (): void => {
     if (target === undefined || choice.error !== null) return;
@@ -67,12 +70,18 @@ export function CpuForm({ state, target }: { state: PageState; target: Target | 
             id="cpu-interval"
             class="number"
             inputMode="numeric"
-            placeholder={`${cpuIntervalUs.default} (default)`}
+            placeholder={isRecorded ? 'as recorded' : `${cpuIntervalUs.default} (default)`}
             value={intervalUs}
             onInput={(event) => setIntervalUs(event.currentTarget.value)}
           />
         </label>
       </div>
+      {isRecorded && intervalUs.trim() === '' && (
+        <p class="hint">
+          The flight recorder is on: the main thread’s profile is made of its samples, one in 10 ms. Set an interval for
+          finer ones.
+        </p>
+      )}
       <div class="act">
         <ActionButton primary onClick={start} obstacle={obstacle} busy={action.busy} describedBy="cpu-why">
           {choice.error === null ? `Profile for ${formatDuration(choice.durationMs)}` : 'Profile'}

@@ -3,9 +3,11 @@ import { formatDuration } from '../format.ts';
 import { causeWords, deathAsText, memoryWords } from '../model/incident-words.ts';
 import type { PageState } from '../model/page-state.ts';
 import { CopyText } from './copy-text.tsx';
+import { NotListed } from './not-listed.tsx';
 import { usePage } from './page-context.ts';
 import { Badge, Facts, ProblemNote, Time } from './parts.tsx';
 import { useFresh } from './use-fresh.ts';
+import { useIntoSight } from './use-into-sight.ts';
 
 /** How earlier runs ended, as far as that is known from outside. */
 export function DeathsSection(props: { state: PageState; named: string | undefined; nowMs: number }) {
@@ -21,6 +23,7 @@ export function DeathsSection(props: { state: PageState; named: string | undefin
       <h3 id="deaths-title">Deaths</h3>
       <ProblemNote problem={problem} />
       {value === null && problem === null && <p class="hint">Reading…</p>}
+      <NotListed what="death" id={named} among={value?.deaths} />
       {value?.deaths.length === 0 && (
         <p class="empty">No process ended while the agent was attached. When one does, this says how and why.</p>
       )}
@@ -34,8 +37,9 @@ export function DeathsSection(props: { state: PageState; named: string | undefin
 }
 
 function DeathCard({ death, nowMs, isNamed }: { death: Death; nowMs: number; isNamed: boolean }) {
+  const card = useIntoSight<HTMLLIElement>(isNamed);
   return (
-    <li class={`card ${isNamed ? 'selected' : ''}`} aria-label={`Death of ${death.targetName}`}>
+    <li ref={card} class={`card ${isNamed ? 'selected' : ''}`} aria-label={`Death of ${death.targetName}`}>
       <p class="incident-head">
         <Badge tone={death.cause === 'exit' ? 'idle' : 'bad'}>{causeWords[death.cause]}</Badge>{' '}
         <strong>{death.targetName}</strong>

@@ -4,9 +4,11 @@ import type { FunctionChange } from '../../protocol/rest/diff.ts';
 export function FunctionCell({ functionName, url, line }: Pick<FunctionChange, 'functionName' | 'url' | 'line'>) {
   return (
     <td data-label="Kind">
-      <code>{functionName || '(anonymous)'}</code>{' '}
+      <code>
+        <bdi>{functionName || '(anonymous)'}</bdi>
+      </code>{' '}
       <span class="dim">
-        {url.replace(/^file:\/\//, '')}
+        <bdi>{url.replace(/^file:\/\//, '')}</bdi>
         {line > 0 && `:${line}`}
       </span>
     </td>

@@ -16,6 +16,7 @@ import {
 } from '../model/regression-words.ts';
 import { CopyText } from './copy-text.tsx';
 import { hrefTo } from './navigation.ts';
+import { NotListed } from './not-listed.tsx';
 import { Badge, Facts, Time } from './parts.tsx';
 import { Sparkline } from './sparkline.tsx';
 import { useIntoSight } from './use-into-sight.ts';
@@ -36,6 +37,7 @@ export function RegressionHistory(
   return (
     <section id="regressions" aria-labelledby="regressions-title">
       <h3 id="regressions-title">What got worse so far</h3>
+      <NotListed what="finding" id={namedId} among={regressions} />
       {regressions.length === 0 && (
         <p class="empty">
           {shown.notYet === null

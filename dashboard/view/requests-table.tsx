@@ -39,7 +39,7 @@ export function RequestsTable({ state, query }: { state: PageState; query: Reque
       <RequestsFilter query={query} />
       <ProblemNote problem={problem} />
       {trace !== undefined && value !== null && !isListed && (
-        <OneRequest traceId={trace} tick={state.requests?.spans} />
+        <OneRequest traceId={trace} tick={state.requests?.spans} nowMs={nowMs} />
       )}
       {timelines.length > 0 && <Rows timelines={timelines} openId={trace} nowMs={nowMs} />}
       {value !== null && timelines.length === 0 && cursor === undefined && (
@@ -128,10 +128,22 @@ function Row({ timeline, nowMs, isOpen }: { timeline: Timeline; nowMs: number; i
 }
 
 /** One that a link leads to, and that is on another page. */
-function OneRequest({ traceId, tick }: { traceId: string; tick: unknown }) {
+function OneRequest({ traceId, tick, nowMs }: { traceId: string; tick: unknown; nowMs: number }) {
+  const head = (timeline: Timeline) => (
+    <p class="request-name">
+      <code>
+        <bdi>{timeline.name}</bdi>
+      </code>{' '}
+      <Badge tone={requestStatus(timeline).tone}>{requestStatus(timeline).label}</Badge>{' '}
+      <strong>{formatDuration(timeline.durationMs)}</strong>{' '}
+      <span class="dim">
+        started <Time iso={timeline.startedAt} nowMs={nowMs} />
+      </span>
+    </p>
+  );
   return (
     <section class="card" aria-label="The request of the link">
-      <Waterfall traceId={traceId} tick={tick} />
+      <Waterfall traceId={traceId} tick={tick} head={head} />
       <p class="act">
         <button type="button" onClick={() => setQuery({ trace: null })}>
           Close

@@ -6,10 +6,12 @@ import type { PageState } from '../model/page-state.ts';
 import { frameText, stallText, treeRows } from '../model/stack-words.ts';
 import { CopyText } from './copy-text.tsx';
 import { setQuery } from './navigation.ts';
+import { NotListed } from './not-listed.tsx';
 import { useAction, usePage } from './page-context.ts';
 import { Badge, Facts, ProblemNote, Time } from './parts.tsx';
 import { TraceLink } from './trace-link.tsx';
 import { useFresh } from './use-fresh.ts';
+import { useIntoSight } from './use-into-sight.ts';
 
 /** The blocks that the stall watch saw, newest first, each with its merged stacks. */
 export function StallRecords(props: {
@@ -45,6 +47,7 @@ export function StallRecords(props: {
     <section id="stalls" aria-labelledby="stalls-title">
       <h2 id="stalls-title">Stalls</h2>
       <ProblemNote problem={problem ?? action.problem} />
+      <NotListed what="stall" id={openId} among={value === null ? undefined : [...first, ...older]} />
       {value !== null && first.length === 0 && (
         <p class="empty">
           No event loop was blocked for longer than the threshold (<code>--stall-threshold</code>).
@@ -52,29 +55,7 @@ export function StallRecords(props: {
       )}
       <ul class="stall-list">
         {[...first, ...older].map((stall) => (
-          <li key={stall.id} class="card">
-            <header>
-              <h3 class="told">
-                <bdi>{stall.summary}</bdi>
-              </h3>
-              <span class="dim">
-                {stall.thread}, <Time iso={stall.startedAt} nowMs={nowMs} />
-              </span>
-              <Badge tone={stall.state === 'ongoing' ? 'bad' : 'idle'}>
-                {stall.state === 'ongoing' ? 'Goes on' : formatDuration(stall.durationMs)}
-              </Badge>
-            </header>
-            <details
-              open={stall.id === openId}
-              onToggle={(event) => {
-                const isOpen = event.currentTarget.open;
-                if (isOpen !== (stall.id === openId)) setQuery({ stall: isOpen ? stall.id : null });
-              }}
-            >
-              <summary>Merged stacks and facts</summary>
-              {stall.id === openId && <Details stall={stall} />}
-            </details>
-          </li>
+          <Record key={stall.id} stall={stall} isOpen={stall.id === openId} nowMs={nowMs} />
         ))}
       </ul>
       {cursor !== null && (
@@ -85,6 +66,35 @@ export function StallRecords(props: {
         </p>
       )}
     </section>
+  );
+}
+
+function Record({ stall, isOpen, nowMs }: { stall: Stall; isOpen: boolean; nowMs: number }) {
+  const card = useIntoSight<HTMLLIElement>(isOpen, 'nearest');
+  return (
+    <li ref={card} class="card">
+      <header>
+        <h3 class="told">
+          <bdi>{stall.summary}</bdi>
+        </h3>
+        <span class="dim">
+          {stall.thread}, <Time iso={stall.startedAt} nowMs={nowMs} />
+        </span>
+        <Badge tone={stall.state === 'ongoing' ? 'bad' : 'idle'}>
+          {stall.state === 'ongoing' ? 'Goes on' : formatDuration(stall.durationMs)}
+        </Badge>
+      </header>
+      <details
+        open={isOpen}
+        onToggle={(event) => {
+          const { open } = event.currentTarget;
+          if (open !== isOpen) setQuery({ stall: open ? stall.id : null });
+        }}
+      >
+        <summary>Merged stacks and facts</summary>
+        {isOpen && <Details stall={stall} />}
+      </details>
+    </li>
   );
 }
 

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import { useRef, useState } from 'preact/hooks';
 import type { TimelineDetail } from '../../protocol/rest/timelines.ts';
 import { formatCount, formatDuration, plural } from '../format.ts';
@@ -11,7 +12,7 @@ import { RequestCpu } from './request-cpu.tsx';
 import { useFresh } from './use-fresh.ts';
 
 /** One request: its spans nested and in time, with what else happened on the same axis. */
-export function Waterfall({ traceId, tick }: { traceId: string; tick?: unknown }) {
+export function Waterfall({ traceId, tick, head }: { traceId: string; tick?: unknown; head?: Head }) {
   const { api } = usePage();
   const isThere = useRef(false);
   const { value, problem } = useFresh({
@@ -22,8 +23,17 @@ export function Waterfall({ traceId, tick }: { traceId: string; tick?: unknown }
   });
   isThere.current = value !== null;
   if (problem !== null) return <ProblemNote problem={problem} />;
-  return value === null ? <p class="hint">Reading…</p> : <Drawn detail={value} />;
+  if (value === null) return <p class="hint">Reading…</p>;
+  return (
+    <>
+      {head?.(value)}
+      <Drawn detail={value} />
+    </>
+  );
 }
+
+/** What stands above it where no row of a list does. */
+type Head = (detail: TimelineDetail) => ComponentChildren;
 
 function Drawn({ detail }: { detail: TimelineDetail }) {
   const [openId, setOpenId] = useState<string | null>(null);

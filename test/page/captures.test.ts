@@ -80,6 +80,7 @@ it('compares two chosen profiles, the earlier first, and says what grew', async 
   await boxes.nth(1).check();
   await page.getByRole('link', { name: 'Compare the later with the earlier one' }).click();
   await page.getByText('renderReport grew most: from 4 % to 31 % of the busy time.').waitFor();
+  expect(await page.locator('#compare a').first().innerText()).toMatch(/^shop main, /);
   await page.getByText('▼ 2 points, gone').waitFor();
   expect(standIn.requests).toContain('GET /profiles/p-1/diff/p-2');
 });
@@ -279,6 +280,16 @@ it('shows alerts with their evidence, deaths with their causes, and rules that e
   await waitFor(() => standIn.requests.includes('POST /rules/cpu-burst/fire?target=t1'), { message: 'the firing' });
   await alert.getByRole('link', { name: 'What was captured' }).click();
   await page.locator('tr.named').waitFor();
+  // A link may be older than what is kept.
+  for (const [at, what] of [
+    ['alerts?alert=gone', 'alert'],
+    ['alerts?death=gone', 'death'],
+    ['stacks?stall=gone', 'stall'],
+    ['regressions?regression=gone', 'finding'],
+  ]) {
+    await page.goto(`${standIn.url}#/${at}`);
+    await page.getByText(`The ${what} of the link is not in this list`).waitFor();
+  }
 });
 
 it('shows what got worse beside the baseline and the version before, and takes a new baseline', async () => {

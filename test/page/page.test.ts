@@ -204,9 +204,12 @@ it('keeps the target that was shown when it detaches, though another one is atta
 });
 
 it('starts a CPU profile, follows it, and stops it', async () => {
-  await using opened = await openPage({ profiles: [] }, { at: '/captures' });
+  const recording = { name: 'flight-recorder', state: 'on', reason: null, remedy: null } as const;
+  const info = sampleInfo({ features: [recording] });
+  await using opened = await openPage({ profiles: [], info }, { at: '/captures' });
   const { page, standIn } = opened;
   await page.getByText('No profiles yet').waitFor();
+  await page.getByText('the main thread’s profile is made of its samples').waitFor();
   await page.getByRole('radio', { name: 'Custom' }).check();
   await page.getByLabel('Duration in seconds').fill('2.5');
   await page.getByLabel('Sample every (µs)').fill('500');

@@ -102,7 +102,9 @@ it('keeps a request and the choices in the link, goes through the spans by keys,
   // One that the filter leaves out is shown above the list.
   await page.goto(`${opened.standIn.url}#/requests?status=failed&trace=${sampleTimeline().traceId}`);
   const linked = page.getByRole('region', { name: 'The request of the link' });
-  await linked.getByText('372 ms').first().waitFor();
+  const head = linked.locator('.request-name');
+  await head.getByText('OK 200').waitFor();
+  await head.getByText('400 ms').waitFor();
   await linked.locator('.span-row').first().focus();
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('End');
