@@ -68,6 +68,21 @@ export class Kubectl {
     }
   }
 
+  /**
+   * `kubectl exec` of what may be done twice, and prints something. kubectl 1.32 reads before it is ready to take what it reads: on a busy machine it loses all of it
+   * and ends with 0, or loses the connection's end and says so.
+   */
+  async exec(words: readonly string[], run: Run): Promise<string> {
+    const args = ['exec', ...words];
+    try {
+      const printed = await this.run(args, run);
+      if (printed !== '') return printed;
+    } catch (error) {
+      if (!(error instanceof SidescopeError) || !error.message.includes('closed all streams')) throw error;
+    }
+    return this.run(args, run);
+  }
+
   /** Starts it and returns at once; `ended` resolves with its exit code, -1 for a signal, and rejects when it cannot be started. */
   start(
     args: readonly string[],

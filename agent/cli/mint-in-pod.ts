@@ -13,11 +13,9 @@ export async function mintInPod(
   { kubectl, pod, container, exec }: AgentContainer,
   signal: AbortSignal,
 ): Promise<MintedToken> {
-  const args = ['exec', pod, `--container=${container}`, '--', ...exec, 'token', '--json'];
+  const words = [pod, `--container=${container}`, '--', ...exec, 'token', '--json'];
   const doing = `kubectl exec ${pod} -c ${container} -- ${exec.join(' ')} token`;
-  const ask = (): Promise<string> => kubectl.run(args, { doing, signal });
-  // kubectl 1.32 loses what comes before it listens for it, and ends with 0 all the same.
-  const printed = (await ask()) || (await ask());
+  const printed = await kubectl.exec(words, { doing, signal });
   const parsed = mintedTokenSchema.safeParse(jsonOf(printed));
   if (parsed.success) return parsed.data;
   throw new SidescopeError(

@@ -1,3 +1,6 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { Kubectl } from '../../agent/cli/kubectl.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -31,4 +34,29 @@ test('what it has started and left behind, such as a login, holds nobody up when
   expect(await running.ended).toBe(-1);
   // It is still there, with the outputs in its hands.
   expect(process.kill(pid, 0)).toBe(true);
+});
+
+/** A kubectl whose first call does this, and which prints 4001 from then on. */
+function kubectlThatBegins(deed: string): Kubectl {
+  const folder = mkdtempSync(join(tmpdir(), 'sidescope-kubectl-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'kubectl');
+  writeFileSync(path, `#!/bin/sh\nif mkdir "$0.asked" 2>/dev/null; then ${deed}; else echo 4001; fi\n`);
+  chmodSync(path, 0o755);
+  return new Kubectl({ path });
+}
+
+const lossOfTheEnd = "echo 'error: closed all streams' >&2; exit 1";
+
+test.each(['exit 0', lossOfTheEnd])('what exec loses is asked for again: %s', async (deed) => {
+  const kubectl = kubectlThatBegins(deed);
+  expect(await kubectl.exec(['pod/shop', '--', 'id', '-u'], { doing: 'asking', signal })).toBe('4001\n');
+});
+
+test('an exec that fails is not tried again', async () => {
+  const kubectl = kubectlThatBegins("echo 'error: no such container' >&2; exit 1");
+  await expect(kubectl.exec(['pod/shop', '--', 'id'], { doing: 'asking', signal })).rejects.toMatchObject({
+    code: 'kubectl-failed',
+    message: 'asking: error: no such container',
+  });
 });

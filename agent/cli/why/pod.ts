@@ -152,8 +152,10 @@ async function userOf(
   if (uid !== undefined && gid !== undefined) return [uid, gid];
   const { kubectl, pod } = request;
   const ask = async (flag: string): Promise<number> => {
-    const words = ['exec', pod, `--container=${application}`, '--', 'id', flag];
-    return Number(await kubectl.run(words, { doing: `${pod}: asking for its user`, signal }));
+    const doing = `${pod}: asking for its user`;
+    const printed = await kubectl.exec([pod, `--container=${application}`, '--', 'id', flag], { doing, signal });
+    if (/^\d+\s*$/.test(printed)) return Number(printed);
+    throw new SidescopeError('kubectl-failed', `${doing}: it printed ${JSON.stringify(printed.slice(0, 100))}`);
   };
   try {
     return [uid ?? (await ask('-u')), gid ?? (await ask('-g'))];
