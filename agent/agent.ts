@@ -151,7 +151,7 @@ export async function startAgent(resolved: ResolvedOptions, surroundings: AgentS
       return listeners.otlp?.listeners[0];
     },
     get hangs() {
-      return parts.egress.hangs;
+      return parts.egress.hangs || parts.regressions.hangs;
     },
     takeToken: () => tokens.takeGenerated(),
     close: (grace) =>

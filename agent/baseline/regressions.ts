@@ -116,6 +116,11 @@ export class Regressions extends EventEmitter<{ finding: [FindingChange] }> impl
     return { name: 'regressions', state: 'on', reason: problem, remedy };
   }
 
+  /** A volume does not answer: the process cannot end by itself. */
+  get hangs(): boolean {
+    return this.#options.state.hangs;
+  }
+
   /** Throws `unknown-target`, `target-required`. */
   baseline(targetId: string | undefined): BaselineView {
     const { id } = this.#options.targets.watcher(targetId);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Dirent } from 'node:fs';
+import type { Dirent, Stats } from 'node:fs';
 import fsp from 'node:fs/promises';
 import path from 'node:path';
 import { checkStateName, isStateName, type StateFile, type StateStorage } from './state-storage.ts';
@@ -7,18 +7,37 @@ import { checkStateName, isStateName, type StateFile, type StateStorage } from '
 /** What a crash left of a write. */
 const staleTemporaryMs = 3_600_000;
 
-/** A directory that several agents may share, on a volume of several pods too. Files are written under another name and renamed. */
+/** After so long a call is one that may not end. */
+const usualHangMs = 1_000;
+
+/**
+ * A directory that several agents may share, on a volume of several pods too. Files are written under another name and renamed. One call at a time: on a volume that
+ * does not answer each holds one of the four threads that all files of the agent share. While one that was given up has not ended, all others are refused at once.
+ */
 export class StateDirectory implements StateStorage {
   readonly location: string;
   readonly #now: () => number;
+  readonly #hangMs: number;
+  #last: Promise<unknown> = Promise.resolve();
+  #running: { readonly what: string; readonly startedMs: number } | undefined;
+  /** Somebody gave it up, and it has not ended. */
+  #isLeft = false;
 
-  constructor(directory: string, { now = Date.now }: { now?: () => number } = {}) {
+  constructor(
+    directory: string,
+    { now = Date.now, hangMs = usualHangMs }: { now?: () => number; hangMs?: number } = {},
+  ) {
     this.location = path.resolve(directory);
     this.#now = now;
+    this.#hangMs = hangMs;
+  }
+
+  get hangs(): boolean {
+    return this.#running !== undefined && performance.now() - this.#running.startedMs > this.#hangMs;
   }
 
   async folders(prefix: string, { max, signal }: { max: number; signal: AbortSignal }): Promise<string[]> {
-    const entries = await until(signal, entriesOf(this.#folder(prefix)));
+    const entries = await this.#call('listing', { signal, work: () => entriesOf(this.#folder(prefix)) });
     return entries
       .filter((entry) => entry.isDirectory() && isStateName(entry.name))
       .map(({ name }) => name)
@@ -29,13 +48,15 @@ export class StateDirectory implements StateStorage {
     const found: StateFile[] = [];
     const folders = [prefix];
     for (let folder = folders.pop(); folder !== undefined && found.length < max; folder = folders.pop()) {
-      for (const entry of await until(signal, entriesOf(this.#folder(folder)))) {
+      const entries = await this.#call('listing', { signal, work: () => entriesOf(this.#folder(folder)) });
+      for (const entry of entries) {
         const name = `${folder}${entry.name}`;
         if (!isStateName(name)) continue;
         if (entry.isDirectory()) folders.push(`${name}/`);
-        else if (isTemporary(entry.name)) await until(signal, this.#removeStale(this.#path(name)));
+        else if (isTemporary(entry.name))
+          await this.#call('deleting', { signal, work: () => this.#removeStale(this.#path(name)) });
         else if (entry.isFile() && found.length < max) {
-          const stat = await until(signal, fsp.stat(this.#path(name)).catch(orElse(['ENOENT'], undefined)));
+          const stat = await this.#stat(this.#path(name), signal);
           if (stat !== undefined) found.push({ name, sizeBytes: stat.size });
         }
       }
@@ -48,22 +69,56 @@ export class StateDirectory implements StateStorage {
     { bytesMax, signal }: { bytesMax: number; signal: AbortSignal },
   ): Promise<Uint8Array | undefined> {
     const file = this.#path(checkStateName(name));
-    const stat = await until(signal, fsp.stat(file).catch(orElse(['ENOENT'], undefined)));
+    const stat = await this.#stat(file, signal);
     if (stat === undefined) return undefined;
     if (stat.size > bytesMax) throw new Error(`${file} has ${stat.size} B, the limit is ${bytesMax} B`);
-    return await until(signal, fsp.readFile(file, { signal }).catch(orElse(['ENOENT'], undefined)));
+    // Without the signal: with it the promise would end before the call does.
+    return await this.#call('reading', {
+      signal,
+      work: () => fsp.readFile(file).catch(orElse(['ENOENT'], undefined)),
+    });
   }
 
   async write(name: string, bytes: Uint8Array, { signal }: { signal: AbortSignal }): Promise<void> {
     const file = this.#path(checkStateName(name));
-    await until(signal, writeWhole(file, bytes));
+    await this.#call('writing', { signal, work: () => writeWhole(file, bytes) });
   }
 
   async delete(name: string, { signal }: { signal: AbortSignal }): Promise<void> {
     const file = this.#path(checkStateName(name));
-    await until(signal, fsp.rm(file, { force: true }));
-    // Only the last file takes its folder along.
-    await until(signal, fsp.rmdir(path.dirname(file)).catch(orElse(['ENOTEMPTY', 'EEXIST', 'ENOENT'], undefined)));
+    await this.#call('deleting', { signal, work: () => deleteWithFolder(file) });
+  }
+
+  async #call<T>(what: string, { signal, work }: { signal: AbortSignal; work: () => Promise<T> }): Promise<T> {
+    signal.throwIfAborted();
+    if (this.#isLeft)
+      throw new Error(
+        `${this.location} does not answer: ${this.#running?.what} has not ended since an earlier attempt`,
+      );
+    const call = this.#last.then(async () => {
+      signal.throwIfAborted();
+      this.#running = { what, startedMs: performance.now() };
+      try {
+        return await work();
+      } finally {
+        this.#running = undefined;
+        this.#isLeft = false;
+      }
+    });
+    // Whoever asked hears of it.
+    this.#last = call.catch(() => undefined);
+    try {
+      return await until(signal, call);
+    } finally {
+      this.#isLeft ||= this.#running !== undefined && signal.aborted;
+    }
+  }
+
+  async #stat(file: string, signal: AbortSignal): Promise<Stats | undefined> {
+    return await this.#call('looking at a file', {
+      signal,
+      work: () => fsp.stat(file).catch(orElse(['ENOENT'], undefined)),
+    });
   }
 
   #path(name: string): string {
@@ -78,6 +133,12 @@ export class StateDirectory implements StateStorage {
     const stat = await fsp.stat(file).catch(orElse(['ENOENT'], undefined));
     if (stat !== undefined && this.#now() - stat.mtimeMs > staleTemporaryMs) await fsp.rm(file, { force: true });
   }
+}
+
+/** Only the last file takes its folder along. */
+async function deleteWithFolder(file: string): Promise<void> {
+  await fsp.rm(file, { force: true });
+  await fsp.rmdir(path.dirname(file)).catch(orElse(['ENOTEMPTY', 'EEXIST', 'ENOENT'], undefined));
 }
 
 async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {

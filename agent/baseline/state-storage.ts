@@ -11,6 +11,9 @@ export interface StateStorage {
   /** Where it is, for people: a path, `s3://bucket/prefix`. */
   readonly location: string;
 
+  /** A call to it does not end: the process cannot end by itself. */
+  readonly hangs?: boolean;
+
   /** Names of the folders right below a prefix, in any order, at most `max`. */
   folders(prefix: string, options: { readonly max: number; readonly signal: AbortSignal }): Promise<string[]>;
 

@@ -65,6 +65,10 @@ export class BaselineState {
     return this.#storage.location;
   }
 
+  get hangs(): boolean {
+    return this.#storage.hangs === true;
+  }
+
   /** Why baselines are not kept, or are not what they should be. */
   get problem(): string | undefined {
     return this.#watch.problem;

@@ -1,8 +1,11 @@
+import { execFileSync } from 'node:child_process';
+import { closeSync, constants, openSync } from 'node:fs';
 import fsp from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { StateDirectory } from '../../agent/baseline/state-directory.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 const { signal } = new AbortController();
 const some = { max: 100, signal };
@@ -76,3 +79,39 @@ test('a call that was given up rejects with the reason', async () => {
   const given = { max: 1, signal: AbortSignal.abort(reason) };
   await expect(new StateDirectory(directory).files('', given)).rejects.toBe(reason);
 });
+
+// Reading a pipe waits for who writes to it, as a call to a volume that is away waits for its server.
+test('a volume that does not answer holds one thread, and is asked again when it does', async () => {
+  const storage = new StateDirectory(directory, { hangMs: 20 });
+  await storage.write('shop/well', bytesOf('well'), { signal });
+  const pipe = path.join(directory, 'shop', 'away');
+  execFileSync('mkfifo', [pipe]);
+  const stop = new AbortController();
+  const given = { bytesMax: 1_000, signal: stop.signal };
+  const left = Array.from({ length: 6 }, () => storage.read('shop/away', given));
+  const writer = await waitFor(() => openOfReader(pipe), { message: 'the first to read' });
+  await waitFor(() => storage.hangs, { message: 'that to take long' });
+  // With six of them no thread would be left for this.
+  await fsp.stat(directory);
+  const reason = new Error('no end in time');
+  stop.abort(reason);
+  const outcomes = await Promise.allSettled(left);
+  expect(outcomes).toEqual(left.map(() => ({ status: 'rejected', reason })));
+  await expect(storage.files('', some)).rejects.toThrow(
+    `${directory} does not answer: reading has not ended since an earlier attempt`,
+  );
+
+  closeSync(writer);
+  await waitFor(() => !storage.hangs, { message: 'the call to end' });
+  expect(await textOf(storage, 'shop/well')).toBe('well');
+});
+
+/** Undefined while nobody reads it. */
+function openOfReader(pipe: string): number | undefined {
+  try {
+    return openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error;
+    return undefined;
+  }
+}
