@@ -2,7 +2,7 @@ import { addAbortSignal } from 'node:stream';
 import fsp from 'node:fs/promises';
 import path from 'node:path';
 import { until } from '../baseline/state-directory.ts';
-import type { Turns } from '../turns.ts';
+import type { HeldTurn, Turns } from '../turns.ts';
 import type { Destination } from './destination.ts';
 import type { Parcel } from './parcel.ts';
 import { SendError } from './send-error.ts';
@@ -38,8 +38,7 @@ export function directory(options: DirectoryOptions): Destination {
     },
     async send(parcel, { signal }) {
       if (held !== undefined) throw away(`${root}: ${held} has not ended since an earlier attempt`);
-      const turn = volumes.take();
-      if (turn === undefined) throw away(`${root}: other directories are being written, or do not answer`);
+      const turn = await turnOf(volumes, { root, limitMs, signal });
       const limit = new AbortController();
       const gone = AbortSignal.any([signal, limit.signal]);
       const step: Step = async (what, work) => {
@@ -60,6 +59,24 @@ export function directory(options: DirectoryOptions): Destination {
     },
     [Symbol.dispose]: () => undefined,
   };
+}
+
+/** Directories that do not answer may hold all of them. */
+async function turnOf(
+  volumes: Turns,
+  { root, limitMs, signal }: { root: string; limitMs: number; signal: AbortSignal },
+): Promise<HeldTurn> {
+  const turn = volumes.take();
+  const busy = away(`${root}: other directories are being written, or do not answer`);
+  if (turn === undefined) throw busy;
+  try {
+    await until(AbortSignal.any([signal, AbortSignal.timeout(limitMs)]), turn.ready);
+    return turn;
+  } catch {
+    void turn.ready.then(() => turn[Symbol.dispose]());
+    signal.throwIfAborted();
+    throw busy;
+  }
 }
 
 async function writeParcel(

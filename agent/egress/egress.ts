@@ -63,8 +63,8 @@ export class Egress extends EventEmitter<{ sent: [Shipment] }> {
   readonly #problems: string[] = [];
   readonly #outbox: OutboxTable | undefined;
   readonly #resources = new DisposableStack();
-  /** libuv has four threads for files: one is left for everything else, however many volumes do not answer. */
-  readonly #volumes = new Turns({ concurrency: 3, waitingMax: 0 });
+  /** libuv has four threads for files: one may be held by the volume of `--state-url`, and one is left for everything else, however many do not answer. */
+  readonly #volumes = new Turns({ concurrency: 2, waitingMax: 8 });
 
   /** Never rejects: what is wrong is in `feature()`. */
   static async open(options: EgressOptions): Promise<Egress> {

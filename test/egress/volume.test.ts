@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, constants, existsSync, openSync, readdirSync } from 'node:fs';
+import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { scratchDirectory } from '../store/sample.ts';
@@ -40,4 +40,21 @@ test('a directory that does not answer is left, asked nothing more until it does
   expect(harness.egress.hangs).toBe(false);
   expect(readdirSync(dead.path).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   expect(existsSync(join(dead.path, `${id}.cpuprofile`))).toBe(true);
+});
+
+test('directories that answer wait for each other, and none of them fails', async () => {
+  await using scratch = scratchDirectory();
+  const names = ['one', 'two', 'three', 'four'];
+  for (const name of names) mkdirSync(join(scratch.path, name));
+  const lines = names.map((name) => `  - { name: ${name}, kind: directory, path: "${join(scratch.path, name)}" }\n`);
+  await using harness = await openEgress(`egress:\n${lines.join('')}`);
+  await harness.capture();
+  const views = await waitFor(
+    () => {
+      const { destinations } = harness.egress.view();
+      return destinations.every(({ sent }) => sent === 1) && destinations;
+    },
+    { message: 'all four to have it' },
+  );
+  expect(views.map(({ failed }) => failed)).toEqual([{}, {}, {}, {}]);
 });
