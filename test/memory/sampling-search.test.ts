@@ -29,7 +29,7 @@ const isSamplerOn = async (address: string): Promise<boolean> => {
     .includes('was not started');
 };
 
-const signal = AbortSignal.timeout(60_000);
+const signal = new AbortController().signal;
 
 it.each(nodeVersions)(
   'names what grows between two readings, and leaves nothing behind, on Node $major',
