@@ -46,7 +46,7 @@ export interface MemoryMonitorOptions {
   readonly now?: () => number;
 }
 
-const readTimeoutMs = 10_000;
+const readTimeoutMs = 30_000;
 /** A sampler that has just begun has seen nothing, and a heap that fills within seconds may not live until the next reading of its vitals. */
 const firstReadAfter = { maxMs: 500, shareOfInterval: 0.1 };
 const settingsTimeoutMs = 10_000;
