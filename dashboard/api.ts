@@ -79,7 +79,9 @@ export class Api {
 
   targets = async (signal?: AbortSignal) => (await this.#json<TargetList>('/targets', { signal })).targets;
 
-  stalls = async (signal?: AbortSignal) => (await this.#json<StallList>('/stalls', { signal })).stalls;
+  /** Without their merged stacks, which are up to 30 kB each. */
+  stalls = async (query: { limit: number }, signal?: AbortSignal) =>
+    (await this.#json<StallList>('/stalls', { query: { ...query, tree: false }, signal })).stalls;
 
   /** The texts of the evidence are left out unless asked for: a list of them may be 5 MB. */
   alerts = (query: { limit: number; cursor?: string | undefined; evidence: boolean }, signal?: AbortSignal) =>

@@ -6,6 +6,7 @@ import { ownEvents, sharedEvents } from './event-source.ts';
 import { Silence } from './inbox.ts';
 import { reconnectDelayMs } from './model/backoff.ts';
 import type { Lists, ProfileList } from './model/page-state.ts';
+import { maxStalls } from './model/page-state.ts';
 import type { PageStore } from './model/store.ts';
 
 /** What is on and off changes without an event, and so does the agent's memory. */
@@ -139,7 +140,7 @@ async function readAll(options: { api: Api; kind: ProfileKind | null; signal: Ab
   const [info, targets, stalls, { alerts }, { deaths }, { regressions }, operations] = await Promise.all([
     api.info(signal),
     api.targets(signal),
-    api.stalls(signal),
+    api.stalls({ limit: maxStalls }, signal),
     orNothing(api.alerts({ limit: 50, evidence: false }, signal), { alerts: [], nextCursor: null }),
     orNothing(api.deaths({ limit: 5 }, signal), { deaths: [], nextCursor: null }),
     orNothing(api.regressions({ limit: 10 }, signal), { regressions: [], nextCursor: null }),

@@ -15,7 +15,10 @@ export function vitalsHandlers({ monitor, limits }: AdminServices): Pick<Handler
     memoryHistory: ({ query: { target, ...times } }) =>
       Response.json(monitor.memoryHistory({ targetId: target, ...times })),
 
-    listStalls: ({ query: { target, ...filter } }) =>
-      Response.json(monitor.listStalls({ targetId: target, ...filter })),
+    listStalls: ({ query: { target, tree = true, ...filter } }) => {
+      const list = monitor.listStalls({ targetId: target, ...filter });
+      if (tree) return Response.json(list);
+      return Response.json({ ...list, stalls: list.stalls.map((stall) => ({ ...stall, tree: [] })) });
+    },
   };
 }

@@ -56,6 +56,15 @@ export function marksOf(sources: MarkSources): Mark[] {
   return marks.sort((a, b) => b.atMs - a.atMs);
 }
 
+/** From when on a list that ends is known to the page: what is older is not marked. Null where all of it is, or lies before the range. */
+export function markedSince(
+  list: readonly { readonly startedAt: string }[],
+  { isCut, fromMs }: { isCut: boolean; fromMs: number },
+): string | null {
+  const oldest = list.at(-1)?.startedAt;
+  return isCut && oldest !== undefined && Date.parse(oldest) > fromMs ? oldest : null;
+}
+
 function markOfProfile(profile: Profile): Mark {
   const shown =
     profile.kind === 'heap-snapshot' ? null : (profile.cpu?.topFunction ?? profile.sampling?.topSite ?? null);

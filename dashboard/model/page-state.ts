@@ -38,7 +38,7 @@ export interface PageState {
   readonly vitals: Readonly<Record<string, Vitals>>;
   /** Of each target: from the reading before to the last one, where both are of one process. */
   readonly readingMs: Readonly<Record<string, number | null>>;
-  /** Newest first. */
+  /** Newest first, without their merged stacks: the view of them reads its own. */
   readonly stalls: readonly Stall[];
   /** Newest first, open and closed. */
   readonly alerts: readonly AlertSummary[];
@@ -81,7 +81,8 @@ export type Change =
 /** Kept on the page, and drawn fifty at a time: behind them the filter, and the API, are the better way. */
 export const maxProfileRows = 10_000;
 const maxOperations = 200;
-const maxStalls = 20;
+/** Without their stacks: one answer of the agent. */
+export const maxStalls = 100;
 const maxAlerts = 50;
 const maxDeaths = 20;
 /** Each has up to 120 windows with it. */
@@ -208,7 +209,10 @@ function withVitals(state: PageState, vitals: Vitals): PageState {
 }
 
 function withStall(state: PageState, stall: Stall): PageState {
-  const stalls = newestFirst([stall, ...without(state.stalls, stall.id)], ({ startedAt }) => startedAt);
+  const stalls = newestFirst(
+    [{ ...stall, tree: [] }, ...without(state.stalls, stall.id)],
+    ({ startedAt }) => startedAt,
+  );
   return { ...state, stalls: stalls.slice(0, maxStalls) };
 }
 

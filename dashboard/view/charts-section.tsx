@@ -4,15 +4,16 @@ import type { ChartPlan } from '../model/charts.ts';
 import { chartPlans } from '../model/charts.ts';
 import type { History } from '../model/history.ts';
 import type { Mark } from '../model/marks.ts';
-import { marksOf } from '../model/marks.ts';
+import { markedSince, marksOf } from '../model/marks.ts';
 import type { Outlook } from '../model/outlook.ts';
 import type { PageState } from '../model/page-state.ts';
+import { maxStalls } from '../model/page-state.ts';
 import type { RangeName } from '../model/time-range.ts';
 import type { TimeRange } from '../model/time-range.ts';
 import { drawnRange, ranges, readRange, writeRange, zoomed } from '../model/time-range.ts';
 import { Chart } from './chart.tsx';
 import { MarksLane } from './marks-lane.tsx';
-import { setQuery } from './navigation.ts';
+import { hrefTo, setQuery } from './navigation.ts';
 import { useNow } from './page-context.ts';
 import { ProblemNote, Time } from './parts.tsx';
 import { RequestCharts } from './request-charts.tsx';
@@ -47,6 +48,11 @@ export function ChartsSection(props: {
     lastMs: history?.points.at(-1)?.atMs ?? null,
     isChosen: query['range'] !== undefined,
   });
+  const { fromMs } = drawn;
+  const unmarked = [
+    ['Stalls', '/stacks', markedSince(stalls, { isCut: stalls.length >= maxStalls, fromMs })],
+    ['Captures', '/captures', markedSince(profiles.items, { isCut: profiles.nextCursor !== null, fromMs })],
+  ] as const;
   const axis = { range: drawn, marks, onBrush: show, onReset: () => show(null) };
   return (
     <section id="charts" aria-labelledby="charts-title">
@@ -86,6 +92,14 @@ export function ChartsSection(props: {
       </div>
       <ProblemNote problem={problem} />
       <MarksLane marks={marks} range={drawn} nowMs={nowMs} />
+      {unmarked.map(([what, path, since]) =>
+        since === null ? null : (
+          <p key={what} class="hint">
+            {what} before <Time iso={since} nowMs={nowMs} /> are not marked: <a href={hrefTo(path)}>their list</a> has
+            them.
+          </p>
+        ),
+      )}
       {history === null ? (
         problem === null && <p class="hint">Reading…</p>
       ) : (

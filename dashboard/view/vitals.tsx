@@ -1,6 +1,6 @@
 import type { Stall } from '../../protocol/rest/stalls.ts';
 import type { Vitals } from '../../protocol/rest/vitals.ts';
-import { plural } from '../format.ts';
+import { formatAgo, plural } from '../format.ts';
 import { stallLength, stallPlace, stallVerdict, vitalsRows } from '../model/vitals-words.ts';
 import { Facts, Time } from './parts.tsx';
 import { TraceLink } from './trace-link.tsx';
@@ -20,7 +20,9 @@ export function VitalsBlock(props: { vitals: Vitals | undefined; stalls: readonl
       {vitals && <Facts rows={vitalsRows(vitals)} />}
       {stalls.length > 0 && (
         <details class="stalls" open={stalls.some(({ state }) => state === 'ongoing')}>
-          <summary>{plural(stalls.length, 'stall')} lately</summary>
+          <summary>
+            {plural(stalls.length, 'stall')}, the last {formatAgo(nowMs - Date.parse(stalls[0]?.startedAt ?? ''))}
+          </summary>
           <ul>
             {stalls.slice(0, shownStalls).map((stall) => (
               <StallLine key={stall.id} stall={stall} nowMs={nowMs} />

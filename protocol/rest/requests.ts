@@ -97,6 +97,7 @@ export const stallsQuery = z
     kind: z.enum(['blocked', 'saturated']).optional(),
     since: time.optional().describe('startedAt at or after'),
     limit: integer(1, 100, 'stalls').optional().describe('Default 20'),
+    tree: flag.optional().describe('`false` leaves the merged stacks out; default `true`'),
     cursor: cursor.optional(),
   })
   .strict();

@@ -3,7 +3,7 @@ import { chartPlans, topOf } from '../../dashboard/model/charts.ts';
 import { healthOf } from '../../dashboard/model/health.ts';
 import { appendPoint, columnsOf, maxPoints, pointOfVitals } from '../../dashboard/model/history.ts';
 import type { History } from '../../dashboard/model/history.ts';
-import { bandsOf, layoutMarks, marksOf } from '../../dashboard/model/marks.ts';
+import { bandsOf, layoutMarks, markedSince, marksOf } from '../../dashboard/model/marks.ts';
 import type { PageState } from '../../dashboard/model/page-state.ts';
 import { emptyState } from '../../dashboard/model/page-state.ts';
 import { arrange, compareObstacle, pageOf } from '../../dashboard/model/profile-list.ts';
@@ -278,6 +278,15 @@ describe('the range of the charts', () => {
       isLive: false,
     });
   });
+});
+
+it('says from when on it marks, where a list that it has ends within the range', () => {
+  const list = [1, 2, 3].map((minutes) => ({ startedAt: ago(minutes * 60_000) }));
+  const fromMs = nowMs - 600_000;
+  expect(markedSince(list, { isCut: true, fromMs })).toBe(list[2]?.startedAt);
+  expect(markedSince(list, { isCut: false, fromMs })).toBeNull();
+  expect(markedSince(list, { isCut: true, fromMs: nowMs - 100_000 })).toBeNull();
+  expect(markedSince([], { isCut: true, fromMs })).toBeNull();
 });
 
 it('marks what happened to one target, and groups signs that would touch', () => {

@@ -118,10 +118,10 @@ describe('events', () => {
     expect(state.vitals).toEqual({ t1: newer, t9: other });
     expect(state.stalls).toEqual([later, ended]);
     const many = Array.from(
-      { length: 30 },
+      { length: 130 },
       (_, i) => ({ type: 'stall', stall: sampleStall({ id: `m-${i}` }) }) as const,
     );
-    expect(after(state, ...many).stalls).toHaveLength(20);
+    expect(after(state, ...many).stalls).toHaveLength(100);
   });
 
   it('replaces the target of the same id and appends a new one', () => {

@@ -115,7 +115,7 @@ it('shows how a target is, and what blocks it while it does', async () => {
   const [sign, count] = [await captures.boundingBox(), await captures.locator('sub').boundingBox()];
   expect(count!.x - sign!.x, 'a sign, and its number behind it').toBeGreaterThan(8);
   const target = page.getByRole('article', { name: 'Target shop' });
-  await target.getByText('1 stall lately').click();
+  await target.getByText(/^1 stall, the last .* ago$/).click();
   await target.getByText('renderInvoice (invoices.js:41)').waitFor();
   await target.getByText('in /invoices/:id, trace').waitFor();
   standIn.emit({ type: 'vitals', vitals: sampleVitals() });
