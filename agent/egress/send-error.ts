@@ -56,7 +56,6 @@ export function asSendError(error: unknown): SendError {
     case 'unsupported-format':
       return new SendError(message, { reason: 'unreadable', next: 'never', cause: error });
     case 'analysis-limit':
-    case 'too-many-analyses':
       return new SendError(message, { reason: 'redaction', next: 'item-waits', cause: error });
     default:
       return new SendError(message, { reason: 'internal', next: 'item-waits', cause: error });

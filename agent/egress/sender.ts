@@ -198,7 +198,7 @@ export class Sender {
   }
 
   async #sendRow(row: OutboxRow): Promise<void> {
-    const { name, destination, outbox, onSent, log } = this.#options;
+    const { name, destination, outbox, onSent, log, pauses = destinationPauses } = this.#options;
     const startedMs = performance.now();
     this.#current = row.id;
     try {
@@ -221,7 +221,9 @@ export class Sender {
     } catch (error) {
       // It stays queued: the next agent sends it.
       if (this.#stop.signal.aborted) return;
-      this.#fail(row, asSendError(error));
+      // Another destination, or a download, has the turn.
+      if (isSidescopeError(error, 'too-many-analyses')) this.#stepBack(row, pauses.firstMs);
+      else this.#fail(row, asSendError(error));
     } finally {
       this.#current = undefined;
     }
@@ -240,8 +242,7 @@ export class Sender {
     }
     if (next === 'item-waits') {
       if (row.attempts + 1 >= itemAttemptsMax) this.#drop(row, 'gave-up');
-      else this.#due.set(row.id, performance.now() + pauseAfter(row.attempts + 1, itemPauses, random));
-      if (this.#isClosing) this.#done.add(row.id);
+      else this.#stepBack(row, pauseAfter(row.attempts + 1, itemPauses, random));
       return;
     }
     this.#failures += 1;
@@ -253,6 +254,11 @@ export class Sender {
     // Behind the pause, so that what else waits is tried before it.
     if (this.#isDoubtful(row.id) && outbox.sums(name).items > 1)
       this.#due.set(row.id, this.#resumeAtMs + pauseAfter(row.attempts + 1, pauses, random));
+  }
+
+  #stepBack({ id }: OutboxRow, pauseMs: number): void {
+    this.#due.set(id, performance.now() + pauseMs);
+    if (this.#isClosing) this.#done.add(id);
   }
 
   #dropOldest(): void {

@@ -131,6 +131,20 @@ test('a snapshot that cannot be redacted now steps back, and what comes after it
   expect([...s3.objects.values()].map(({ body }) => body.length)).toEqual([1_000, 8]);
 });
 
+test('a snapshot whose turn to be redacted has not come waits for it, and that is no failure', async () => {
+  await using s3 = await openS3Double();
+  let refusals = 2;
+  const redactions = {
+    open: () => {
+      if (refusals-- > 0) throw new SidescopeError('too-many-analyses', '1 snapshots are being redacted');
+      return Readable.from([Buffer.from('redacted')], { objectMode: false });
+    },
+  };
+  await using harness = await openEgress(urlOf(s3), { redactions, pauses: { firstMs: 1, longestMs: 1 } });
+  await harness.capture(1_000, { kind: 'heap-snapshot' });
+  expect(await harness.until('it to be sent', ({ sent }) => sent === 1)).toMatchObject({ failed: {}, dropped: {} });
+});
+
 test('a snapshot cut in one part goes on with that part, and without end it leaves no parts behind', async () => {
   await using s3 = await openS3Double();
   let cuts = 1;
