@@ -52,7 +52,7 @@ export interface CapturesOptions extends OperationsOptions {
   /** What the agent samples in main threads by itself; a person's capture goes before. */
   readonly search?: { yieldSampler(targetId: string): Promise<Disposable> } | undefined;
   /** What records all the time; a profile without an interval of its own is taken from it. */
-  readonly recorder?: Pick<FlightRecorder, 'recording' | 'suspend'> | undefined;
+  readonly recorder?: Pick<FlightRecorder, 'recording' | 'suspend' | 'lease'> | undefined;
   /** What is read of active spans beside CPU captures; nothing without. */
   readonly spanReading?: SpanReadingOptions | undefined;
   readonly livenessBudgetMs: number;

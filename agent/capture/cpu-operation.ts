@@ -25,7 +25,7 @@ export interface CpuParameters {
   readonly worker: ProfileWorker;
   readonly sourceMapPaths: readonly PathMapping[];
   /** At the same interval the main thread's profile is taken from it; at another it is suspended meanwhile. */
-  readonly recorder?: Pick<FlightRecorder, 'recording' | 'suspend'> | undefined;
+  readonly recorder?: Pick<FlightRecorder, 'recording' | 'suspend' | 'lease'> | undefined;
   readonly spanReading?: SpanReadingOptions | undefined;
 }
 
@@ -90,6 +90,8 @@ async function recordThread(
   const isMain = thread.thread.id === 'main';
   const feed = isMain ? options.recorder?.recording(job.watcher.id) : undefined;
   if (feed?.intervalUs === intervalUs) {
+    // Whoever has switched it on may be done with it before this is.
+    using _lease = options.recorder?.lease(job.watcher.id);
     const warnings = options.deoptimize === true ? await deoptimizeNow(thread.session) : undefined;
     return await recordWindows(job, { ...options, feed, warnings });
   }

@@ -46,6 +46,13 @@ export interface FlightRecorderOptions {
   readonly log: CaptureLog;
 }
 
+/** A capture that needs V8's profiler for itself: of the recorder that there was, and of one that is switched on meanwhile. */
+interface Hold {
+  readonly suspending: Promise<Disposable>[];
+}
+
+const holdReason = 'a CPU profile with an interval of its own';
+
 export interface KeepRequest {
   readonly targetId: string;
   /** How much before now. */
@@ -78,6 +85,7 @@ export class FlightRecorder
   readonly #overloads = new Map<string, Overload>();
   /** Who has switched it on, per target. */
   readonly #leases = new Map<string, number>();
+  readonly #holds = new Map<string, Set<Hold>>();
   /** Instances of the targets that were recorded last. */
   readonly #runs = new Map<string, string>();
   /** Being left: waited for at the end. */
@@ -121,14 +129,24 @@ export class FlightRecorder
     return this.#runs.get(targetId);
   }
 
-  /** For a profile with an interval of its own. Disposing lets the recorder go on. */
+  /** For a profile with an interval of its own. Disposing lets the recorder go on; one that is switched on before that begins then. */
   async suspend(targetId: string): Promise<Disposable> {
+    const hold: Hold = { suspending: [] };
+    const holds = this.#holds.get(targetId) ?? new Set();
+    this.#holds.set(targetId, holds.add(hold));
     const recorder = this.#recorders.get(targetId);
-    if (recorder === undefined) return { [Symbol.dispose]: () => undefined };
-    return recorder.suspend('a CPU profile with an interval of its own');
+    if (recorder !== undefined) hold.suspending.push(recorder.suspend(holdReason));
+    await Promise.all(hold.suspending);
+    return {
+      [Symbol.dispose]: () => {
+        holds.delete(hold);
+        if (holds.size === 0) this.#holds.delete(targetId);
+        for (const suspending of hold.suspending) void suspending.then((suspended) => suspended[Symbol.dispose]());
+      },
+    };
   }
 
-  /** Switched on for this target until disposed, whatever the option says. It then does not pause under overload. */
+  /** Switched on for this target until disposed, whatever the option says: for who waits for something, or takes a profile from it. It then does not pause under overload. */
   lease(targetId: string): Disposable {
     this.#leases.set(targetId, (this.#leases.get(targetId) ?? 0) + 1);
     const { view } = this.#options.targets.watcher(targetId);
@@ -275,18 +293,18 @@ export class FlightRecorder
     // Attached for single captures only: between them nothing may be open.
     if (targets.watcher(target.id).isOnDemand) return;
     const { instanceId } = target.identity;
-    this.#recorders.set(
-      target.id,
-      new TargetRecorder({
-        target,
-        attachment: targets.watcher(target.id).attachment,
-        tempo: this.#tempo,
-        log,
-        onWindow: (window) => this.#store(window),
-        onPausing: (isPausing) => void this.emit('pausing', { targetId: target.id, isPausing }),
-        onState: (state) => this.#onState(target.id, { state, instanceId }),
-      }),
-    );
+    const recorder = new TargetRecorder({
+      target,
+      attachment: targets.watcher(target.id).attachment,
+      tempo: this.#tempo,
+      log,
+      onWindow: (window) => this.#store(window),
+      onPausing: (isPausing) => void this.emit('pausing', { targetId: target.id, isPausing }),
+      onState: (state) => this.#onState(target.id, { state, instanceId }),
+    });
+    this.#recorders.set(target.id, recorder);
+    // V8 has one sampling interval at a time, and a start that it refuses would end the profile that runs.
+    for (const { suspending } of this.#holds.get(target.id) ?? []) suspending.push(recorder.suspend(holdReason));
   }
 
   #onState(targetId: string, { state, instanceId }: { state: RecorderState; instanceId: string }): void {

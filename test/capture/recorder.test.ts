@@ -127,6 +127,28 @@ it('takes a profile without an interval from the windows, and steps aside for on
   ]);
 });
 
+it('leaves a profile alone that runs when it is switched on, and goes on for one that it feeds when it is switched off', async () => {
+  await using target = await startTarget('busy');
+  await using opened = await openRecorder(target.inspectorAddress, { isOn: false });
+  const { captures, harness, recorder, targetId } = opened;
+  const taken = async (meanwhile: () => void) => {
+    const { id } = await captures.startCpu({ startedBy: 'tester', durationMs: 500 });
+    await waitFor(() => captures.get(id).progress.phase === 'sampling', { message: 'sampling' });
+    meanwhile();
+    const { state, error, profileIds } = await captures.waitFor(id, { timeoutMs: 20_000 });
+    expect([state, error]).toEqual(['succeeded', null]);
+    return harness.store.get(profileIds[0] ?? '');
+  };
+  let lease: Disposable | undefined;
+  const before = await taken(() => (lease = recorder.lease(targetId)));
+  expect(before).toMatchObject({ complete: true });
+  await opened.recording();
+  const after = await taken(() => lease?.[Symbol.dispose]());
+  expect(after).toMatchObject({ complete: true });
+  for (const { durationMs } of [before, after]) expect(durationMs).toBeGreaterThan(450);
+  await waitFor(() => opened.view().state === 'off', { message: 'the recorder to be off' });
+});
+
 it('joins the windows before an alert into one pinned profile with labels', async () => {
   await using target = await startTarget('busy');
   await using opened = await openRecorder(target.inspectorAddress, { tempo: { windowMs: 250, keptMs: 1_000 } });
