@@ -99,10 +99,18 @@ function selectorLabels(match: string): Labels {
 }
 
 function pageOf(found: readonly KeptSeries[], { limit = limitDefault, cursor }: SeriesQuery) {
-  const start = cursor === undefined ? 0 : found.findIndex(({ id }) => id === idOf(cursor)) + 1;
+  const start = cursor === undefined ? 0 : startBehind(found, cursor);
   const series = found.slice(start, start + limit);
   const last = series.at(-1);
   return { series, nextCursor: last === undefined || start + limit >= found.length ? null : `s${last.id}` };
+}
+
+function startBehind(found: readonly KeptSeries[], cursor: string): number {
+  const lastId = idOf(cursor);
+  const index = found.findIndex(({ id }) => id === lastId);
+  if (index === -1)
+    throw invalidParameter('cursor', 'must be of this query; its series may be gone: begin anew', cursor);
+  return index + 1;
 }
 
 function idOf(cursor: string): number {

@@ -303,6 +303,7 @@ describe('the list', () => {
     });
     expect(list({}).stepMs).toBe(0);
     expect(() => list({ cursor: 'other' })).toThrow('cursor: must be the `nextCursor`');
+    expect(() => list({ cursor: 's999999' })).toThrow('cursor: must be of this query; its series may be gone');
     expect(list({ step: 10 * minute, name: 'other' }).times).toHaveLength(1);
     const now = new Date(startMs).toISOString();
     expect(() => list({ from: now, to: now })).toThrow('from: must be before `to`');
