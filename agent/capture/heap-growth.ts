@@ -1,5 +1,5 @@
 import type { HeapDiff } from '../../protocol/heap-snapshot/diff.ts';
-import { growth } from '../../protocol/heap-snapshot/diff.ts';
+import { growth } from '../../protocol/heap-snapshot/class-changes.ts';
 import { heapGrowthRowsMax, type HeapGrowth } from '../../protocol/rest/leak-snapshots.ts';
 import type { Profile } from '../../protocol/rest/profile.ts';
 
@@ -16,6 +16,7 @@ export function heapGrowthOf(diff: HeapDiff, { before, after }: { before: Profil
     after: after.id,
     beforeAt: before.startedAt,
     afterAt: after.startedAt,
+    warning: diff.warning,
     newBytes,
     freedBytes,
     classes: diff.classes

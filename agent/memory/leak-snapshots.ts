@@ -35,7 +35,7 @@ export class LeakSnapshots {
     const { analyses } = this.#options;
     const [growth] = analyses.growths(run).toSorted((a, b) => Date.parse(b.afterAt) - Date.parse(a.afterAt));
     if (growth !== undefined)
-      return { growth, note: `What the snapshot ${growth.after} has and ${growth.before} has not.` };
+      return { growth, note: growth.warning ?? `What the snapshot ${growth.after} has and ${growth.before} has not.` };
     if (!analyses.isOn) return none(`To see what holds the memory, ${inThePage}, or set --heap-analysis.`);
     const [after, before] = this.#snapshots(run);
     if (after === undefined || before === undefined)

@@ -1,8 +1,10 @@
 import { SidescopeError } from '../../protocol/error.ts';
 import type { HeapAnalysis } from '../../protocol/heap-snapshot/analyse.ts';
 import { topNodes } from '../../protocol/heap-snapshot/biggest.ts';
-import { diffSnapshots, growth } from '../../protocol/heap-snapshot/diff.ts';
-import type { ClassChange, DiffBase } from '../../protocol/heap-snapshot/diff.ts';
+import { growth } from '../../protocol/heap-snapshot/class-changes.ts';
+import type { ClassChange } from '../../protocol/heap-snapshot/class-changes.ts';
+import { diffSnapshots } from '../../protocol/heap-snapshot/diff.ts';
+import type { DiffBase } from '../../protocol/heap-snapshot/diff.ts';
 import { describeObject, fieldsOf, retainersOf } from '../../protocol/heap-snapshot/explore.ts';
 import type { Listed } from '../../protocol/heap-snapshot/explore.ts';
 import { nodeOfId } from '../../protocol/heap-snapshot/graph.ts';
@@ -54,10 +56,10 @@ export class HeapExplorer {
   compare([first, middle]: readonly DiffBase[]): Comparison {
     if (first === undefined) throw new SidescopeError('invalid-request', 'there is nothing to compare with');
     const bases = middle === undefined ? ([first] as const) : ([first, middle] as const);
-    const { snapshots, totals, classes, grown } = diffSnapshots(bases, this.#analysis);
+    const { snapshots, warning, totals, classes, grown } = diffSnapshots(bases, this.#analysis);
     this.#changes = new Map(classes.map((change) => [change.name, change]));
     this.#sorted = undefined;
-    return { snapshots, totals, changedClasses: classes.length, grown: grown.slice(0, listed) };
+    return { snapshots, warning, totals, changedClasses: classes.length, grown: grown.slice(0, listed) };
   }
 
   classes(query: ClassQuery): Page<ClassRow> {

@@ -56,6 +56,8 @@ export interface Overview {
 export interface Comparison {
   /** With the one that is open: two or three. */
   readonly snapshots: number;
+  /** Why it says less than it seems to. */
+  readonly warning: string | null;
   readonly totals: HeapDiff['totals'];
   readonly changedClasses: number;
   readonly grown: readonly GrownPath[];

@@ -127,10 +127,11 @@ export function GrowthHints({ overview, onObject }: { overview: Overview } & Wit
 
 /** What is in this snapshot and was not in the other one, by how it is held. */
 export function GrownPaths({ comparison, onObject }: { comparison: Comparison } & WithObjects) {
-  const { snapshots, totals, grown } = comparison;
+  const { snapshots, warning, totals, grown } = comparison;
   return (
     <>
-      {snapshots > 2 && !grown.some(({ isSuspect }) => isSuspect) && (
+      {warning !== null && <p class="hint">{warning}</p>}
+      {warning === null && snapshots > 2 && !grown.some(({ isSuspect }) => isSuspect) && (
         <p class="hint">No suspects: nothing of a class that grows from one to the next has stayed in numbers.</p>
       )}
       <Facts

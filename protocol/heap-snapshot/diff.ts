@@ -1,7 +1,11 @@
 import type { HeapAnalysis } from './analyse.ts';
+import { ClassChanges, diffHistograms } from './class-changes.ts';
+import type { ClassChange, DiffTotals } from './class-changes.ts';
 import type { HeapClass } from './classes.ts';
 import { selfSizeOf } from './graph.ts';
 import { chainLengths, FRESH, STAYED } from './growing-chains.ts';
+import { isSameNumbering, sampleIds } from './id-check.ts';
+import type { IdSample } from './id-check.ts';
 import { IdSet } from './id-set.ts';
 import { PathShapes } from './path-shapes.ts';
 import { pathText, pathTo } from './paths.ts';
@@ -14,22 +18,7 @@ export interface DiffBase {
   readonly classNames: readonly string[];
   readonly selfSizes: Float64Array | Uint32Array;
   readonly histogram: readonly HeapClass[];
-}
-
-export interface ClassChange {
-  readonly name: string;
-  /** One per snapshot, the first one first; 0 where there is none. */
-  readonly counts: readonly number[];
-  readonly selfBytes: readonly number[];
-  readonly retainedBytes: readonly number[];
-  /** In the last, not in the first. */
-  readonly newCount: number;
-  readonly newBytes: number;
-  /** In the first, not in the last. */
-  readonly freedCount: number;
-  readonly freedBytes: number;
-  /** Never fewer, and more at last, in each snapshot of three: what neither a burst nor a cache that is full does. */
-  readonly isGrowingSteadily: boolean;
+  readonly sample: IdSample;
 }
 
 /** New objects that are held the same way. Those that a new one holds are within its retained size. */
@@ -53,14 +42,12 @@ export interface GrownPath {
 
 export interface HeapDiff {
   readonly snapshots: number;
-  readonly totals: {
-    readonly newCount: number;
-    readonly newBytes: number;
-    readonly freedCount: number;
-    readonly freedBytes: number;
-    readonly survivedCount: number;
-    readonly survivedBytes: number;
-  };
+  /**
+   * Why it says less than it seems to, as a sentence. Where objects cannot be told apart, `grown` is empty, and new and freed
+   * are what classes have more or fewer of.
+   */
+  readonly warning: string | null;
+  readonly totals: DiffTotals;
   /** Only those that changed; the most new retained bytes first. */
   readonly classes: readonly ClassChange[];
   readonly grown: readonly GrownPath[];
@@ -69,7 +56,8 @@ export interface HeapDiff {
 /** Fewer of one kind may be anything. */
 export const SUSPECT_COUNT = 100;
 
-export function asDiffBase({ graph, classes, histogram }: HeapAnalysis): DiffBase {
+export function asDiffBase(analysis: HeapAnalysis): DiffBase {
+  const { graph, classes, histogram } = analysis;
   const classOfNode = new Uint32Array(graph.nodeCount);
   for (let node = 0; node < graph.nodeCount; node++) classOfNode[node] = classes.of(node);
   return {
@@ -82,6 +70,7 @@ export function asDiffBase({ graph, classes, histogram }: HeapAnalysis): DiffBas
         ? graph.selfSizes
         : Float64Array.from(graph.selfSizes.keys(), (node) => selfSizeOf(graph, node)),
     histogram,
+    sample: sampleIds(analysis),
   };
 }
 
@@ -95,6 +84,9 @@ export function diffSnapshots(
 ): HeapDiff {
   const [first, middle] = bases;
   const { graph } = last;
+  const histograms = [...bases.map(({ histogram }) => histogram), last.histogram];
+  if (!bases.every(({ sample }) => isSameNumbering(sample, last)))
+    return { snapshots: bases.length + 1, warning: newNumbers, grown: [], ...diffHistograms(histograms) };
   const isNew = new Uint8Array(graph.nodeCount);
   const changes = new ClassChanges();
   const totals = { newCount: 0, newBytes: 0, freedCount: 0, freedBytes: 0, survivedCount: 0, survivedBytes: 0 };
@@ -117,7 +109,7 @@ export function diffSnapshots(
     totals.freedBytes += first.selfSizes[node]!;
     changes.addFreed(first.classNames[first.classOfNode[node]!]!, first.selfSizes[node]!);
   });
-  const classes = changes.list([...bases.map(({ histogram }) => histogram), last.histogram]);
+  const classes = changes.list(histograms);
   const steady = new Set(classes.filter(({ isGrowingSteadily }) => isGrowingSteadily).map(({ name }) => name));
   const groups = groupByPath(last, isNew);
   const isFew = groups.map(({ nodes, className }) => nodes.length < SUSPECT_COUNT && steady.has(className));
@@ -130,6 +122,7 @@ export function diffSnapshots(
   ];
   return {
     snapshots: bases.length + 1,
+    warning: orderWarning(bases, last) ?? (totals.survivedCount < totals.freedCount / 10 ? hardlyAny : null),
     totals,
     classes,
     grown: groups.map(({ nodes: _, ...group }, at) => {
@@ -149,57 +142,14 @@ export function diffSnapshots(
   };
 }
 
-class ClassChanges {
-  readonly #byName = new Map<string, { newCount: number; newBytes: number; freedCount: number; freedBytes: number }>();
+const newNumbers =
+  'Objects cannot be told apart: two processes, or an inspector session (DevTools, `sidescope why`) ended in between and V8 counts anew. Class totals hold.';
+const hardlyAny = 'Hardly any object is in both: are they of one process, the earlier first?';
 
-  addNew(name: string, bytes: number): void {
-    const change = this.#of(name);
-    change.newCount++;
-    change.newBytes += bytes;
-  }
-
-  addFreed(name: string, bytes: number): void {
-    const change = this.#of(name);
-    change.freedCount++;
-    change.freedBytes += bytes;
-  }
-
-  list(histograms: readonly (readonly HeapClass[])[]): ClassChange[] {
-    const byName = histograms.map((classes) => new Map(classes.map((entry) => [entry.name, entry])));
-    const changes = [...this.#byName].map(([name, change]) => {
-      const column = (field: 'count' | 'selfBytes' | 'retainedBytes'): number[] =>
-        byName.map((classes) => classes.get(name)?.[field] ?? 0);
-      const counts = column('count');
-      return {
-        name,
-        counts,
-        selfBytes: column('selfBytes'),
-        retainedBytes: column('retainedBytes'),
-        ...change,
-        isGrowingSteadily:
-          counts.length > 2 && counts.every((count, index) => index === 0 || count > counts[index - 1]!),
-      };
-    });
-    return changes.sort(
-      (a, b) =>
-        growth(b.retainedBytes) - growth(a.retainedBytes) ||
-        growth(b.selfBytes) - growth(a.selfBytes) ||
-        (a.name < b.name ? -1 : 1),
-    );
-  }
-
-  #of(name: string) {
-    let change = this.#byName.get(name);
-    if (change === undefined) {
-      change = { newCount: 0, newBytes: 0, freedCount: 0, freedBytes: 0 };
-      this.#byName.set(name, change);
-    }
-    return change;
-  }
-}
-
-export function growth(values: readonly number[]): number {
-  return values.at(-1)! - values[0]!;
+function orderWarning(bases: readonly DiffBase[], last: HeapAnalysis): string | undefined {
+  const newest = [...bases.map(({ sample }) => sample.maxId), sampleIds(last).maxId];
+  if (newest.every((id, at) => at === 0 || id >= newest[at - 1]!)) return undefined;
+  return 'They are not in the order in which they were taken: the earliest goes first.';
 }
 
 /**

@@ -1,6 +1,7 @@
 import { joinLines, sizeText, textTable } from '../text-table/table.ts';
 import type { HeapSummary } from './summary.ts';
-import { growth, SUSPECT_COUNT } from './diff.ts';
+import { growth } from './class-changes.ts';
+import { SUSPECT_COUNT } from './diff.ts';
 import type { GrownPath, HeapDiff } from './diff.ts';
 import type { ClassRetainers } from './retainer-groups.ts';
 
@@ -53,15 +54,14 @@ export function heapSummaryText(summary: HeapSummary, { rows = 0 }: { rows?: num
 
 /** The same bounds. */
 export function heapDiffText(
-  { snapshots, totals, classes, grown }: HeapDiff,
+  { snapshots, warning, totals, classes, grown }: HeapDiff,
   { rows = 0 }: { rows?: number } = {},
 ): string {
   const suspects = grown.filter(({ isSuspect }) => isSuspect);
-  const isOneProcess = totals.survivedCount >= totals.freedCount / 10;
   return lines(
     `Heap diff of ${snapshots} snapshots: new ${sizeText(totals.newBytes)} in ${totals.newCount} objects, freed ${sizeText(totals.freedBytes)} in ${totals.freedCount}, stayed ${sizeText(totals.survivedBytes)} in ${totals.survivedCount}`,
-    ...(isOneProcess ? [] : ['Hardly any object is in both: are they of one process, the earlier first?']),
-    ...suspectLines(suspects, snapshots),
+    ...(warning === null ? [] : ['', warning]),
+    ...(warning === null || grown.length > 0 ? suspectLines(suspects, snapshots) : []),
     '',
     'Classes that changed, by growth of their retained size',
     ...textTable(classes.slice(0, Math.max(30, rows)), {
@@ -71,14 +71,15 @@ export function heapDiffText(
       freed: ({ freedCount }) => `-${freedCount}`,
       class: ({ name, isGrowingSteadily }) => `${name}${isGrowingSteadily ? ' (steadily)' : ''}`,
     }),
-    '',
-    `New objects ${snapshots > 2 ? 'that stayed to the last, ' : ''}by what holds them`,
-    ...textTable(grown.slice(0, Math.max(40, rows)), {
-      retained: ({ retainedBytes }) => sizeText(retainedBytes),
-      count: ({ count }) => String(count),
-      class: ({ className }) => className,
-      path: ({ path }) => path,
-    }),
+    ...section(
+      `New objects ${snapshots > 2 ? 'that stayed to the last, ' : ''}by what holds them`,
+      textTable(grown.slice(0, Math.max(40, rows)), {
+        retained: ({ retainedBytes }) => sizeText(retainedBytes),
+        count: ({ count }) => String(count),
+        class: ({ className }) => className,
+        path: ({ path }) => path,
+      }),
+    ),
   );
 }
 

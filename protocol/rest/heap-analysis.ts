@@ -68,6 +68,12 @@ export const heapSnapshotDiffSchema = z.object({
   middle: z.string().nullable().describe('Of three; then `isSuspect` tells what stays from what comes and goes'),
   after: z.string(),
   snapshots: z.int(),
+  warning: z
+    .string()
+    .nullable()
+    .describe(
+      'Why it says less than it seems to: objects could not be told apart, then `grown` is empty and new and freed are by class',
+    ),
   totals: z.object({
     newCount: z.int(),
     newBytes: bytes,

@@ -9,6 +9,10 @@ export const heapGrowthSchema = z.object({
   after: z.string(),
   beforeAt: z.iso.datetime(),
   afterAt: z.iso.datetime(),
+  warning: z
+    .string()
+    .nullable()
+    .describe('Why it says less than it seems to: objects could not be told apart, then there are no `paths`'),
   newBytes: z.number().describe('Of objects that the later one has and the earlier one has not'),
   freedBytes: z.number(),
   classes: z

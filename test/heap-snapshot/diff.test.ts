@@ -164,6 +164,48 @@ test('snapshots of two processes are told to be that', () => {
   expect(heapDiffText(diffSnapshots([asDiffBase(other(1))], other(100)))).toContain('are they of one process');
 });
 
+test('an inspector session that ended between two snapshots is told, and only classes are compared then', async () => {
+  const [first, second, third] = (await takeSnapshots('sessions', { count: 3 })).map((bytes) =>
+    analyseHeap(readSnapshot(bytes)),
+  );
+  const steady = diffSnapshots([asDiffBase(first!)], second!);
+  expect(steady.warning).toBeNull();
+  expect(steady.grown.find(({ className }) => className === 'Item')).toMatchObject({ count: 500 });
+  for (const diff of [
+    diffSnapshots([asDiffBase(second!)], third!),
+    diffSnapshots([asDiffBase(first!), asDiffBase(second!)], third!),
+  ]) {
+    expect(diff.warning).toContain('an inspector session');
+    expect(diff.grown).toEqual([]);
+    const grown = 500 * (diff.snapshots - 1);
+    expect(diff.classes.find(({ name }) => name === 'Item')).toMatchObject({ newCount: grown, freedCount: 0 });
+    expect(diff.totals.newCount - diff.totals.freedCount).toBe(
+      third!.graph.nodeCount - (diff.snapshots === 2 ? second! : first!).graph.nodeCount,
+    );
+    expect(diff.totals.survivedCount).toBeLessThanOrEqual(third!.graph.nodeCount);
+    const text = heapDiffText(diff);
+    expect(text).toContain('Objects cannot be told apart');
+    expect(text).not.toMatch(/suspects|New objects/i);
+    expect(text.split('\n').filter((line) => line.length > 160)).toEqual([]);
+  }
+  expect(diffSnapshots([asDiffBase(second!)], first!).warning).toContain('the earliest goes first');
+});
+
+test('strings that are put together, and a redacted copy, are the same objects', () => {
+  const heapOf = (type: 'string' | 'concatenated string', letter: string) =>
+    analyseHeap(
+      graphOf([
+        root([1, 'a']),
+        { name: 'Texts', id: 3, edges: Array.from({ length: 100 }, (_, at) => [at + 2, at] as const) },
+        ...Array.from({ length: 60 }, (_, at) => ({ type, name: letter.repeat(at), id: 5 + 2 * at, size: 16 + at })),
+        ...Array.from({ length: 40 }, (_, at) => ({ name: 'Text', id: 201 + 2 * at })),
+      ]),
+    );
+  const before = asDiffBase(heapOf('concatenated string', 'a'));
+  expect(diffSnapshots([before], heapOf('string', 'a')).warning).toBeNull();
+  expect(diffSnapshots([asDiffBase(heapOf('string', 'a'))], heapOf('string', 'x')).warning).toBeNull();
+});
+
 test.each([1, 40, 1_000_000])('a set of ids, about every %i-th, has what it was given and nothing else', (distance) => {
   const random = randomNumbers(distance);
   const ids = new Set(Array.from({ length: 2_000 }, () => random(2_000 * distance)));

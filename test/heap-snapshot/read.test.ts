@@ -102,7 +102,7 @@ describe('bad input has a stable code and says what is wrong', () => {
     ['fewer edges than claimed', changed((file) => file.snapshot.edge_count++), /claims 3 edges, there are 2/],
     ['more edges than claimed', changed((file) => file.snapshot.edge_count--), /claim more than the 1 edges/],
     ['edges that no node has', changed((file) => (file.nodes[4] = 0)), /its nodes claim 1 edges, there are 2/],
-    ['a node of an unknown type', changed((file) => (file.nodes[0] = 99)), /node 0 has the type 99 of 8/],
+    ['a node of an unknown type', changed((file) => (file.nodes[0] = 99)), /node 0 has the type 99 of 9/],
     ['an edge of an unknown type', changed((file) => (file.edges[0] = 7)), /edge 0 has the type 7 of 7/],
     ['an edge to nowhere', changed((file) => (file.edges[2] = 600)), /edge 0 leads to 600/],
     ['an edge into a node', changed((file) => (file.edges[2] = 7)), /edge 0 leads to 7/],

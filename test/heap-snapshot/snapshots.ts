@@ -1,7 +1,17 @@
 import { SnapshotReader } from '../../protocol/heap-snapshot/read.ts';
 import type { HeapGraph } from '../../protocol/heap-snapshot/graph.ts';
 
-export const nodeTypes = ['hidden', 'array', 'string', 'object', 'code', 'closure', 'native', 'synthetic'] as const;
+export const nodeTypes = [
+  'hidden',
+  'array',
+  'string',
+  'object',
+  'code',
+  'closure',
+  'native',
+  'synthetic',
+  'concatenated string',
+] as const;
 export const edgeTypes = ['context', 'element', 'property', 'internal', 'hidden', 'shortcut', 'weak'] as const;
 
 export interface SketchNode {

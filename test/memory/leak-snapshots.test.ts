@@ -46,6 +46,7 @@ const growth: HeapGrowth = {
   after: 'second',
   beforeAt: '2026-01-05T00:00:00.000Z',
   afterAt: '2026-01-05T00:10:00.000Z',
+  warning: null,
   newBytes: 100,
   freedBytes: 0,
   classes: [],
@@ -65,6 +66,15 @@ it('starts no analysis for a list, and says for each state what to do', () => {
     { ...taken('cut'), complete: false },
   ];
   expect(noteOf(true, taken('second'), ...others)).toContain('take two heap snapshots');
+});
+
+it('a growth whose objects could not be told apart says so', () => {
+  const told = snapshotsOf({
+    isOn: true,
+    snapshots: [],
+    growths: [{ ...growth, paths: [], warning: 'two processes' }],
+  });
+  expect(told.evidence(run).note).toBe('two processes');
 });
 
 it('an analysis that is refused, fails, or takes too long is a note, and what was compared before stays', async () => {

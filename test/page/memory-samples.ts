@@ -72,6 +72,7 @@ export function sampleLeak(over: Partial<ListedLeak> = {}): ListedLeak {
         after: 'p-22',
         beforeAt: ago(900_000),
         afterAt: ago(300_000),
+        warning: null,
         newBytes: 64 * MiB,
         freedBytes: 9 * MiB,
         classes: [{ name: 'Session', counts: [12_000, 41_000], grownBytes: 52 * MiB }],
