@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseInspectorAddress } from '../../agent/attach/address.ts';
 import { Targets } from '../../agent/attach/targets.ts';
+import { freePort } from '../support/free-port.ts';
 import { startFakeInspector, type FakeInspectorOptions } from '../support/fake-inspector.ts';
 import { nodeVersions } from '../support/node-versions.ts';
 import { startRecordingProxy } from '../support/recording-proxy.ts';
@@ -101,13 +102,13 @@ it('keeps targets apart: one that is away does not hold the others', async () =>
 });
 
 it('attaches again after a restart, with a new identity and the old one in its history', async () => {
-  await using first = await startTarget('forever');
-  const port = first.inspectorPort;
-  await using targets = watch(`127.0.0.1:${port}`);
+  const execArgv = [`--inspect=127.0.0.1:${await freePort()}`];
+  await using first = await startTarget('forever', { execArgv });
+  await using targets = watch(first.inspectorAddress);
   await attached(targets);
   first.kill('SIGKILL');
   await first.exited;
-  await using second = await startTarget('forever', { execArgv: [`--inspect=127.0.0.1:${port}`] });
+  await using second = await startTarget('forever', { execArgv });
   await waitFor(() => targets.list()[0]?.identity?.pid === second.pid, { message: 'the second run attached' });
   expect(targets.list()[0]?.previous.map(({ identity }) => identity.pid)).toEqual([first.pid]);
 });

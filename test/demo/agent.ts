@@ -1,11 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { scopes } from '../../protocol/rest/route.ts';
+import { freePort } from '../support/free-port.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { demoFolder, repositoryFolder, startDemoProcess } from './processes.ts';
 import type { DemoProcess } from './processes.ts';
@@ -34,7 +32,7 @@ export async function startAgent(options: {
   stack.defer(() => rm(folder, { recursive: true, force: true }));
   // Into a pipe or a file the agent prints nothing secret, so there the token must be ours.
   const token = process.stderr.isTTY ? undefined : randomBytes(24).toString('base64url');
-  const [adminPort, opsPort] = await freePorts();
+  const [adminPort, opsPort] = [await freePort(), await freePort()];
   const adminUrl = `http://127.0.0.1:${adminPort}`;
   const agent = stack.use(
     startDemoProcess({
@@ -92,19 +90,5 @@ function failEarly(how: string): never {
 
 /** For what has to be known before it listens: the shop is started before the agent, and told where spans go. */
 export async function freeAddress(): Promise<string> {
-  await using server = await listenAnywhere();
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-/** Two different ones: both are held while they are chosen. */
-async function freePorts(): Promise<[number, number]> {
-  await using first = await listenAnywhere();
-  await using second = await listenAnywhere();
-  return [first, second].map((server) => (server.address() as AddressInfo).port) as [number, number];
-}
-
-async function listenAnywhere(): Promise<Server> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return server;
+  return `127.0.0.1:${await freePort()}`;
 }

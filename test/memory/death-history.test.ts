@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
 import { SidescopeError } from '../../protocol/error.ts';
+import { freePort } from '../support/free-port.ts';
 import { startTarget } from '../support/target.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { openDeaths, untilWatched } from './death-harness.ts';
@@ -16,7 +17,8 @@ async function scratch(): Promise<AsyncDisposable & { path: string }> {
 it('a run that ends while no agent watches is on record at the next start, and the stop of an agent is no death', async () => {
   await using folder = await scratch();
   const directory = folder.path;
-  await using target = await startTarget('dies');
+  const execArgv = [`--inspect=127.0.0.1:${await freePort()}`];
+  await using target = await startTarget('dies', { execArgv });
   {
     await using watched = await openDeaths([target.inspectorAddress], { directory });
     await watched.monitored.reading(({ error }) => error === null, 'a reading');
@@ -30,7 +32,7 @@ it('a run that ends while no agent watches is on record at the next start, and t
   }
   target.kill();
   await target.exited;
-  await using again = await startTarget('dies', { execArgv: [`--inspect=127.0.0.1:${target.inspectorPort}`] });
+  await using again = await startTarget('dies', { execArgv });
   await using watched = await openDeaths([again.inspectorAddress], { directory });
   const { deaths } = watched.deaths.list({});
   expect(deaths).toMatchObject([
@@ -59,8 +61,8 @@ it('where /proc does not show the target, its death is on record when it does no
 });
 
 it('where /proc does not show the target, the same run that comes back has not died, and another one tells of a death', async () => {
-  await using target = await startTarget('dies', { args: ['elsewhere'] });
-  const port = target.inspectorPort;
+  const options = { args: ['elsewhere'], execArgv: [`--inspect=127.0.0.1:${await freePort()}`] };
+  await using target = await startTarget('dies', options);
   await using watched = await openDeaths([target.inspectorAddress], { unsureMs: 60_000 });
   const { targets } = watched.monitored.harness;
   let attached = 0;
@@ -70,7 +72,7 @@ it('where /proc does not show the target, the same run that comes back has not d
   expect(watched.told).toEqual([]);
   target.kill();
   await target.exited;
-  await using again = await startTarget('dies', { args: ['elsewhere'], execArgv: [`--inspect=127.0.0.1:${port}`] });
+  await using again = await startTarget('dies', options);
   const death = await waitFor(() => watched.told.find(({ next }) => next !== null), { message: 'the record' });
   expect(death).toMatchObject({
     identity: { pid: target.pid },

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { freePort } from '../support/free-port.ts';
 import { startTarget } from '../support/target.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { openHarness } from '../capture/harness.ts';
@@ -92,14 +93,14 @@ it.concurrent.each([18, 24])(
 );
 
 it('the next run of the target closes the record and its alert', async () => {
-  await using target = await startTarget('dies');
-  const port = target.inspectorPort;
+  const execArgv = [`--inspect=127.0.0.1:${await freePort()}`];
+  await using target = await startTarget('dies', { execArgv });
   await using watched = await openDeaths([target.inspectorAddress]);
   await untilWatched(target);
   await target.send('uncaught');
   const death = await watched.death('the record');
   await target.exited;
-  await using again = await startTarget('dies', { execArgv: [`--inspect=127.0.0.1:${port}`] });
+  await using again = await startTarget('dies', { execArgv });
   const closed = await waitFor(() => watched.told.find(({ next }) => next !== null), { message: 'the run after it' });
   expect(closed).toMatchObject({
     id: death.id,
