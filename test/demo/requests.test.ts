@@ -4,6 +4,7 @@ import type { ProfileRequests } from '../../protocol/rest/profile-requests.ts';
 import type { HotFunctions } from '../../protocol/rest/hot-functions.ts';
 import { apiPath } from '../../protocol/rest/routes.ts';
 import type { TargetList } from '../../protocol/rest/lists.ts';
+import type { VitalsHistory } from '../../protocol/rest/vitals.ts';
 import type { StallList } from '../../protocol/rest/stalls.ts';
 import type { RouteList, TimelineDetail, TimelineList } from '../../protocol/rest/timelines.ts';
 import { launchBrowser } from '../page/browser.ts';
@@ -19,7 +20,15 @@ let agent: RunningAgent;
 beforeAll(async () => {
   const otlpAddress = await freeAddress();
   shop = await startDemo({ load: false, otlpEndpoint: `http://${otlpAddress}` });
-  agent = await openAgent({ targets: [shop.inspectorAddress], args: ['--otlp-address', otlpAddress] });
+  agent = await openAgent({
+    targets: [shop.inspectorAddress],
+    args: ['--otlp-address', otlpAddress, '--vitals-interval', '1s'],
+  });
+  // With the probe, so that it is watched for stalls.
+  await waitFor(async () => ((await get<VitalsHistory>('/vitals')).latest?.gc ?? null) !== null, {
+    message: 'a whole reading',
+    deadlineMs: 30_000,
+  });
 }, 60_000);
 afterAll(async () => {
   await agent[Symbol.asyncDispose]();
@@ -79,13 +88,14 @@ it('names the request of a stall by its route, when its span has come', async ()
     },
     { message: 'the route of the stall' },
   );
-  const [stall] = stalls;
+  // A busy machine may add one of its own.
+  const stall = stalls.find(({ span }) => span !== null);
   expect(stall?.span?.route).toBe('/invoices/:id');
   const path = `/timelines/${stall?.span?.traceId}`;
   const isThere = async () => (await ask(path)).ok;
   await waitFor(isThere, { message: 'the spans of the stalled request' });
   const waterfall = await get<TimelineDetail>(path);
-  expect(waterfall.stalls).toMatchObject([{ id: stall?.id, kind: 'blocked' }]);
+  expect(waterfall.stalls).toContainEqual(expect.objectContaining({ id: stall?.id, kind: 'blocked' }));
 });
 
 it('names the function of the CPU-bound route under its own trace, with the profile that was taken meanwhile', async () => {

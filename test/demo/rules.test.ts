@@ -12,12 +12,13 @@ import { waitFor } from '../support/wait-for.ts';
 import { freeAddress, startAgent } from './agent.ts';
 import type { Backend } from './backend.ts';
 
-/** Requests one after the other, until it is disposed; then the last one is answered. */
-function keepAsking(url: string): AsyncDisposable {
+/** So many requests at once, each followed by the next, until it is disposed; then the last ones are answered. */
+function keepAsking(url: string, atOnce = 1): AsyncDisposable {
   const stop = new AbortController();
-  const asking = (async () => {
+  const ask = async (): Promise<void> => {
     while (!stop.signal.aborted) await (await fetch(url)).arrayBuffer();
-  })();
+  };
+  const asking = Promise.all(Array.from({ length: atOnce }, ask));
   // Reported when it is disposed.
   asking.catch(() => undefined);
   return {
@@ -59,7 +60,8 @@ describe('the agent of the demo', () => {
       deadlineMs: 20_000,
     });
     const firing = await (async () => {
-      await using _burst = keepAsking(`${shop.shopUrl}/products/17/report`);
+      // With one of them waiting, the shop has work also while this process has no CPU.
+      await using _burst = keepAsking(`${shop.shopUrl}/products/17/report`, 2);
       return await waitFor(
         async () => {
           const [target] = (await call<Rules>('GET /rules')).rules[0]?.targets ?? [];

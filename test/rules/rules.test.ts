@@ -127,7 +127,7 @@ it('catches the next stall: the recorder is on until then, what it saw is kept, 
   });
   const { id } = await call<Catch>('POST /rules/catch?event=stall&for=2m');
   await waitFor(async () => (await state()) === 'recording', { message: 'the recorder to be on' });
-  await target.send({ ms: 2_500 });
+  await target.send({ cpuMs: 1_500 });
   const caught = await waitFor(
     async () => (await call<Rules>('GET /rules')).catches.find((each) => each.id === id && each.state === 'caught'),
     { message: 'the stall to be caught', deadlineMs: 20_000 },
