@@ -1,15 +1,16 @@
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { Baseline } from '../../protocol/rest/baseline.ts';
-import { daily, hourMs, minuteMs, simulate, titles, type Simulated } from './simulation.ts';
+import { daily, hourMs, minuteMs, simulate, titles } from './simulation.ts';
 
 const steady = () => 20;
 
 /** What a version that ran for an hour leaves. */
-function settled(options: Partial<Simulated> = {}): Baseline {
-  const { run } = simulate({ seed: 99, forMs: hourMs, rate: steady, ...options });
+let previous: Baseline;
+beforeAll(() => {
+  const { run } = simulate({ seed: 99, forMs: hourMs, rate: steady });
   if (run.settled === undefined) throw new Error(`it has not settled: ${run.settling}`);
-  return run.settled;
-}
+  previous = run.settled;
+});
 
 describe.each([1, 2, 3])('with seed %i', (seed) => {
   test('24 hours of steady work alert nobody', () => {
@@ -19,13 +20,12 @@ describe.each([1, 2, 3])('with seed %i', (seed) => {
   });
 
   test('a day with a quiet night and a busy noon alerts nobody', () => {
-    const { sent, run } = simulate({ seed, forMs: 24 * hourMs, rate: daily(30), previous: settled() });
+    const { sent, run } = simulate({ seed, forMs: 24 * hourMs, rate: daily(30), previous });
     expect(run.settled?.loadSource).toBe('spans');
     expect(titles(sent)).toEqual([]);
   });
 
   test('the same program as a new version alerts nobody, and neither does one without traffic', () => {
-    const previous = settled();
     expect(titles(simulate({ seed, forMs: 2 * hourMs, rate: steady, previous }).changes)).toEqual([]);
     const cold = simulate({ seed, forMs: hourMs, rate: () => 0, previous });
     expect(titles(cold.sent)).toEqual([]);
@@ -57,7 +57,6 @@ describe.each([1, 2, 3])('with seed %i', (seed) => {
   });
 
   test('a new version that needs twice the CPU for a request is found, whatever the traffic does meanwhile', () => {
-    const previous = settled();
     const slower = { seed, forMs: hourMs, requestMs: () => 16, previous };
     const same = simulate({ ...slower, rate: steady });
     expect(same.sent[0]?.regression).toMatchObject({
