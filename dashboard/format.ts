@@ -85,9 +85,9 @@ export function formatUtc(iso: string): string {
   return `${new Date(iso).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
 
-/** "12 s ago", "3 min ago": one unit. A time in the future (clocks differ) is "now". */
+/** "12 s ago", "3 min ago": one unit. A time in the future (clocks differ) is "just now". */
 export function formatAgo(elapsedMs: number): string {
-  if (elapsedMs < 1500) return 'now';
+  if (elapsedMs < 1500) return 'just now';
   return `${formatDuration(elapsedMs).split(' ').slice(0, 2).join(' ').replace(/\.\d+/, '')} ago`;
 }
 

@@ -51,7 +51,7 @@ export function growthText({ original, ...site }: GrowthSite): string {
 
 /** Where a limit stands and when it is reached, in one sentence. */
 export function limitText(limit: MemoryLimit): string {
-  const what = limit.pool === 'heap' ? 'V8’s heap limit' : 'the container’s limit';
+  const what = limit.pool === 'heap' ? 'V8’s limit for objects that stay' : 'the container’s limit';
   const where = `${formatBytes(limit.usedBytes)} of ${formatBytes(limit.limitBytes)} (${Math.round(limit.usedPercent)} %) of ${what}`;
   if (limit.forecast === null) return `${where}; it does not grow towards it.`;
   const { inMs, bytesPerHour } = limit.forecast;

@@ -27,13 +27,14 @@ export function ruleSentence({ when, capture }: Pick<RuleView, 'when' | 'capture
 }
 
 export function catchStatus(
-  { state, why, until }: Catch,
+  { state, why, startedAt, until }: Catch,
   nowMs: number,
 ): { tone: Tone; label: string; sentence: string } {
   const reason = why === null ? '' : `${why}.`;
   switch (state) {
     case 'waiting': {
-      const leftMs = Math.max(0, Date.parse(until) - nowMs);
+      // The page's time is read every few seconds.
+      const leftMs = Math.max(0, Date.parse(until) - Math.max(nowMs, Date.parse(startedAt)));
       return { tone: 'busy', label: 'Waiting', sentence: `For ${formatDuration(leftMs)} more.` };
     }
     case 'keeping':

@@ -1,5 +1,5 @@
 import type { GrowthSite, LeakList, LeakSearch, ListedLeak } from '../../protocol/rest/leaks.ts';
-import { formatBytes, formatDuration, formatShare } from '../format.ts';
+import { formatBytes, formatDuration, formatShare, plural } from '../format.ts';
 import { growthText, poolWords, siteText, verdictBadge } from '../model/memory-words.ts';
 import { HeapEvidenceRows } from './leak-heap.tsx';
 import { Badge, Facts, Time } from './parts.tsx';
@@ -97,8 +97,10 @@ export function GrowthSites({ searches, nowMs }: { searches: readonly LeakSearch
           ) : (
             <>
               <p class="hint">
-                In {formatDuration(latest.forMs)}, until <Time iso={latest.at} nowMs={nowMs} />; {readings} readings
-                paused the process for {formatDuration(costMs)} in all.
+                In {formatDuration(latest.forMs)}, until <Time iso={latest.at} nowMs={nowMs} />
+                {readings === 0
+                  ? ', read by the guided search below.'
+                  : `; ${plural(readings, 'reading')} paused the process for ${formatDuration(costMs)} in all.`}
               </p>
               <Sites sites={latest.sites} label="What grew" />
             </>

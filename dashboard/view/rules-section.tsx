@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import type { RuleExplanation, RuleView } from '../../protocol/rest/rules.ts';
-import { plural } from '../format.ts';
+import { plural, withLocalTimes } from '../format.ts';
 import type { PageState } from '../model/page-state.ts';
 import { explanationSentence, ruleSentence, ruleStatus } from '../model/rule-words.ts';
 import { startObstacle } from '../model/words.ts';
@@ -147,7 +147,7 @@ function Explained({ told, nowMs }: { told: RuleExplanation; nowMs: number }) {
         ))}
         {told.notes.map((note) => (
           <li key={note} class="dim">
-            {note}
+            {withLocalTimes(note, nowMs)}
           </li>
         ))}
       </ul>

@@ -76,8 +76,8 @@ describe('durations', () => {
   });
 
   it.each([
-    [-10, 'now'],
-    [1000, 'now'],
+    [-10, 'just now'],
+    [1000, 'just now'],
     [12_345, '12 s ago'],
     [184_000, '3 min ago'],
     [7_500_000, '2 h ago'],

@@ -3,7 +3,9 @@ import { readCpuChoice } from '../../dashboard/model/cpu-choice.ts';
 import { readLabels, writeLabels } from '../../dashboard/model/labels.ts';
 import type { PageState } from '../../dashboard/model/page-state.ts';
 import { emptyState } from '../../dashboard/model/page-state.ts';
+import { catchStatus } from '../../dashboard/model/rule-words.ts';
 import { headline, operationStatus, startObstacle, targetStatus } from '../../dashboard/model/words.ts';
+import { sampleCatch } from './rule-samples.ts';
 import {
   connectingTarget,
   detachedTarget,
@@ -143,4 +145,12 @@ describe('labels', () => {
   ])('refuses what the agent would refuse', (text, error) => {
     expect(readLabels(text).error).toMatch(error);
   });
+});
+
+it('counts down what is waited for, from no more than was asked', () => {
+  const waiting = sampleCatch();
+  const startMs = Date.parse(waiting.startedAt);
+  // The page's time is read every few seconds: it may be from before.
+  expect(catchStatus(waiting, startMs - 3_000).sentence).toBe('For 30 min more.');
+  expect(catchStatus(waiting, startMs + 60_000).sentence).toBe('For 29 min more.');
 });
