@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { nodeVersions } from '../support/node-versions.ts';
 import { startRecordingProxy } from '../support/recording-proxy.ts';
@@ -11,6 +12,13 @@ async function sampling(harness: Harness, id: string): Promise<void> {
   await waitFor(() => harness.captures.get(id).progress.phase === 'sampling', {
     message: () => `sampling; the operation is ${JSON.stringify(harness.captures.get(id))}`,
   });
+}
+
+/** Until it has worked for some 40 ms: told to end at once, it may not have had a CPU since the sampling began. */
+async function burning(pid: number): Promise<void> {
+  const ticks = (): number => Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[11]);
+  const before = ticks();
+  await waitFor(() => ticks() - before >= 4, { message: '40 ms of CPU' });
 }
 
 /** Names of the functions that were on a sampled stack. */
@@ -66,6 +74,7 @@ describe.each(nodeVersions)('a CPU profile on Node $major', ({ major }) => {
     await using harness = await openHarness([target.inspectorAddress]);
     const { id } = await harness.captures.startCpu({ ...me, durationMs: 60_000 });
     await sampling(harness, id);
+    await burning(target.pid);
     await target.send('now');
     expect((await target.exited).code).toBe(program === 'ends-by-itself' ? 0 : 7);
     const operation = await harness.captures.waitFor(id, { timeoutMs: 20_000 });

@@ -206,9 +206,10 @@ it('is kept when the agent stops', async () => {
 it('fails with a reason when somebody else ends the sampler', async () => {
   await using target = await startTarget('allocates');
   await using harness = await openHarness([target.inspectorAddress]);
+  // Connected before: what it asks then is answered within the second.
+  using inspector = await openRawInspector(target.inspectorAddress);
   const { id } = await harness.captures.startHeapSampling({ ...me, durationMs: 1_000 });
   await sampling(harness, id);
-  using inspector = await openRawInspector(target.inspectorAddress);
   await inspector.ask(1, 'HeapProfiler.stopSampling');
   const operation = await harness.captures.waitFor(id, { timeoutMs: 20_000 });
   expect(operation).toMatchObject({ state: 'failed', error: { code: 'capture-interrupted' }, profileIds: [] });
