@@ -68,8 +68,8 @@ export async function launchBrowser(options: BrowserOptions = {}): Promise<Brows
     complaints,
     open: async (url) => {
       const page = await context.newPage();
-      // The tests beside it may have both cores; below the 30 s of a test, so that what was waited for is told.
-      page.setDefaultTimeout(20_000);
+      // The tests beside it may have both cores; below the minute of a test, so that what was waited for is told.
+      page.setDefaultTimeout(30_000);
       await page.goto(url);
       return page;
     },

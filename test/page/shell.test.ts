@@ -58,7 +58,7 @@ it('restores a view, its target and its choices from the link, also after a relo
   await page.getByRole('link', { name: 'Overview' }).click();
   await page.getByRole('article', { name: 'Target other' }).getByRole('button', { name: 'Selected' }).waitFor();
   expect(page.url()).toBe(`${standIn.url}#/?target=t9`);
-  expect(await page.evaluate(() => document.activeElement?.id)).toBe('view-title');
+  await page.locator('#view-title:focus').waitFor({ state: 'attached' });
   await page.goBack();
   await check();
 });
