@@ -66,6 +66,23 @@ test('what the receiver refuses for good is dropped, told, and holds nobody up',
   expect(delivery).toMatchObject({ state: 'dropped', attempts: 1 });
 });
 
+test('400 that is about the region or an ended token is no fault of the profile', async () => {
+  await using s3 = await openS3Double();
+  const region = { 'x-amz-bucket-region': 'eu-central-1' };
+  const faults = [
+    { status: 400, code: 'AuthorizationHeaderMalformed', headers: region },
+    { status: 400, code: 'ExpiredToken' },
+  ];
+  s3.fault = () => faults[0];
+  await using harness = await openEgress(urlOf(s3));
+  await harness.capture();
+  for (const words of ['AuthorizationHeaderMalformed (its region is eu-central-1)', 'ExpiredToken']) {
+    await harness.until(words, ({ lastError }) => lastError?.message.endsWith(`answered 400 ${words}`) === true);
+    faults.shift();
+  }
+  expect(await harness.until('it to be sent', ({ sent }) => sent === 1)).toMatchObject({ dropped: {} });
+});
+
 test('a profile that is answered 500 each time steps back after the third, and holds nobody up', async () => {
   await using s3 = await openS3Double();
   let refused = 'not yet known';

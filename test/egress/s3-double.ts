@@ -12,7 +12,9 @@ export interface S3Request {
 
 /** How a request is met: taken, not answered after its body, its connection cut once this many bytes have come, or refused before its body is read. */
 export type Fault =
-  'hang' | { readonly cutAfterBytes: number } | { readonly status: number; readonly headers?: Record<string, string> };
+  | 'hang'
+  | { readonly cutAfterBytes: number }
+  | { readonly status: number; readonly headers?: Record<string, string>; readonly code?: string };
 
 export interface S3Double extends AsyncDisposable {
   readonly endpoint: string;
@@ -42,7 +44,8 @@ export async function openS3Double(): Promise<S3Double> {
     const fault = double.fault(seen);
     if (typeof fault === 'object' && 'status' in fault) {
       response.writeHead(fault.status, { connection: 'close', ...fault.headers });
-      response.end(`<Error><Code>${fault.status === 503 ? 'SlowDown' : 'AccessDenied'}</Code></Error>`);
+      const { code = fault.status === 503 ? 'SlowDown' : 'AccessDenied' } = fault;
+      response.end(`<Error><Code>${code}</Code></Error>`);
       return;
     }
     if (typeof fault === 'object') {

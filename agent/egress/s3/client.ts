@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { HttpSender, refusal, type Answer, type SenderTimes, type Sending } from '../http-send.ts';
-import { SendError } from '../send-error.ts';
+import { SendError, type FailureReason } from '../send-error.ts';
 import type { CredentialSource } from './credentials.ts';
 import type { S3Location } from './location.ts';
 import { emptySha256, encodePath, encodeUri, sha256, signRequest } from './sign.ts';
@@ -39,6 +39,19 @@ export interface S3Listing {
 
 /** What S3 says when it refuses, whatever was asked. */
 const errorBytesMax = 16 * 1024;
+
+/** Said with 400, as is what is wrong with an object for good. */
+const notAboutTheObject: Readonly<Record<string, FailureReason>> = {
+  AuthorizationHeaderMalformed: 'credentials',
+  ExpiredToken: 'credentials',
+  InvalidToken: 'credentials',
+  TokenRefreshRequired: 'credentials',
+  RequestTimeout: 'timeout',
+  IncompleteBody: 'cut',
+  'KMS.DisabledException': 'refused',
+  'KMS.KMSInvalidStateException': 'refused',
+  'KMS.NotFoundException': 'refused',
+};
 
 interface Call {
   readonly method: Sending['method'];
@@ -171,7 +184,17 @@ export class S3Client implements Disposable {
       this.#skewMs = Date.parse(answer.headers.date ?? '') - Date.now() || 0;
       if (!isAgain && !isStream(call.body)) return this.#call(call, true);
     }
-    throw refusal(this.#sender.name, answer, code);
+    throw this.#refusal(answer, code);
+  }
+
+  #refusal(answer: Answer, code: string): SendError {
+    const said = answer.headers['x-amz-bucket-region'] ?? fieldOf(answer.body.toString(), 'Region');
+    const isElsewhere =
+      typeof said === 'string' && /^[a-z0-9-]{1,40}$/.test(said) && said !== this.#options.location.region;
+    const refused = refusal(this.#sender.name, answer, isElsewhere ? `${code} (its region is ${said})` : code);
+    const reason = Object.hasOwn(notAboutTheObject, code) ? notAboutTheObject[code] : undefined;
+    if (answer.status !== 400 || reason === undefined) return refused;
+    return new SendError(refused.message, { reason, next: 'destination-waits' });
   }
 
   async #ask({ method, key, query = {}, headers = {}, body, answerBytesMax, signal }: Call): Promise<Answer> {
