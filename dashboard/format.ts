@@ -61,7 +61,8 @@ export function plural(count: number, noun: string): string {
 export function formatShare(share: number): string {
   const percent = share * 100;
   if (percent > 0 && percent < 0.1) return '< 0.1 %';
-  if (percent > 99.9 && percent < 100) return '> 99.9 %';
+  // Sums of shares miss 1 by a rounding.
+  if (percent > 99.9 && percent < 99.9999) return '> 99.9 %';
   return `${compact(percent)} %`;
 }
 
@@ -71,8 +72,13 @@ export function formatTime(iso: string, nowMs: number): string {
   const day = new Date(nowMs);
   const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map((part) => String(part).padStart(2, '0'));
   if (time.toDateString() === day.toDateString()) return clock.join(':');
-  const date = `${months[time.getMonth()] ?? ''} ${time.getDate()}`;
+  const date = formatDay(time);
   return `${time.getFullYear() === day.getFullYear() ? date : `${date} ${time.getFullYear()}`}, ${clock.join(':')}`;
+}
+
+/** Local: "Nov 3". */
+export function formatDay(time: Date): string {
+  return `${months[time.getMonth()] ?? ''} ${time.getDate()}`;
 }
 
 /** Moments within a sentence of the agent, which knows UTC only. */

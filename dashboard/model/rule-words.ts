@@ -1,6 +1,7 @@
 import type { Catch, RuleExplanation, RuleView } from '../../protocol/rest/rules.ts';
 import { formatDuration, plural } from '../format.ts';
 import type { Tone } from './words.ts';
+import { sentence } from './words.ts';
 
 export const catchWords = {
   stall: 'Blocked event loop',
@@ -30,7 +31,7 @@ export function catchStatus(
   { state, why, startedAt, until }: Catch,
   nowMs: number,
 ): { tone: Tone; label: string; sentence: string } {
-  const reason = why === null ? '' : `${why}.`;
+  const reason = why === null ? '' : sentence(why);
   switch (state) {
     case 'waiting': {
       // The page's time is read every few seconds.

@@ -17,6 +17,14 @@ export interface TimeRange {
   readonly isLive: boolean;
 }
 
+/** uPlot's own have nothing between one minute and five, which leaves a short history with one label. Without one that is wide enough there is no label. */
+export const axisStepsSeconds = [
+  ...[1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200],
+  ...[1, 2, 3, 7, 14].map((days) => days * 86_400),
+] as const;
+/** Between two labels, at least. */
+export const axisLabelPx = 70;
+
 /** Readings come every 5 s: fewer than a handful show nothing. */
 const leastMs = 30_000;
 const mostMs = ranges.at(-1)?.[2] ?? 0;

@@ -1,9 +1,11 @@
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
+import { formatDay } from '../format.ts';
 import type { ChartPlan } from '../model/charts.ts';
 import { dashOf, topOf } from '../model/charts.ts';
 import type { Mark } from '../model/marks.ts';
 import { bandsOf } from '../model/marks.ts';
+import { axisLabelPx, axisStepsSeconds } from '../model/time-range.ts';
 
 export interface ChartHandle extends Disposable {
   /** Columns as `columnsOf` gives them; `range` in milliseconds. */
@@ -91,9 +93,6 @@ function fit(chart: uPlot, plan: ChartPlan<never>, { columns, range }: ChartCont
   });
 }
 
-/** In seconds; uPlot's own have nothing between one minute and five, which leaves a short history with one label. */
-const timeSteps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400];
-
 /** 1 KiB to 512 GiB: an axis of bytes has round numbers of them. */
 const binarySteps = Array.from({ length: 30 }, (_, power) => 2 ** (power + 10));
 
@@ -131,8 +130,8 @@ function optionsOf({ box, plan, callbacks, marks }: Drawing): uPlot.Options {
     axes: [
       {
         ...axis,
-        incrs: timeSteps,
-        space: 70,
+        incrs: [...axisStepsSeconds],
+        space: axisLabelPx,
         size: 24,
         values: (_chart, splits) => splits.map((at) => clockOf(at, splits)),
       },
@@ -220,7 +219,7 @@ function clockOf(atSeconds: number, splits: readonly number[]): string {
   const clock = `${two(time.getHours())}:${two(time.getMinutes())}`;
   const [first = 0, second = first + 60] = splits;
   const stepSeconds = second - first;
-  if (stepSeconds >= 86_400) return `${time.getMonth() + 1}/${time.getDate()}`;
+  if (stepSeconds >= 86_400) return formatDay(time);
   return stepSeconds < 60 ? `${clock}:${two(time.getSeconds())}` : clock;
 }
 

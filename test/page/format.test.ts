@@ -104,6 +104,7 @@ it.each([
   [0.41, '41 %'],
   [0.9999, '> 99.9 %'],
   [1, '100 %'],
+  [0.1 + 0.7 + 0.1 + 0.1, '100 %'],
 ])('shows a share of %d as %s', (share, text) => {
   expect(formatShare(share)).toBe(text);
 });

@@ -8,7 +8,15 @@ import type { PageState } from '../../dashboard/model/page-state.ts';
 import { emptyState } from '../../dashboard/model/page-state.ts';
 import { arrange, compareObstacle, pageOf } from '../../dashboard/model/profile-list.ts';
 import { readKey, shortcuts } from '../../dashboard/model/shortcuts.ts';
-import { drawnRange, readRange, writeRange, zoomed } from '../../dashboard/model/time-range.ts';
+import {
+  axisLabelPx,
+  axisStepsSeconds,
+  drawnRange,
+  ranges,
+  readRange,
+  writeRange,
+  zoomed,
+} from '../../dashboard/model/time-range.ts';
 import { views } from '../../dashboard/views.ts';
 import { sampleAlert, sampleDeath } from './incident-samples.ts';
 import { sampleRegression } from './regression-samples.ts';
@@ -278,6 +286,14 @@ describe('the range of the charts', () => {
       isLive: false,
     });
   });
+});
+
+it.each(ranges)('labels the time axis of %s, the outlook beside it included, on a phone', (_, __, lengthMs) => {
+  const plotPx = 220;
+  for (const seconds of [lengthMs / 1_000, (lengthMs / 1_000) * 1.5]) {
+    const labelPx = axisStepsSeconds.map((step) => (plotPx * step) / seconds).find((px) => px >= axisLabelPx);
+    expect(labelPx).toBeLessThanOrEqual(plotPx);
+  }
 });
 
 it('says from when on it marks, where a list that it has ends within the range', () => {

@@ -147,10 +147,12 @@ describe('labels', () => {
   });
 });
 
-it('counts down what is waited for, from no more than was asked', () => {
+it('counts down what is waited for, from no more than was asked, and says what came', () => {
   const waiting = sampleCatch();
   const startMs = Date.parse(waiting.startedAt);
   // The page's time is read every few seconds: it may be from before.
   expect(catchStatus(waiting, startMs - 3_000).sentence).toBe('For 30 min more.');
   expect(catchStatus(waiting, startMs + 60_000).sentence).toBe('For 29 min more.');
+  const caught = sampleCatch({ state: 'caught', why: 'the event loop was late' });
+  expect(catchStatus(caught, startMs).sentence).toBe('The event loop was late.');
 });
