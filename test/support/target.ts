@@ -81,6 +81,8 @@ function watch(child: ChildProcess, what: string): RunningTarget {
   let stderr = '';
   let ended: TargetExit | undefined;
   let failure: Error | undefined;
+  /** Behind its end: all that it printed was read. */
+  let isRead = false;
   const { promise: exited, resolve } = Promise.withResolvers<TargetExit>();
   children.add(child);
   child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += text));
@@ -89,11 +91,13 @@ function watch(child: ChildProcess, what: string): RunningTarget {
     children.delete(child);
     resolve((ended = { code, signal, atMs: performance.now() }));
   });
+  child.once('close', () => (isRead = true));
   child.on('error', (error) => {
     failure = error;
     // A process that never started has no exit event.
     if (child.pid === undefined) {
       children.delete(child);
+      isRead = true;
       resolve((ended = { code: null, signal: null, atMs: performance.now() }));
     }
   });
@@ -126,7 +130,7 @@ function watch(child: ChildProcess, what: string): RunningTarget {
       const seen = await waitFor(
         () => {
           const match = pattern.exec(stdout) ?? pattern.exec(stderr);
-          return match ?? (ended === undefined ? undefined : ('ended' as const));
+          return match ?? (isRead ? ('ended' as const) : undefined);
         },
         { deadlineMs, message: () => `${pattern} from ${what}; stdout: ${stdout}; stderr: ${stderr}` },
       );
