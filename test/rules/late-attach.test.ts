@@ -44,7 +44,7 @@ it('waits for a target that comes late, begins anew with another run of it, and 
         const seen = await rule();
         return (seen.conditions[0]?.sinceMs ?? null) !== null && seen;
       };
-      const seen = await waitFor(busy, { message: 'the first run to be busy', deadlineMs: 20_000 });
+      const seen = await waitFor(busy, { message: 'the first run to be busy', deadlineMs: 40_000 });
       first.kill();
       expect(seen).toMatchObject({ state: 'idle', total: 0 });
       await first.exited;
@@ -56,11 +56,11 @@ it('waits for a target that comes late, begins anew with another run of it, and 
         const { state, previous } = target ?? {};
         return state?.state === 'attached' && previous?.length === 1 ? Date.parse(state.since) : undefined;
       },
-      { message: 'the second run to be attached', deadlineMs: 20_000 },
+      { message: 'the second run to be attached', deadlineMs: 40_000 },
     );
     const fired = await waitFor(async () => (await rule()).firings[0], {
       message: 'the rule to fire',
-      deadlineMs: 20_000,
+      deadlineMs: 40_000,
     });
     expect(Date.parse(fired.at) - attachedMs).toBeGreaterThanOrEqual(forMs);
     expect(await rule()).toMatchObject({ state: 'cooldown', total: 1 });
@@ -79,7 +79,7 @@ it('waits for a target that comes late, begins anew with another run of it, and 
       const [target] = (await call<Rules>('GET /rules')).rules[0]?.targets ?? [];
       return target?.conditions[0]?.holds === true ? target : undefined;
     },
-    { message: 'its conditions to hold again', deadlineMs: 20_000 },
+    { message: 'its conditions to hold again', deadlineMs: 40_000 },
   );
   expect(held).toMatchObject({ state: 'cooldown', total: 1, suppressed: { cooldown: 1 } });
 

@@ -42,7 +42,7 @@ it('captures a burst while it lasts, once for two rules that want the same, and 
   const captured = async (name: string) =>
     await waitFor(async () => (await firingsOf(call, name)).find(({ state }) => state === 'captured'), {
       message: `${name} to be captured`,
-      deadlineMs: 20_000,
+      deadlineMs: 40_000,
     });
   const first = await captured('burst');
   const second = await captured('same');
@@ -109,7 +109,7 @@ it('captures a burst while it lasts, once for two rules that want the same, and 
   await call(`DELETE /operations/${own.id}`);
   await waitFor(
     async () => (await firingsOf(call, 'burst')).find(({ id, state }) => id === fired.id && state === 'captured'),
-    { message: "the rule's own capture", deadlineMs: 20_000 },
+    { message: "the rule's own capture", deadlineMs: 40_000 },
   );
 });
 
@@ -127,20 +127,23 @@ it('catches the next stall: the recorder is on until then, what it saw is kept, 
   });
   const { id } = await call<Catch>('POST /rules/catch?event=stall&for=2m');
   await waitFor(async () => (await state()) === 'recording', { message: 'the recorder to be on' });
-  await target.send({ cpuMs: 1_500 });
+  // Of a CPU's time: on a busy machine it lasts for as many times as long.
+  await target.send({ cpuMs: 1_200 });
   const caught = await waitFor(
     async () => (await call<Rules>('GET /rules')).catches.find((each) => each.id === id && each.state === 'caught'),
-    { message: 'the stall to be caught', deadlineMs: 20_000 },
+    { message: 'the stall to be caught', deadlineMs: 40_000 },
   );
   expect(caught).toMatchObject({ why: expect.stringContaining('blocked') as string });
-  const { profiles } = await call<ProfileList>('GET /profiles');
+  // Where the stall lasts long, there is one of its alert too.
+  const { profiles } = await call<ProfileList>('GET /profiles?trigger=rule');
   expect(profiles).toMatchObject([
     { id: caught.profileId, trigger: { kind: 'rule', by: 'catch stall' }, labels: { caught: 'stall' } },
   ]);
   // What was before is in it; the start of a stall is known to one heartbeat, when it was noticed exactly.
   const { stalls } = await call<StallList>('GET /stalls');
+  const stall = stalls.find(({ verdict }) => verdict !== 'starved');
   const [profile] = profiles;
-  expect(Date.parse(profile?.startedAt ?? '')).toBeLessThan(Date.parse(stalls.at(-1)?.noticedAt ?? ''));
+  expect(Date.parse(profile?.startedAt ?? '')).toBeLessThan(Date.parse(stall?.noticedAt ?? ''));
   expect(profile?.cpu?.idleShare).toBeLessThan(0.9);
   await waitFor(async () => (await state()) === 'off', { message: 'the recorder to be off' });
   expect(await firingsOf(call, 'stalls')).toMatchObject([
@@ -166,7 +169,7 @@ rules:
       const firings = await firingsOf(call, 'ended');
       return firings[0]?.state === 'captured' ? firings : undefined;
     },
-    { message: 'the exit to be captured', deadlineMs: 20_000 },
+    { message: 'the exit to be captured', deadlineMs: 40_000 },
   );
   expect(ended?.why).toMatch(/^exit: /);
   const { profiles } = await call<ProfileList>('GET /profiles');
