@@ -97,18 +97,25 @@ async function fetchList(
       reject(new SidescopeError('inspector-timeout', `${name} did not answer /json/list in ${timeoutMs} ms`));
     } else if (error.code?.startsWith('HPE_') === true) {
       reject(
-        new SidescopeError('inspector-bad-answer', `${name} does not speak HTTP: ${error.code}`, { cause: error }),
+        new SidescopeError(
+          'inspector-bad-answer',
+          `${name} does not speak HTTP (${error.code}): another server has this port`,
+          { cause: error },
+        ),
       );
     } else {
-      reject(
-        new SidescopeError('inspector-unreachable', `inspector at ${name}: ${error.code ?? error.message}`, {
-          cause: error,
-        }),
-      );
+      reject(new SidescopeError('inspector-unreachable', unreachable(name, error), { cause: error }));
     }
   }
   request.on('error', onError);
   return promise;
+}
+
+function unreachable(name: string, { code, message }: NodeJS.ErrnoException): string {
+  if (code === 'ECONNREFUSED') return `nothing listens at ${name} (ECONNREFUSED)`;
+  if (code === 'ECONNRESET')
+    return `${name} ended the connection without an answer (ECONNRESET): an inspector speaks HTTP without TLS, so another server may have this port`;
+  return `inspector at ${name}: ${code ?? message}`;
 }
 
 function httpError(name: string, status: number): SidescopeError {

@@ -97,7 +97,7 @@ it('keeps targets apart: one that is away does not hold the others', async () =>
   );
   expect(away.lastFailure).toEqual({
     code: 'inspector-unreachable',
-    message: 'inspector at 127.0.0.1:1: ECONNREFUSED',
+    message: 'nothing listens at 127.0.0.1:1 (ECONNREFUSED)',
   });
 });
 

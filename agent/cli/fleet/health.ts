@@ -66,7 +66,7 @@ function wordOf({ problem }: Alert): HealthWord {
 
 type TargetState = NonNullable<PodState['agent']>['targets'][number]['state'];
 
-/** `attached`, `connecting: ECONNREFUSED`. */
+/** `attached`, `connecting: nothing listens at 127.0.0.1:9229 (ECONNREFUSED)`. */
 export function stateText(state: TargetState): string {
   if (state.state === 'connecting' && state.lastFailure !== null) return `connecting: ${state.lastFailure.message}`;
   if (state.state === 'detached') return `detached: ${state.reason.message}`;
