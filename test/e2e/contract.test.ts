@@ -192,8 +192,8 @@ test('every route answers what the contract says, asked as curl asks', { timeout
   await waitFor(() => events.types.includes('profile-deleted'), { message: 'the events' });
   await waitFor(() => events.types.includes('requests'), { message: 'the count of requests' });
   expect(events.types[0]).toBe('hello');
-  // On a machine that is busy enough there may be a stall as well.
-  expect(new Set([...events.types, 'stall', 'alert'])).toEqual(
+  // On a machine that is busy enough there may be a stall as well, or one window be slower than the others.
+  expect(new Set([...events.types, 'stall', 'alert', 'regression'])).toEqual(
     new Set([
       'hello',
       'target',
@@ -204,6 +204,7 @@ test('every route answers what the contract says, asked as curl asks', { timeout
       'vitals',
       'stall',
       'alert',
+      'regression',
       'requests',
       'scrape',
     ]),
