@@ -29,14 +29,15 @@ it('lists classes sorted, filtered and in pages that fit together', () => {
 
 it('gives classes their change, and keeps those that are gone, once it compares', () => {
   const explorer = new HeapExplorer(last);
-  const { totals, grown } = explorer.compare([asDiffBase(first)]);
+  const { warning, totals, grown } = explorer.compare([asDiffBase(first)]);
+  expect(warning).toBeNull();
   expect(totals.newCount).toBeGreaterThan(5_000);
   expect(grown.find(({ className }) => className === 'InSet')).toMatchObject({ count: 500 });
   const { rows } = explorer.classes({ order: 'new', isDescending: true, filter: 'inmap', ...everything });
   expect(rows[0]?.change).toMatchObject({ count: 500, newCount: 500, freedCount: 0 });
   // The other way round nothing of it is new.
   const backwards = new HeapExplorer(first);
-  backwards.compare([asDiffBase(last)]);
+  expect(backwards.compare([asDiffBase(last)]).warning).toContain('the earliest goes first');
   const before = backwards.classes({ order: 'new', isDescending: false, filter: 'inmap', ...everything });
   expect(before.rows[0]?.change).toMatchObject({ count: -500, newCount: 0, freedCount: 500 });
 });
