@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
+import { freePort } from '../support/free-port.ts';
 
 export interface Received {
   readonly path: string;
@@ -25,7 +25,9 @@ export interface Receiver extends AsyncDisposable {
 }
 
 /** An HTTP server on a port of its own that keeps what it gets; answers 200 unless told. */
-export async function openReceiver({ port = 0 }: { port?: number } = {}): Promise<Receiver> {
+export async function openReceiver({ port: wanted }: { port?: number } = {}): Promise<Receiver> {
+  // Of its own, so that it can come back to it.
+  const port = wanted ?? (await freePort());
   const received: Received[] = [];
   let answers: Answer[] = [{ status: 200 }];
   const server = createServer((request, response) => {
@@ -43,10 +45,9 @@ export async function openReceiver({ port = 0 }: { port?: number } = {}): Promis
   });
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
-  const address = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${address.port}`,
-    port: address.port,
+    url: `http://127.0.0.1:${port}`,
+    port,
     received,
     answerWith: (...next) => void (answers = next),
     async [Symbol.asyncDispose]() {

@@ -1,6 +1,5 @@
 import { createServer } from 'node:http';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { openOtlpServer } from '../../agent/http/otlp-server.ts';
 import type { Timeouts } from '../../agent/http/listener.ts';
@@ -10,6 +9,7 @@ import type { SpanBatch, SpanSink } from '../../agent/requests/span-sink.ts';
 import { createLog } from '../../agent/telemetry/log.ts';
 import { createMetrics } from '../../agent/telemetry/metrics.ts';
 import type { Span } from '../../protocol/otlp/model.ts';
+import { freePort } from '../support/free-port.ts';
 
 export const protobuf = { 'content-type': 'application/x-protobuf' };
 export const json = { 'content-type': 'application/json' };
@@ -96,7 +96,8 @@ export interface FakeUpstream extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-export async function openUpstream(port = 0): Promise<FakeUpstream> {
+/** Of its own port, so that it can come back to it. */
+export async function openUpstream(port?: number): Promise<FakeUpstream> {
   const received: UpstreamRequest[] = [];
   const upstream = { answer: (response: ServerResponse, _: UpstreamRequest) => void response.writeHead(200).end() };
   const server = createServer((request, response) => void take(request, response));
@@ -106,8 +107,8 @@ export async function openUpstream(port = 0): Promise<FakeUpstream> {
     received.push(read);
     upstream.answer(response, read);
   };
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-  const { port: chosen } = server.address() as AddressInfo;
+  const chosen = port ?? (await freePort());
+  await new Promise<void>((resolve) => server.listen(chosen, '127.0.0.1', resolve));
   const stop = (): Promise<void> =>
     new Promise((resolve) => {
       server.close(() => resolve());

@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import type { CryptoKey, JWK } from 'jose';
+import { freePort } from './free-port.ts';
 
 export interface SigningKey {
   readonly algorithm: string;
@@ -66,7 +67,9 @@ export class Issuer implements AsyncDisposable {
     return opened;
   }
 
-  async listen(port = 0): Promise<void> {
+  /** At a port of its own, so that it can come back to it. */
+  async listen(wanted?: number): Promise<void> {
+    const port = wanted ?? (await freePort());
     await new Promise<void>((resolve) => this.#server.listen(port, '127.0.0.1', resolve));
   }
 

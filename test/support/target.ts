@@ -33,7 +33,7 @@ export interface RunningTarget extends AsyncDisposable {
   readonly stdout: string;
   readonly stderr: string;
   readonly exited: Promise<TargetExit>;
-  /** Waits until stdout or stderr matches. 10 s unless told. */
+  /** Waits until stdout or stderr matches. 20 s unless told. */
   waitForOutput(pattern: RegExp, deadlineMs?: number): Promise<RegExpExecArray>;
   /** Sends one message over IPC; targets get it as `process.on('message')`. */
   send(message: unknown): Promise<void>;
@@ -126,7 +126,7 @@ function watch(child: ChildProcess, what: string): RunningTarget {
       return stderr;
     },
     exited,
-    async waitForOutput(pattern, deadlineMs = 10_000) {
+    async waitForOutput(pattern, deadlineMs = 20_000) {
       const seen = await waitFor(
         () => {
           const match = pattern.exec(stdout) ?? pattern.exec(stderr);

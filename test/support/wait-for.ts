@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
 export interface WaitOptions {
-  /** 10 s unless told. */
+  /** 20 s unless told. */
   readonly deadlineMs?: number | undefined;
   /** What was waited for, as the end of "waited for ...". A function is called at the deadline. */
   readonly message: string | (() => string);
@@ -15,7 +15,7 @@ export interface WaitOptions {
  */
 export async function waitFor<T>(
   condition: () => T | Promise<T>,
-  { deadlineMs = 10_000, message, signal }: WaitOptions,
+  { deadlineMs = 20_000, message, signal }: WaitOptions,
 ): Promise<Truthy<T>> {
   const startMs = performance.now();
   let pauseMs = 2;
