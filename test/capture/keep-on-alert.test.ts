@@ -19,14 +19,15 @@ it('joins what a real target did before an alert and around it, and gives it to 
   await using alerts = new Alerts({ index, budgetBytes: 2e9, sinks: [], serviceOf: () => null, log });
   await using _keeper = new KeepOnAlert({ alerts, recorder: opened.recorder, log, times: { afterMs: 1_000 } });
 
-  // Before the alert it computes, then it idles, then the alert comes, and then it computes again.
-  await target.send({ ms: 500 });
+  // It computes, then it idles, then it computes again, and the alert comes meanwhile.
+  await target.send({ cpuMs: 400 });
   await target.waitForOutput(/turned/);
   const windows = opened.view().windows.length;
   await waitFor(() => opened.view().windows.length >= windows + 2, { message: 'two more windows' });
+  await target.send({ cpuMs: 400 });
+  await target.waitForOutput(/turned\n[^]*blocking/);
   const raisedMs = Date.now();
   alerts.raise({ problem: 'stall', targetId: opened.targetId, severity: 'warning', title: 'blocked' });
-  await target.send({ ms: 500 });
   const alert = await waitFor(() => alerts.list({}).alerts.find(({ profileIds }) => profileIds.length > 0), {
     message: 'the profile of the alert',
     deadlineMs: 20_000,
@@ -40,9 +41,9 @@ it('joins what a real target did before an alert and around it, and gives it to 
   const profile = parseCpuProfile(JSON.parse(await opened.harness.read(kept.id)));
   const spunMs = timesMsOf(profile, 'blocks-the-loop.mjs').map((ms) => Date.parse(kept.startedAt) + ms);
   const [before, after] = [spunMs.filter((ms) => ms < raisedMs), spunMs.filter((ms) => ms >= raisedMs)];
-  // 50 each at 10 ms; a busy machine gives fewer.
-  expect(before.length).toBeGreaterThan(10);
-  expect(after.length).toBeGreaterThan(10);
+  // 40 each at 10 ms; a busy machine gives fewer.
+  expect(before.length).toBeGreaterThan(5);
+  expect(after.length).toBeGreaterThan(2);
 });
 
 /** Of the samples with a frame of that file on the stack, since the profile's start. */
