@@ -56,6 +56,7 @@ describe.each([18, 26])('three snapshots of a process on Node %i', (node) => {
   test('a bounded cache, a burst, a cache that warms up and churn are no suspects', async () => {
     const { ofThree, ofTwo } = await diffOf('no-leaks', node);
     expect(ofThree.grown.filter(({ isSuspect }) => isSuspect)).toEqual([]);
+    expect([ofThree.warning, ofTwo.warning]).toEqual([null, null]);
     // Two cannot tell: they show what grew, and accuse nobody.
     expect(ofTwo.grown.filter(({ isSuspect }) => isSuspect)).toEqual([]);
     expect(heapDiffText(ofTwo)).toContain('A third snapshot');
