@@ -149,6 +149,8 @@ export class StallWatch {
       const evidence = await this.#startEvidence(record);
       endMs = await this.#sampleUntilTurned(record, turnMark);
       this.#noteWaits(record, turnMark);
+      // The next block may begin before the next heartbeat, and what this one waited for is not its own.
+      if (endMs !== undefined) this.#turnMark = this.#mark();
       if (endMs === undefined) return 'its setImmediate does not run although its event loop is idle';
       if (await this.#wasOurs(record, startMs)) return undefined;
       await evidence();

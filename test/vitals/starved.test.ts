@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { reportStalls } from '../../agent/alerts/report-stalls.ts';
 import type { Waits } from '../../agent/vitals/cpu-wait.ts';
+import type { Session } from '../../agent/attach/session.ts';
 import { StallRecord } from '../../agent/vitals/stall-record.ts';
+import { StallWatch } from '../../agent/vitals/stall-watch.ts';
 import type { Stall } from '../../protocol/rest/stalls.ts';
 import { starve } from '../support/starve.ts';
 import { startTarget } from '../support/target.ts';
@@ -77,4 +79,42 @@ describe('of a record, what was waited for a CPU', () => {
     record.noteWaits({ targetMs: null, passingMs: 0 });
     expect(record.view('cut', { nowMs: 2_000, endMs: 2_000 })).toMatchObject({ verdict: 'starved', waitedMs: 1_800 });
   });
+});
+
+test('of a block that follows on another, what was waited for a CPU is its own', async () => {
+  const stop = new AbortController();
+  const stalls: Stall[] = [];
+  const told = new Set<string>();
+  let [turns, waitedMs] = [0, 0];
+  // Turns, is blocked and waits for a CPU, turns once, is blocked and waits no more, turns; each block is over when it was told.
+  const tick = () => {
+    const isBlocked = turns === 3 + told.size && told.size < 2;
+    if (isBlocked && told.size === 0) waitedMs = 10_000;
+    if (!isBlocked) turns++;
+    return Promise.resolve({ turns, idleMs: turns * 10, activeMs: 0 });
+  };
+  const stack = { frames: [['spin', 'file:///srv/spin.js', 3, 1]], hasMore: false, span: null };
+  const watch = new StallWatch({
+    session: { evaluate: () => Promise.resolve(stack), ended: stop.signal } as unknown as Session,
+    probe: { tick, gcPauseMs: () => Promise.resolve(null) },
+    about: { targetId: 't', instanceId: '1-1', thread: 'main' },
+    thresholdMs: 50,
+    intervalMs: 10,
+    surroundings: {
+      imposed: () => ({ now: false, lastMs: -Infinity }),
+      cpuOperationId: () => null,
+      isSampling: () => false,
+      processState: () => Promise.resolve('R'),
+      throttledMs: () => Promise.resolve(null),
+      schedules: () => ({ main: { ranMs: 0, waitedMs }, inspector: undefined }),
+    },
+    onStall: (stall) => {
+      told.add(stall.id);
+      if (stall.state === 'ended' && stalls.push(stall) === 2) stop.abort();
+    },
+    signal: stop.signal,
+  });
+  await watch.run();
+  expect(stalls.map(({ verdict }) => verdict)).toEqual(['starved', 'javascript']);
+  expect(stalls[1]?.waitedMs).toBe(0);
 });
