@@ -27,7 +27,8 @@ export function diffSentence({ functions, kind }: Pick<ProfileDiff, 'functions' 
   const of = kind === 'cpu' ? 'of the busy time' : 'of the allocated bytes';
   const grown = certain.find(({ change }) => change > 0);
   if (grown !== undefined) {
-    const name = grown.functionName || '(anonymous)';
+    // It may be 10 kB long; its row has the whole of it.
+    const name = grown.functionName.slice(0, 200) || '(anonymous)';
     return `${name} grew most: from ${formatShare(grown.shareBefore)} to ${formatShare(grown.shareAfter)} ${of}.`;
   }
   if (certain.length > 0) return 'Nothing grew beyond chance; some functions shrank.';

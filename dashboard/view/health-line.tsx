@@ -31,7 +31,7 @@ export function HealthLines({ state, nowMs }: { state: PageState; nowMs: number 
       {lines.map(({ target, health }) => (
         <p key={target.id} class={`headline ${health.tone}`}>
           <span class="health-word">{toneWords[health.tone]}</span> <Name target={target} of={lines.length} />
-          {cut(health.text)}{' '}
+          <bdi>{cut(health.text)}</bdi>{' '}
           {health.path !== null && (
             <a href={hrefTo(health.path, { ...health.query, target: target.id })}>
               {wayWords[health.path] ?? 'Show it'}
