@@ -81,12 +81,19 @@ describe('the agent of the demo', () => {
       message: 'the burst to be over',
       deadlineMs: 20_000,
     });
-    const { id, startedAt } = await call<Catch>('POST /rules/catch?event=stall&for=5m');
+    let { id, startedAt } = await call<Catch>('POST /rules/catch?event=stall&for=5m');
     const caught = await (async () => {
       // Again and again: an agent without time for 1.8 s has seen none.
       await using _stalls = keepAsking(`${shop.shopUrl}/invoices/1?ms=1800`);
       return await waitFor(
-        async () => (await call<Rules>('GET /rules')).catches.find((each) => each.id === id && each.state === 'caught'),
+        async () => {
+          const { catches } = await call<Rules>('GET /rules');
+          const found = catches.find((each) => each.id === id && each.state === 'caught');
+          if (found === undefined || /signInvoice|native work/.test(found.why ?? '')) return found;
+          // One of a machine that is busy with others: the next one, then.
+          ({ id, startedAt } = await call<Catch>('POST /rules/catch?event=stall&for=5m'));
+          return undefined;
+        },
         { message: 'the stall to be caught', deadlineMs: 30_000 },
       );
     })();
@@ -100,7 +107,7 @@ describe('the agent of the demo', () => {
     expect(Date.parse(kept.endedAt ?? '')).toBeGreaterThan(Date.parse(stall?.noticedAt ?? ''));
     const names = await functionsOf(caught.profileId);
     expect(names).toMatch(/trigramsOf|similarity/);
-    expect(names).toMatch(/signInvoice|pbkdf2Sync/);
+    expect(names, caught.why ?? '').toMatch(/signInvoice|pbkdf2Sync/);
     expect((await call<Recorder>('GET /recorder')).targets[0]).toMatchObject({ state: 'recording' });
   }, 60_000);
 });
