@@ -36,5 +36,7 @@ if (isMainThread) {
 } else {
   const timer = setInterval(work[workerData], 20, 4);
   parentPort.once('message', () => clearInterval(timer));
+  // V8 knows the line of a function once it has run.
+  work[workerData](1);
   parentPort.postMessage('online');
 }
