@@ -124,12 +124,15 @@ describe.concurrent('what a stack says of the turn of its event loop', () => {
     await using monitored = await openMonitored([target.inspectorAddress]);
     await monitored.reading(({ gc }) => gc !== null, 'a reading with the probe');
     const main = async () => stacksSchema.parse(await monitored.harness.captures.readStacks({})).threads[0];
-    expect(await main()).toMatchObject({
-      state: 'idle',
-      summary: 'idle, waiting for events',
-      turnMs: 0,
-      turnUnknown: null,
-    });
+    // It may be asked just when its timer fires.
+    const idle = await waitFor(
+      async () => {
+        const stack = await main();
+        return stack?.state === 'idle' && stack;
+      },
+      { message: 'an idle thread' },
+    );
+    expect(idle).toMatchObject({ summary: 'idle, waiting for events', turnMs: 0, turnUnknown: null });
     await target.send({ loop: 60_000 });
     const stuck = await waitFor(
       async () => {
