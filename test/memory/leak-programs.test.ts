@@ -5,7 +5,7 @@ import { leakPrograms, runLeakSuite } from './leak-suite.ts';
 
 it(
   'finds every leak of ten real programs that leak at once, with its pool and function, and is silent about the others',
-  { timeout: 120_000 },
+  { timeout: 200_000 },
   async () => {
     await using run = await runLeakSuite(leakPrograms);
     const leaking = leakPrograms.filter(({ pool }) => pool !== null);
@@ -19,7 +19,7 @@ it(
       run.verdicts(name).some((each) => each.pool === pool && each.verdict === 'leak') &&
       (site === undefined || siteOf(name) === site);
     await waitFor(() => leaking.every(isFound), {
-      deadlineMs: 90_000,
+      deadlineMs: 150_000,
       message: () =>
         `all leaks; not found: ${leaking
           .filter((program) => !isFound(program))
