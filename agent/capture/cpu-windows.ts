@@ -39,7 +39,7 @@ interface ThreadResult {
 }
 
 /** What hands out windows from now on: the flight recorder, or a recorder of the capture's own. */
-export type WindowFeed = Pick<TargetRecorder, 'take' | 'warnings'>;
+export type WindowFeed = Pick<TargetRecorder, 'take'>;
 
 export function isLong({ durationMs, intervalUs }: Pick<ThreadParameters, 'durationMs' | 'intervalUs'>): boolean {
   return durationMs > oneMessageMs || (durationMs * 1000) / intervalUs > oneMessageSamples;
@@ -88,6 +88,8 @@ interface Taken {
   readonly first: WindowDraft;
   readonly last: WindowDraft;
   readonly pauseMs: number;
+  /** What the windows lack. */
+  readonly warnings: ReadonlySet<string>;
 }
 
 async function takeWindows(
@@ -101,10 +103,12 @@ async function takeWindows(
   let first: WindowDraft | undefined;
   let last: WindowDraft | undefined;
   let pauseMs = 0;
+  const warnings = new Set<string>();
   const taking = await feed.take((window) => {
     first ??= window;
     last = window;
     pauseMs = Math.max(pauseMs, window.facts.pauseMs ?? 0);
+    for (const warning of window.facts.warnings ?? []) warnings.add(warning);
     spill.add(window.gzip);
     job.record.progress({ ...job.record.view.progress, bytes: spill.sizeBytes });
   });
@@ -117,7 +121,7 @@ async function takeWindows(
   await taking.end();
   if (first === undefined || last === undefined)
     throw new SidescopeError('capture-interrupted', 'no window was recorded before the end');
-  return { end, first, last, pauseMs };
+  return { end, first, last, pauseMs, warnings };
 }
 
 /** What was recorded before the connection was lost is kept. */
@@ -140,7 +144,6 @@ async function keep(
     spill: WindowSpill;
     spans: SpanCapture;
     taken: Taken;
-    feed: WindowFeed;
     warnings?: readonly string[] | undefined;
   },
 ): Promise<ThreadResult> {
@@ -148,7 +151,7 @@ async function keep(
   const { end, first, last, pauseMs } = parts.taken;
   const tookMs = Math.round((last.endUs - first.startUs) / 1000);
   const early = earlyReason(end, { tookMs, durationMs });
-  const warnings = [...(parts.warnings ?? parts.feed.warnings)];
+  const warnings = [...(parts.warnings ?? parts.taken.warnings)];
   await spans.finish(warnings);
   const profile = await keepJoined({
     store: job.store,

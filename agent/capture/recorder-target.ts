@@ -52,6 +52,7 @@ export class TargetRecorder implements AsyncDisposable {
   #recording: WindowRecording | undefined;
   #state: RecorderState = 'starting';
   #reason: string | null = null;
+  /** What the windows of its last start lack. */
   #warnings: readonly string[] = [];
   #sinceMs = Date.now();
   #timer: NodeJS.Timeout | undefined;
@@ -70,11 +71,6 @@ export class TargetRecorder implements AsyncDisposable {
 
   get state(): RecorderState {
     return this.#state === 'recording' && this.#recording?.isOver !== false ? 'stopped' : this.#state;
-  }
-
-  /** What the windows of its last start lack. */
-  get warnings(): readonly string[] {
-    return this.#warnings;
   }
 
   get reason(): string | null {
