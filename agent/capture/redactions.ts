@@ -148,6 +148,8 @@ async function* bytesOf(
     yield chunk;
     silence.wait();
   }
+  // The process may have ended before its last bytes were taken.
+  silence.pause();
   // Only what ended well is whole.
   await ended;
 }
