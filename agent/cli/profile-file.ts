@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { lstat, open, stat } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import type { FileHandle } from 'node:fs/promises';
 import { SidescopeError } from '../../protocol/error.ts';
@@ -112,7 +112,22 @@ async function openOrExplain(path: string): Promise<FileHandle> {
   }
 }
 
-export function noRegularFile(path: string, stats: Stats): SidescopeError {
+/**
+ * Whether a file is there already whose name is to be taken: what is written is renamed to it, and renamed onto /dev/null, there is no /dev/null any more. Rejects
+ * with `unusable-file` for all but files, and where nobody can look.
+ */
+export async function isFileToReplace(path: string): Promise<boolean> {
+  try {
+    const stats = await lstat(path);
+    if (!stats.isFile()) throw noRegularFile(path, stats);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw unusableFile(path, error, 'written');
+  }
+}
+
+function noRegularFile(path: string, stats: Stats): SidescopeError {
   return new SidescopeError('unusable-file', `${path} is ${kindOf(stats)}; it must be a file`);
 }
 

@@ -1,8 +1,8 @@
-import { access, constants, lstat, rename, rm, writeFile } from 'node:fs/promises';
+import { access, constants, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import { noRegularFile, unusableFile } from '../profile-file.ts';
+import { isFileToReplace, unusableFile } from '../profile-file.ts';
 
 /** `sidescope-20260131T120500Z.pb.gz`, in the working directory. */
 export function usualOutput(now: Date): string {
@@ -11,10 +11,8 @@ export function usualOutput(now: Date): string {
 
 /** Before minutes of sampling that could not be kept. Rejects with `unusable-file`. */
 export async function checkOutput(path: string): Promise<void> {
+  await isFileToReplace(path);
   try {
-    const there = await lstat(path).catch(unlessMissing);
-    // A file takes its name: renamed onto /dev/null, there is no /dev/null any more.
-    if (there?.isFile() === false) throw noRegularFile(path, there);
     await access(dirname(path), constants.W_OK);
   } catch (error) {
     throw unusableFile(path, error, 'written');
@@ -33,8 +31,4 @@ export async function writeOutput(path: string, bytes: Uint8Array): Promise<numb
     throw unusableFile(path, error, 'written');
   }
   return packed.length;
-}
-
-function unlessMissing(error: unknown): undefined {
-  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
 }

@@ -1,14 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import type { Stats } from 'node:fs';
-import { lstat, rename, rm, stat } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { SidescopeError } from '../../../protocol/error.ts';
 import { SnapshotRedactor } from '../../../protocol/heap-snapshot/redact.ts';
 import type { RedactionCounts } from '../../../protocol/heap-snapshot/redact.ts';
-import { noRegularFile, openProfileFile, unusableFile } from '../profile-file.ts';
+import { isFileToReplace, openProfileFile, unusableFile } from '../profile-file.ts';
 import type { ProgressLine } from '../progress.ts';
 
 /** Writes beside `output` and renames at the end: half a file never has its name. Compressed when the name ends in `.gz`. */
@@ -26,10 +25,7 @@ export async function redactFile(options: {
   if (await isSameFile(input, output)) {
     throw new SidescopeError('invalid-option', `${output} is the file to read itself`);
   }
-  const there = await atPlaceOf(output);
-  // A file takes its name: renamed onto /dev/null, there is no /dev/null any more.
-  if (there?.isFile() === false) throw noRegularFile(output, there);
-  if (!isForced && there !== undefined)
+  if ((await isFileToReplace(output)) && !isForced)
     throw new SidescopeError('unusable-file', `${output} is there already; --force writes over it`);
   const temporary = `${output}.${randomBytes(4).toString('hex')}.tmp`;
   let counts: RedactionCounts | undefined;
@@ -62,15 +58,6 @@ export async function redactFile(options: {
     throw unusableFile(output, error, 'written');
   }
   return counts!;
-}
-
-async function atPlaceOf(path: string): Promise<Stats | undefined> {
-  try {
-    return await lstat(path);
-  } catch {
-    // Nothing there, or a folder that is missing: writing says which.
-    return undefined;
-  }
 }
 
 async function isSameFile(a: string, b: string): Promise<boolean> {
