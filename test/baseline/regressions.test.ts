@@ -160,17 +160,25 @@ test('a run says what it waits for, until it is provisional, then settled', asyn
   expect((await bench.state.read({ service: 'shop', version: '1.0.0' }))?.baseline?.kind).toBe('settled');
 });
 
-test('what is worse than the version before is an alert of one episode, and ends with it', async () => {
-  await using state = await stateDirectory();
+/** Ten windows of one version, and an hour later six of one that takes twice the CPU. */
+async function afterSlowerVersion(directory: string): Promise<Bench> {
   {
-    await using old = new Bench({ directory: state.path });
+    await using old = new Bench({ directory });
     await old.run(10);
   }
-  await using bench = new Bench({ directory: state.path });
+  await using opening = new AsyncDisposableStack();
+  const bench = opening.use(new Bench({ directory }));
   bench.version = '2.0.0';
   bench.nowMs = bench.bornMs = startMs + 3_600_000;
   bench.cores = 0.6;
   await bench.run(6);
+  opening.move();
+  return bench;
+}
+
+test('what is worse than the version before is an alert of one episode, and ends with it', async () => {
+  await using state = await stateDirectory();
+  await using bench = await afterSlowerVersion(state.path);
   expect(bench.raised.map(({ problem, key, severity }) => [problem, key, severity])).toEqual([
     ['regression', 'cpu', 'warning'],
   ]);
@@ -264,15 +272,7 @@ test('a baseline that is asked for holds from then on, also for the next run of 
 
 test('what is worse than the version before is over when a baseline is asked for, and comes no more', async () => {
   await using state = await stateDirectory();
-  {
-    await using old = new Bench({ directory: state.path });
-    await old.run(10);
-  }
-  await using bench = new Bench({ directory: state.path });
-  bench.version = '2.0.0';
-  bench.nowMs = bench.bornMs = startMs + 3_600_000;
-  bench.cores = 0.6;
-  await bench.run(6);
+  await using bench = await afterSlowerVersion(state.path);
   expect(bench.raised).toHaveLength(1);
   const { previousMessage } = await bench.regressions.takeBaseline(undefined);
   expect(previousMessage).toBe('compared with version 1.0.0 no more: a baseline of this one was asked for');
