@@ -171,10 +171,8 @@ function strained(vitals: Vitals | undefined, readingMs: number | null): Health 
   const say = (text: string, path: string): Health => ({ tone: 'warn', text, path, query: {} });
   const throttled = cgroup?.throttledRatio ?? 0;
   if (throttled >= throttledAt) {
-    const limit =
-      (cgroup?.cpuLimitCores ?? null) === null
-        ? ''
-        : ` of ${cgroup?.cpuLimitCores === 1 ? '1 core' : `${String(cgroup?.cpuLimitCores)} cores`}`;
+    const limitCores = cgroup?.cpuLimitCores ?? null;
+    const limit = limitCores === null ? '' : ` of ${limitCores} ${limitCores === 1 ? 'core' : 'cores'}`;
     return say(`The CPU limit${limit} keeps it waiting ${formatShare(throttled)} of the time.`, '/captures');
   }
   const full = fullest(memory);

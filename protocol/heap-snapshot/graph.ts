@@ -13,7 +13,7 @@ export interface HeapGraph {
   readonly types: Uint8Array;
   /** Index in `strings`. */
   readonly names: Uint32Array;
-  /** V8's own: the same object has the same id in every snapshot of one process. */
+  /** V8's own: the same object has the same id in every snapshot of one process, until an inspector session of it ends (`isSameNumbering`). */
   readonly ids: Uint32Array;
   /** Read them with `selfSizeOf`. */
   readonly selfSizes: Uint32Array;
